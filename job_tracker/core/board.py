@@ -1,0 +1,111 @@
+"""The board: the standing of every job, and how far each source is known to be drained.
+
+Rule: a board is never changed; a step makes a new one that shares whatever the step did not touch.
+Standings lie in buckets, each with the first moment that concerns any of its jobs, so that a step looks at a fixed
+number of buckets and at the jobs that are due, never at all jobs.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from job_tracker.core import deadlines, schedule
+from job_tracker.core.jobs import Job, Jobs, Kind
+from job_tracker.core.runs import Standing
+
+BUCKETS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far a source is drained (microseconds, exclusive; None: not since the start), and from when it lags."""
+
+    drained: int | None
+    lags_from: int
+
+
+Watermarks = Mapping[str, Watermark]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A few standings, and the first moment that concerns one of them."""
+
+    standings: Mapping[str, Standing]
+    wake: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """All standings by job, and the furthest watermark ever known of each source, exclusive."""
+
+    buckets: tuple[Bucket, ...]
+    drained: Mapping[str, int]
+
+    def standing(self, job: Job) -> Standing:
+        """What one job carries."""
+        return self.buckets[job.order % BUCKETS].standings[job.key]
+
+    def standings(self) -> Iterator[tuple[str, Standing]]:
+        """Every job's key with what it carries."""
+        for bucket in self.buckets:
+            yield from bucket.standings.items()
+
+    def updated(self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int]) -> "Board":
+        """A board with some standings replaced."""
+        fresh: dict[int, dict[str, Standing]] = {}
+        for key, standing in touched.items():
+            at = jobs.by_key[key].order % BUCKETS
+            if at not in fresh:
+                fresh[at] = dict(self.buckets[at].standings)
+            fresh[at][key] = standing
+        buckets = list(self.buckets)
+        for at, standings in fresh.items():
+            buckets[at] = _bucket(standings)
+        return Board(buckets=tuple(buckets), drained=drained)
+
+
+def make_board(jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, int], now: int) -> Board:
+    """A board of all configured jobs; those without a standing are known since now."""
+    piles: list[dict[str, Standing]] = [{} for _ in range(BUCKETS)]
+    for key, job in jobs.by_key.items():
+        standing = kept.get(key)
+        piles[job.order % BUCKETS][key] = newcomer(job, now) if standing is None else standing
+    return Board(buckets=tuple(_bucket(pile) for pile in piles), drained=MappingProxyType(dict(drained)))
+
+
+def newcomer(job: Job, now: int) -> Standing:
+    """The standing of a job that nothing was heard of; its promise starts now."""
+    standing = Standing(known_since=now, promised_since=now, since=now)
+    if job.kind is Kind.DAILY:
+        standing.day = schedule.day_of_first_start(job, now)
+    deadlines.await_start(standing, job)
+    return standing
+
+
+def renewed(standing: Standing, job: Job, now: int) -> Standing:
+    """The same history under a changed promise, which counts from now."""
+    fresh = standing.fork()
+    deadlines.renew(fresh, job, now)
+    return fresh
+
+
+def promise_of(job: Job) -> Job:
+    """The part of a job that expected starts and deadlines depend on, to tell a changed promise from a moved line."""
+    return replace(job, order=0, sources=(), max_errors=1, status_below=0)
+
+
+def concern(standing: Standing) -> int | None:
+    """The first moment at which a standing may change without a message."""
+    if standing.skipped is None or standing.deadline is None:
+        return standing.deadline if standing.skipped is None else standing.skipped
+    return min(standing.skipped, standing.deadline)
+
+
+def _bucket(standings: Mapping[str, Standing]) -> Bucket:
+    return Bucket(standings=standings, wake=earliest(concern(standing) for standing in standings.values()))
+
+
+def earliest(moments: Iterable[int | None]) -> int | None:
+    """The first of some moments, None if there is none."""
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,175 @@
+"""Deadlines: the moments at which silence starts to count.
+
+Rule: a deadline is computed from the promise and the runs alone; whether it may be judged is decided in `tracker`.
+Rule: a deadline that is counted names the next one, so that what a quiet window moved, the following ones count from.
+"""
+
+from dataclasses import replace
+from enum import Enum
+from typing import NamedTuple
+
+from job_tracker.core import schedule
+from job_tracker.core.jobs import Job, Kind
+from job_tracker.core.runs import Outcome, Standing
+
+
+class Rank(Enum):
+    """What comes first at one moment."""
+
+    TIMEOUT = 0
+    MISSED_START = 1
+
+
+class Deadline(NamedTuple):
+    """A moment in microseconds, and what is late from then on; run: the order of the one that timed out."""
+
+    moment: int
+    rank: int
+    run: int
+
+
+def next_deadline(standing: Standing) -> Deadline | None:
+    """The deadline that comes first."""
+    found = None
+    if standing.missed_at is not None:
+        found = Deadline(standing.missed_at, Rank.MISSED_START.value, 0)
+    for run in standing.runs:
+        if run.timeout_at is not None and (found is None or run.timeout_at <= found.moment):
+            candidate = Deadline(run.timeout_at, Rank.TIMEOUT.value, run.order)
+            found = candidate if found is None else min(found, candidate)
+    return found
+
+
+def count(standing: Standing, job: Job, deadline: Deadline) -> None:
+    """Let a deadline count, and set the one after it."""
+    if deadline.rank == Rank.TIMEOUT.value:
+        _count_timeout(standing, job, deadline)
+    else:
+        _count_missed_start(standing, job)
+    standing.judged = deadline.moment
+    _note_next(standing)
+
+
+def watch_run(standing: Standing, job: Job) -> None:
+    """Give the run that has just begun its first timeout."""
+    run = standing.runs[-1]
+    if run.begun is None:
+        return
+    standing.put(replace(run, timeout_at=_first_timeout(standing, job, run.begun)))
+
+
+def await_start(standing: Standing, job: Job) -> None:
+    """Set the next missed start after a message; none is awaited while the newest run is open."""
+    newest = standing.newest
+    if newest is not None and newest.outcome is Outcome.OPEN:
+        standing.expected = standing.missed_at = None
+    elif job.kind is Kind.DAILY:
+        _await_daily(standing, job)
+    else:
+        _await_cyclic(standing, job)
+    _note_next(standing)
+
+
+def make_expected(standing: Standing, job: Job, moment: int) -> None:
+    """A start at a moment, seen or not, makes the expected start it belongs to (daily jobs)."""
+    if job.kind is not Kind.DAILY:
+        return
+    day = schedule.day_of_latest_start(job, moment + job.max_early)
+    if standing.count == 1:  # the first run ever seen may be older than the promise; what is expected follows it
+        standing.day = min(standing.day, day)
+    first = schedule.expected_start(job, standing.day)
+    made = {*standing.made, schedule.expected_start(job, day)}
+    standing.made = tuple(sorted(each for each in made if each >= first))
+
+
+def next_start(standing: Standing, job: Job) -> int | None:
+    """The moment from which a start counts for the next expected one; None while the newest run is open."""
+    if standing.expected is None or job.kind is Kind.CYCLIC:
+        return standing.expected
+    day, expected = standing.day, standing.expected
+    while standing.made and expected <= standing.made[-1]:
+        day += 1
+        expected = schedule.expected_start(job, day)
+    return expected - job.max_early
+
+
+def renew(standing: Standing, job: Job, now: int) -> None:
+    """A promise that changed counts from now: expected starts and timeouts before it are not judged by it."""
+    standing.promised_since = now
+    standing.expected = None
+    for run in standing.runs:
+        if run.outcome is Outcome.OPEN and run.begun is not None:
+            standing.put(replace(run, timeout_at=_first_timeout(standing, job, run.begun)))
+    if job.kind is Kind.DAILY:
+        standing.day = schedule.day_of_first_start(job, now)
+        standing.made = ()
+    await_start(standing, job)
+
+
+def _first_timeout(standing: Standing, job: Job, begun: int) -> int:
+    deadline = schedule.move_timeout(job, begun + job.timeout + job.grace)
+    while _is_renewed(standing) and deadline < standing.promised_since:
+        deadline = schedule.move_timeout(job, deadline + job.timeout)
+    return deadline
+
+
+def _is_renewed(standing: Standing) -> bool:
+    return standing.promised_since != standing.known_since
+
+
+def _await_cyclic(standing: Standing, job: Job) -> None:
+    due = _due(standing, job)
+    if _is_renewed(standing) and due < standing.promised_since:
+        due += -(-(standing.promised_since - due) // job.interval) * job.interval
+    if due != standing.expected:
+        standing.expected = due
+        standing.missed_at = schedule.move_missed_start(job, due + job.max_delay + job.grace)
+
+
+def _due(standing: Standing, job: Job) -> int:
+    """The next start of a cyclic job: an interval after the last start, or after the last end where that decides."""
+    newest = standing.newest
+    if newest is None:
+        return standing.promised_since + job.interval
+    start, end = standing.last_start, standing.last_end
+    if end is not None and (
+        job.counts_from_end or newest.begun is None or start is None or end >= start + job.interval
+    ):
+        return end + job.interval
+    assert start is not None, "a closed run has begun or has ended"
+    return start + job.interval
+
+
+def _await_daily(standing: Standing, job: Job) -> None:
+    """Skip what was made, and what passed while the newest run was open or at the very moment of its end."""
+    ended = standing.newest.ended if standing.newest is not None else None
+    patience = job.max_delay + job.grace
+    day = standing.day
+    expected = schedule.expected_start(job, day)
+    while expected in standing.made or (ended is not None and expected + patience <= ended):
+        day += 1
+        expected = schedule.expected_start(job, day)
+    standing.day, standing.expected, standing.missed_at = day, expected, expected + patience
+    standing.made = tuple(each for each in standing.made if each >= expected)
+
+
+def _count_timeout(standing: Standing, job: Job, deadline: Deadline) -> None:
+    for run in standing.runs:
+        if run.order == deadline.run:
+            following = schedule.move_timeout(job, deadline.moment + job.timeout)
+            standing.put(replace(run, errors=run.errors + 1, timeouts=run.timeouts + 1, timeout_at=following))
+    standing.errors += 1
+
+
+def _count_missed_start(standing: Standing, job: Job) -> None:
+    standing.missed += 1
+    if job.kind is Kind.DAILY:
+        standing.day += 1
+        _await_daily(standing, job)
+    elif standing.missed_at is not None:
+        standing.missed_at = schedule.move_missed_start(job, standing.missed_at + job.interval)
+
+
+def _note_next(standing: Standing) -> None:
+    following = next_deadline(standing)
+    standing.deadline = None if following is None else following.moment

@@ -1,0 +1,73 @@
+"""Intake: which of the elements that a source delivered are messages of a configured job.
+
+Rule: one bad element costs itself and nothing else; whatever is not taken is kept aside with the reason.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from job_tracker.core.jobs import Jobs
+from job_tracker.core.messages import Message, decode
+from job_tracker.errors import BadMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmatched:
+    """An element that belongs to no configured job.  message: None where it could not be read."""
+
+    source: str
+    received: int
+    reason: str
+    element: Any
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What is to be judged, and what is kept aside.  drifting: sources with a message too far ahead of the clock."""
+
+    messages: tuple[Message, ...]
+    unmatched: tuple[Unmatched, ...]
+    drifting: frozenset[str]
+
+
+def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_known: Callable[[str], bool]) -> Intake:
+    """Read what a source delivered at a moment; is_known: whether a uid was taken before."""
+    messages: list[Message] = []
+    unmatched: list[Unmatched] = []
+    drifting = False
+    fresh: set[str] = set()
+    for element in elements:
+        try:
+            message = decode(element, source=source, received=received, grace=jobs.grace)
+        except BadMessage as bad:
+            unmatched.append(Unmatched(source=source, received=received, reason=str(bad), element=element))
+            continue
+        if message.uid:
+            if message.uid in fresh or is_known(message.uid):
+                continue
+            fresh.add(message.uid)
+        drifting = drifting or message.moment != message.claimed
+        reason = why_not(jobs, message)
+        if reason is None:
+            messages.append(message)
+        else:
+            unmatched.append(
+                Unmatched(source=source, received=received, reason=reason, element=element, message=message)
+            )
+    return Intake(
+        messages=tuple(messages),
+        unmatched=tuple(unmatched),
+        drifting=frozenset({source} if drifting else ()),
+    )
+
+
+def why_not(jobs: Jobs, message: Message) -> str | None:
+    """Why a message belongs to no configured job, None if it does."""
+    job = jobs.by_key.get(message.key)
+    if job is None or job.name != message.name:
+        return "no such job is configured"
+    if job.sources and message.source not in job.sources:
+        return f"only {', '.join(job.sources)} may speak for this job"
+    return None

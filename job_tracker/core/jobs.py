@@ -1,0 +1,84 @@
+"""Jobs: what the operator promised about each job, in the units the core counts in.
+
+Rule: every moment is whole microseconds since the epoch, every duration whole microseconds.
+Rule: nothing here reads a file or a clock; `config` builds these words, the rest of the core only reads them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+MICROSECONDS = 1_000_000
+MINUTE = 60 * MICROSECONDS
+
+
+class Kind(Enum):
+    """How a job's expected starts are laid out."""
+
+    CYCLIC = "cyclic"
+    DAILY = "daily"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """The daily hours, in minutes after local midnight, in which a cyclic job raises no alarm for silence."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keywords:
+    """The words in a message's event that mean start, error and end; compared exactly."""
+
+    start: str = "STARTED"
+    error: str = "ERROR"
+    end: str = "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One configured promise.
+
+    interval, max_delay, max_early, timeout, grace: microseconds.  daily_start: minutes after local midnight.
+    interval is 0 for daily jobs, daily_start is 0 for cyclic ones.  sources: the only ones that may speak for it;
+    empty means any.  order: its place in the configuration.
+    """
+
+    name: str
+    env: str
+    kind: Kind
+    timeout: int
+    grace: int
+    zone: ZoneInfo
+    interval: int = 0
+    counts_from_end: bool = False
+    daily_start: int = 0
+    max_delay: int = 0
+    max_early: int = 0
+    max_errors: int = 1
+    status_below: int = 0
+    quiet: Quiet | None = None
+    sources: tuple[str, ...] = ()
+    order: int = 0
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.name}__{self.env}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """All promises, by `name__env`, and what holds for all of them.
+
+    tolerance: microseconds a watermark may lag before silence becomes UNKNOWN (interval + load timeout).
+    history: runs kept per job.  sources: the names of all configured sources.
+    """
+
+    by_key: Mapping[str, Job]
+    sources: tuple[str, ...]
+    tolerance: int
+    grace: int
+    history: int = 100
+    keywords: Keywords = Keywords()

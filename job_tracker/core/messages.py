@@ -1,0 +1,143 @@
+"""Messages: what a job said, read from a queue's JSON and checked once.
+
+Rule: a message that cannot be read is refused here with its reason; what passes needs no further check.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from job_tracker.core.jobs import MICROSECONDS, Keywords
+from job_tracker.errors import BadMessage
+
+TEXT_LIMIT = 500
+"""Characters of a message's text that judging and showing need."""
+
+LATEST = 250_000_000_000
+"""The last timestamp taken, in seconds: the year 9892, so that no calendar ends on us."""
+
+
+Default = TypeVar("Default")
+
+
+class Signal(Enum):
+    """What a message, or a silence, means for a job."""
+
+    START = "start"
+    END = "end"
+    ERROR = "error"
+    OTHER = "other event"
+    TIMEOUT = "timeout"
+    MISSED = "missed start"
+
+
+Position = tuple[int, str, int]
+"""Where a message is folded: its moment, its source, its number there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One report of a job.
+
+    moment: microseconds, as judged.  claimed: microseconds, as sent; differs where the claim lay too far ahead.
+    number: the queue's `_id`.  received: microseconds, when the tracker heard it.
+    """
+
+    moment: int
+    source: str
+    number: int
+    name: str
+    env: str
+    event: str
+    received: int
+    claimed: int
+    text: str = ""
+    uid: str = ""
+    run: str | None = None
+    exit_code: int | None = None
+    position: Position = field(init=False, compare=False, repr=False)
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "position", (self.moment, self.source, self.number))
+        object.__setattr__(self, "key", f"{self.name}__{self.env}")
+
+
+def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
+    """Read one element of a queue's answer; a claim of more than the grace ahead of `received` is taken as then.
+
+    Raises BadMessage with the reason.
+    """
+    if not isinstance(element, Mapping):
+        raise BadMessage(f"not a JSON object but {type(element).__name__}")
+    claimed = _moment(element.get("timestamp"))
+    return Message(
+        moment=received if claimed > received + grace else claimed,
+        claimed=claimed,
+        received=received,
+        source=source,
+        number=_whole(element, "_id", default=0),
+        name=_word(element, "job"),
+        env=_word(element, "instance"),
+        event=_word(element, "event"),
+        text=_text(element, "message")[:TEXT_LIMIT],
+        uid=_text(element, "uid"),
+        run=_text(element, "run") or None,
+        exit_code=_whole(element, "exit_code", default=None),
+    )
+
+
+def signal_of(event: str, keywords: Keywords) -> Signal:
+    """The meaning of an event's word; anything not configured is OTHER."""
+    if event == keywords.start:
+        return Signal.START
+    if event == keywords.end:
+        return Signal.END
+    return Signal.ERROR if event == keywords.error else Signal.OTHER
+
+
+def _moment(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadMessage(f"timestamp: {_short(value)} is not a number of seconds")
+    if not math.isfinite(value) or not 0 <= value <= LATEST:
+        raise BadMessage(f"timestamp: {_short(value)} is not a moment between 1970 and 9892")
+    return round(value * MICROSECONDS)
+
+
+def _word(element: Mapping[str, Any], name: str) -> str:
+    value = _text(element, name)
+    if not value:
+        raise BadMessage(f"{name}: missing or empty")
+    return value
+
+
+def _text(element: Mapping[str, Any], name: str) -> str:
+    value = element.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadMessage(f"{name}: {_short(value)} is not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate fits no file and no terminal
+        return value.encode(errors="replace").decode()
+    return value
+
+
+def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | Default:
+    value = element.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 63:
+        raise BadMessage(f"{name}: {_short(value)} is not a whole number")
+    return value
+
+
+def _short(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer of thousands of digits refuses to be printed
+        return f"a {type(value).__name__} too long to show"
+    return shown if len(shown) <= 60 else shown[:59] + "…"

@@ -1,0 +1,105 @@
+"""Texts: what a job's state means, in a line that an operator can read at 3 a.m.
+
+Rule: every text begins with the state's word, says since when, and why.  Rule: times are in the job's own zone.
+"""
+
+from datetime import datetime
+
+from job_tracker.core.jobs import MICROSECONDS, Job, Kind
+from job_tracker.core.runs import Outcome, Run, Standing
+from job_tracker.core.states import State
+from job_tracker.core.verdicts import shown
+
+
+def describe(job: Job, standing: Standing) -> str:
+    """The line for the monitoring; one line, not yet cut to anybody's limits."""
+    if standing.blind is None:
+        return _known(job, standing)
+    blind = f"cannot tell: {standing.blind.source} unreachable since {clock(job, standing.blind.unheard_since)}"
+    if shown(job, standing).state is State.UNKNOWN:
+        return f"UNKNOWN since {clock(job, standing.blind.since)}: {blind}; before that: {_known(job, standing)}"
+    return f"{_known(job, standing)}; since then {blind}"
+
+
+def clock(job: Job, moment: int) -> str:
+    """A moment on the job's clock."""
+    return f"{datetime.fromtimestamp(moment // MICROSECONDS, job.zone):%Y-%m-%d %H:%M:%S}"
+
+
+def span(duration: int) -> str:
+    """A duration in microseconds as hh:mm:ss."""
+    seconds = duration // MICROSECONDS
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _known(job: Job, standing: Standing) -> str:
+    begin = f"{standing.state.value} since {clock(job, standing.since)}{_counts(job, standing)}"
+    reason = _reason(job, standing)
+    return f"{begin}: {reason}" if reason else begin
+
+
+def _counts(job: Job, standing: Standing) -> str:
+    counts = []
+    if standing.errors:
+        counts.append(f"{standing.errors} of {job.max_errors} errors")
+    if standing.missed:
+        counts.append(f"{standing.missed} missed start{'s' if standing.missed > 1 else ''}")
+    return f" ({', '.join(counts)})" if counts else ""
+
+
+def _reason(job: Job, standing: Standing) -> str:
+    match standing.state:
+        case State.ERROR:
+            return _failure(standing.newest)
+        case State.TIMEOUT:
+            return _overdue(job, standing)
+        case State.DELAYED:
+            return _delay(job, standing)
+        case State.RUNNING:
+            return _progress(job, standing)
+        case State.NOT_RUNNING:
+            return _rest(job, standing)
+        case State.UNKNOWN:
+            deadline = "" if standing.missed_at is None else f", the first start is expected by {_by(job, standing)}"
+            return f"no message yet{deadline}"
+
+
+def _failure(run: Run | None) -> str:
+    if run is None:
+        return ""
+    code = f"exit code {run.exit_code}" if run.exit_code is not None else ""
+    return run.text or code or "the job reported an error"
+
+
+def _overdue(job: Job, standing: Standing) -> str:
+    late = [run for run in standing.runs if run.outcome is Outcome.OPEN and run.timeouts and run.begun is not None]
+    oldest = late[0]
+    assert oldest.begun is not None
+    others = f" and {len(late) - 1} more" if len(late) > 1 else ""
+    return f"running since {clock(job, oldest.begun)}{others}, {span(job.timeout)} allowed"
+
+
+def _delay(job: Job, standing: Standing) -> str:
+    """The start that was missed first: a daily job already awaits the next one, a cyclic one still the same."""
+    expected = standing.since - job.max_delay - job.grace if job.kind is Kind.DAILY else standing.expected
+    return "" if expected is None else f"no start since it was expected at {clock(job, expected)}"
+
+
+def _progress(job: Job, standing: Standing) -> str:
+    running = [run for run in standing.runs if run.outcome is Outcome.OPEN]
+    deadlines = [run.timeout_at for run in running if run.timeout_at is not None]
+    many = f"{len(running)} runs, " if len(running) > 1 else ""
+    return f"{many}to end by {clock(job, min(deadlines))}" if deadlines else ""
+
+
+def _rest(job: Job, standing: Standing) -> str:
+    newest = standing.newest
+    took = ""
+    if newest is not None and newest.begun is not None and newest.ended is not None:
+        took = f"last run took {span(newest.ended - newest.begun)}"
+    following = "" if standing.missed_at is None else f"next start expected by {_by(job, standing)}"
+    return ", ".join(part for part in (took, following) if part)
+
+
+def _by(job: Job, standing: Standing) -> str:
+    return "" if standing.missed_at is None else clock(job, standing.missed_at)

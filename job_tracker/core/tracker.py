@@ -1,0 +1,236 @@
+"""The tracker: lets messages and deadlines speak in the order of their moments.
+
+Rule: the board and the archive are the whole memory; how often `step` is called changes nothing in the result.
+Rule: a deadline is judged once all sources the job belongs to are drained past it; until then silence proves nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from types import MappingProxyType
+
+from job_tracker.core.board import Board, Watermarks, concern, earliest
+from job_tracker.core.folding import (
+    Archive,
+    Change,
+    Record,
+    checkpoint_if_due,
+    due,
+    fold_deadline,
+    fold_message,
+    horizon,
+    is_late,
+    owners,
+)
+from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.messages import Message
+from job_tracker.core.refolding import refold
+from job_tracker.core.runs import Blind, Run, Standing
+from job_tracker.core.states import Shown
+from job_tracker.core.verdicts import shown
+
+OVERTAKEN = -1
+"""Ranks before timeouts and missed starts: a deadline that a message overtook makes the job be folded again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a step made: the new board, the changes in the order they were found, what to write, when to wake.
+
+    records: by job.  wake: microseconds, None if nothing but a message can change anything.
+    """
+
+    board: Board
+    changes: tuple[Change, ...]
+    records: Mapping[str, Record]
+    wake: int | None
+
+
+def step(
+    board: Board, jobs: Jobs, messages: Iterable[Message], watermarks: Watermarks, now: int, archive: Archive
+) -> Step:
+    """Let messages and deadlines speak in the order of their moments, up to now.
+
+    messages: of configured jobs, from sources that may speak for them, each heard for the first time.
+    """
+    drained = dict(board.drained)
+    for source, watermark in watermarks.items():
+        if watermark.drained is not None:
+            drained[source] = max(watermark.drained, drained.get(source, -1))
+    hand = _Hand(board, jobs, MappingProxyType(drained), watermarks, now, archive)
+    return hand.step(sorted(messages, key=lambda message: message.position))
+
+
+class _Hand:
+    """One step under way; it forks each standing it touches once, so the old board stays as it was."""
+
+    def __init__(
+        self,
+        board: Board,
+        jobs: Jobs,
+        drained: Mapping[str, int],
+        watermarks: Watermarks,
+        now: int,
+        archive: Archive,
+    ) -> None:
+        self.board, self.jobs, self.drained, self.watermarks = board, jobs, drained, watermarks
+        self.now, self.archive = now, archive
+        self.records: dict[str, Record] = {}
+        self.changes: list[Change] = []
+        self.agenda: list[tuple[int, int, int, int, str]] = []
+        self.waiting: dict[str, Job] = {}
+        self.messages: list[Message] = []
+
+    def step(self, messages: list[Message]) -> Step:
+        self.find_due()
+        self.messages = messages
+        for at, message in enumerate(messages):
+            while self.agenda and self.agenda[0][0] < message.moment:
+                self.judge(*heappop(self.agenda))
+            self.hear(message, at + 1)
+        while self.agenda:
+            self.judge(*heappop(self.agenda))
+        wake = self.look_around()
+        touched = {key: record.standing for key, record in self.records.items()}
+        board = self.board.updated(self.jobs, touched, self.drained)
+        sleeping = (bucket.wake for bucket in board.buckets if bucket.wake is not None and bucket.wake > self.now)
+        return Step(
+            board=board,
+            changes=tuple(self.changes),
+            records=self.records,
+            wake=earliest([wake, *sleeping]),
+        )
+
+    def find_due(self) -> None:
+        for bucket in self.board.buckets:
+            if bucket.wake is None or bucket.wake > self.now:
+                continue
+            for key, standing in bucket.standings.items():
+                moment = concern(standing)
+                if moment is not None and moment <= self.now:
+                    job = self.jobs.by_key[key]
+                    self.waiting[key] = job
+                    self.plan(job, standing)
+
+    def plan(self, job: Job, standing: Standing) -> None:
+        """Put the job's next judgement on the agenda, if its sources are drained far enough."""
+        limit = horizon(job, standing, self.jobs, self.drained, self.now)
+        if standing.skipped is not None and standing.skipped < limit:
+            heappush(self.agenda, (standing.skipped, OVERTAKEN, job.order, 0, job.key))
+        elif standing.skipped is None:
+            deadline = due(job, standing, self.jobs, self.drained, self.now)
+            if deadline is not None:
+                heappush(self.agenda, (deadline.moment, deadline.rank, job.order, deadline.run, job.key))
+
+    def record_of(self, job: Job) -> Record:
+        record = self.records.get(job.key)
+        if record is None:
+            record = self.records[job.key] = Record(standing=self.board.standing(job).fork())
+        return record
+
+    def hear(self, message: Message, following: int) -> None:
+        job = self.jobs.by_key[message.key]
+        record = self.record_of(job)
+        standing = record.standing
+        before = shown(job, standing)
+        late = is_late(standing, message)
+        if late:
+            self.refold(job, record, message, following)
+        else:
+            fold_message(standing, self.jobs, job, message, lambda id: self.shelf(record, job, id))
+            record.messages.append(message)
+        self.note(job, record, message.moment, before, in_history=not late)
+
+    def judge(self, moment: int, rank: int, order: int, run: int, key: str) -> None:
+        job = self.jobs.by_key[key]
+        standing = self.records[key].standing if key in self.records else self.board.standing(job)
+        if rank == OVERTAKEN:
+            if standing.skipped != moment:
+                return
+            record = self.record_of(job)
+            before = shown(job, record.standing)
+            self.refold(job, record, None, len(self.messages))
+            self.note(job, record, moment, before, in_history=False)
+            return
+        deadline = due(job, standing, self.jobs, self.drained, self.now)
+        if deadline is None or standing.skipped is not None or deadline != (moment, rank, run):
+            return  # a message has moved it since it was planned
+        record = self.record_of(job)
+        before = shown(job, record.standing)
+        fold_deadline(record.standing, job, deadline)
+        self.note(job, record, moment, before, in_history=True)
+
+    def refold(self, job: Job, record: Record, late: Message | None, following: int) -> None:
+        """Fold the job again, up to its next message in this step, or to now."""
+        ahead = (each.moment - 1 for each in self.messages[following:] if each.key == job.key)
+        until = min(self.now, next(ahead, self.now))
+        refold(self.jobs, job, record, late, drained=self.drained, until=until, archive=self.archive)
+
+    def note(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool) -> None:
+        """Keep what an item changed, and plan what it leads to; a refold has written the history itself."""
+        standing = record.standing
+        if standing.changed:
+            record.runs.update(standing.changed)
+            standing.changed.clear()
+        if standing.blind is not None:
+            standing.blind = self.blindness(job, standing)
+        self.tell(job, record, moment, before, in_history=in_history)
+        checkpoint_if_due(record)
+        self.plan(job, standing)
+
+    def tell(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool = True) -> None:
+        after = shown(job, record.standing)
+        if after != before:
+            change = Change(at=moment, job=job, before=before, after=after, standing=record.standing.fork())
+            self.changes.append(change)
+            if in_history:
+                record.changes.append(change)
+
+    def shelf(self, record: Record, job: Job, id: str) -> Run | None:
+        mine = [run for run in record.runs.values() if run.id == id]
+        return max(mine, key=lambda run: run.order) if mine else self.archive.run(job.key, id)
+
+    def look_around(self) -> int | None:
+        """Find the jobs whose deadline has passed unseen for too long; return when the next one will have."""
+        concerned = dict(self.waiting)
+        concerned.update((key, self.jobs.by_key[key]) for key in self.records)
+        onsets: list[tuple[int, int, Job, Blind | None]] = []
+        wakes: list[int] = []
+        for key, job in concerned.items():
+            standing = self.records[key].standing if key in self.records else self.board.standing(job)
+            blind = self.blindness(job, standing)
+            if blind is not None and blind.since > self.now:
+                wakes.append(blind.since)
+                blind = None
+            if blind != standing.blind:
+                onsets.append((blind.since if blind else self.now, job.order, job, blind))
+        for moment, _order, job, blind in sorted(onsets, key=lambda onset: onset[:2]):
+            record = self.record_of(job)
+            before = shown(job, record.standing)
+            record.standing.blind = blind
+            self.tell(job, record, moment, before)
+        return earliest(wakes)
+
+    def blindness(self, job: Job, standing: Standing) -> Blind | None:
+        """The passed deadline that no watermark covers, and from when that is UNKNOWN; it may lie ahead."""
+        deadline = standing.deadline
+        if deadline is None or deadline > self.now:
+            return None
+        if standing.blind is not None and standing.blind.deadline == deadline:
+            if deadline >= horizon(job, standing, self.jobs, self.drained, self.now):
+                return standing.blind
+            return None
+        lagging = [
+            (self.lags_from(source), source)
+            for source in owners(job, standing, self.jobs)
+            if self.drained.get(source, -1) <= deadline
+        ]
+        if not lagging:
+            return None
+        lags_from, source = min(lagging)
+        since = max(deadline, lags_from + self.jobs.tolerance)
+        return Blind(since=since, deadline=deadline, source=source, unheard_since=lags_from)
+
+    def lags_from(self, source: str) -> int:
+        watermark = self.watermarks.get(source)
+        return self.board.drained.get(source, self.now) if watermark is None else watermark.lags_from

@@ -1,0 +1,50 @@
+"""Verdicts: the state and the status that a standing amounts to.
+
+Rule: nothing here changes anything; the first condition that holds decides.
+"""
+
+from job_tracker.core.jobs import Job, Kind
+from job_tracker.core.runs import Outcome, Standing
+from job_tracker.core.states import CRIT, OK, TROUBLED, UNSEEN, Shown, State
+
+
+def state_of(standing: Standing) -> State:
+    """The state, watermarks apart."""
+    newest = standing.newest
+    if newest is not None and newest.outcome is Outcome.BADLY:
+        return State.ERROR
+    running = False
+    for run in standing.runs:
+        if run.outcome is Outcome.OPEN:
+            if run.timeouts:
+                return State.TIMEOUT
+            running = True
+    if standing.missed:
+        return State.DELAYED
+    if running:
+        return State.RUNNING
+    return State.UNKNOWN if newest is None else State.NOT_RUNNING
+
+
+def status_of(job: Job, standing: Standing) -> int:
+    """Checkmk's status, watermarks apart; a daily job does not wait a second night for its threshold."""
+    if standing.errors + standing.missed >= job.max_errors:
+        return CRIT
+    if standing.state not in TROUBLED:
+        return OK
+    if job.kind is Kind.DAILY and (standing.missed or is_overdue(standing)):
+        return CRIT
+    return job.status_below
+
+
+def is_overdue(standing: Standing) -> bool:
+    """An open run is past its timeout."""
+    return any(run.timeouts and run.outcome is Outcome.OPEN for run in standing.runs)
+
+
+def shown(job: Job, standing: Standing) -> Shown:
+    """What the monitoring is told: UNKNOWN while a deadline has passed unseen, unless an alarm is known already."""
+    status = status_of(job, standing)
+    if standing.blind is not None and status == OK:
+        return Shown(State.UNKNOWN, UNSEEN, standing.errors, standing.missed)
+    return Shown(standing.state, status, standing.errors, standing.missed)

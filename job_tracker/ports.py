@@ -1,0 +1,89 @@
+"""Ports: the words that travel between the daemon and what surrounds it.
+
+Rule: frozen words only; whoever stands outside never sees the board, and the daemon never sees a socket.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+
+class Contact(Enum):
+    """How a source stands with its host."""
+
+    CONNECTING = "connecting"
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memento:
+    """What the ledger remembers of a source: the queue's id, and the nonces of the last two confirmations."""
+
+    queue: str | None = None
+    nonce: str | None = None
+    nonce_before: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What one answer of a source held.
+
+    elements: the queue's JSON objects, in the order of their `_id`, as they came.  through: the highest `_id` among
+    them, 0 if none.  received: microseconds.  drained: microseconds, how far the source is drained once these are
+    folded; None if the queue holds more.  size: bytes of the answer.
+    """
+
+    source: str
+    queue: str
+    elements: tuple[Any, ...]
+    through: int
+    received: int
+    drained: int | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a source stands; sent whenever something of it changed, and with every answer.
+
+    since: microseconds, when this contact began.  text: why, in words an operator can act on.  clock_offset:
+    microseconds its clock is ahead of ours, None if not yet measured.  latency: microseconds from asking to the
+    answer, less the time it was asked to wait.  depth: messages in the queue.  notice: something that happened once
+    (a restored or replaced queue), to be said in the log and in the source's service; empty if nothing did.
+    """
+
+    source: str
+    contact: Contact
+    since: int
+    text: str = ""
+    clock_offset: int | None = None
+    latency: int | None = None
+    depth: int | None = None
+    notice: str = ""
+
+
+class Mailbox(Protocol):
+    """Where sources put what they got; safe to call from any thread."""
+
+    def put(self, item: Delivery | Report) -> None:
+        """Hand something over and wake the main loop."""
+
+
+class Source(Protocol):
+    """A connection to one source host, on a thread of its own, which never touches anything but its host."""
+
+    name: str
+
+    def start(self) -> None:
+        """Begin to connect, to take, and to hand over."""
+
+    def confirm(self, delivery: Delivery, nonce: str) -> None:
+        """The delivery is in the ledger together with this nonce: delete it there.  Returns at once."""
+
+    def reconnect(self) -> None:
+        """Try again now instead of after the pause."""
+
+    def stop(self) -> None:
+        """End the connection; returns within a second, whatever the host does."""

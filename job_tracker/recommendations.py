@@ -1,0 +1,78 @@
+"""Recommendations: what a configuration may say, but hardly anybody means.
+
+Rule: each one says what will happen and what to write instead; nothing here keeps the tracker from starting.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from job_tracker import zones
+from job_tracker.core.jobs import MICROSECONDS, Kind
+from job_tracker.settings import JobEntry, Settings, SourceHost
+
+ADD_MAY_WAIT = 5 * MICROSECONDS
+"""So long a message's add may wait for its lock, and a watermark lags by that: it is the queue tool's promise."""
+
+_NAMED = 3
+
+
+def about(settings: Settings, sources: Sequence[SourceHost], jobs: Sequence[JobEntry]) -> Iterator[str]:
+    """Say what to look at again, the most general first."""
+    yield from _about_zone(settings)
+    yield from _about_tolerance(settings)
+    yield from _about_sources(sources)
+    yield from _about_jobs(settings, sources, jobs)
+
+
+def _about_zone(settings: Settings) -> Iterator[str]:
+    doubt = "" if "time_zone" in settings.model_fields_set else zones.host_zone().doubt
+    if doubt:
+        yield f"global_config: time_zone: {doubt}; name the zone"
+
+
+def _about_tolerance(settings: Settings) -> Iterator[str]:
+    interval, answer = settings.interval_microseconds, settings.load_timeout_microseconds
+    # A second above what the watermark always lags by, for the way there and back.
+    lag = min(interval, answer // 2) + ADD_MAY_WAIT + MICROSECONDS
+    if interval + answer < lag:
+        enough = min(6 * MICROSECONDS, 12 * MICROSECONDS - 2 * interval)
+        yield (
+            "global_config: controller_data_load_timeout_in_sec: a source is heard up to "
+            f"{lag / MICROSECONDS:g} s late and interval and load timeout tolerate {(interval + answer) / MICROSECONDS:g} s, "
+            f"so jobs would show UNKNOWN for moments; make it at least {enough / MICROSECONDS:g}"
+        )
+
+
+def _about_sources(sources: Sequence[SourceHost]) -> Iterator[str]:
+    if not sources:
+        yield "source_hosts: there is none, so nothing will be heard of any job"
+    queues: dict[tuple[object, ...], str] = {}
+    for source in sources:
+        where = None if source.connection == "local" else (source.hostname, source.port)
+        first = queues.setdefault((where, source.message_queue), source.name)
+        if first != source.name:
+            yield f'source_hosts: "{first}" and "{source.name}" read the same queue and will take it from each other'
+        idle = [key for key in SourceHost.SSH_ONLY if key in source.model_fields_set]
+        if source.connection == "local" and idle:
+            yield f'source_hosts: "{source.name}" is local, so {", ".join(idle)} means nothing'
+
+
+def _about_jobs(settings: Settings, sources: Sequence[SourceHost], jobs: Sequence[JobEntry]) -> Iterator[str]:
+    if not jobs:
+        yield "jobs: there is none, so nothing will be watched"
+    anywhere = [job for job in jobs if not job.source_host]
+    if len(sources) > 1 and anywhere:
+        yield (
+            f"jobs: {_some(anywhere)}: no source_host is named, so until its first message a job is UNKNOWN whenever "
+            "any source is unreachable, and any source may speak for it; name it"
+        )
+    hasty = [job for job in jobs if job.kind is Kind.CYCLIC and job.interval < settings.grace_microseconds]
+    if hasty:
+        yield (
+            f"jobs: {_some(hasty)}: the interval is shorter than controller_message_grace_period_in_sec, "
+            "so a start is missed only after the next one was due"
+        )
+
+
+def _some(jobs: Sequence[JobEntry]) -> str:
+    named = ", ".join(f'"{job.name}__{job.env}"' for job in jobs[:_NAMED])
+    return f"{named} and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else named

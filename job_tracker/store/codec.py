@@ -1,0 +1,161 @@
+"""Codec: the core's words as rows and JSON texts, and back.
+
+Rule: decoding undoes encoding exactly; the ledger's tables know no other shapes than these.
+"""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from job_tracker.core.folding import Change
+from job_tracker.core.jobs import Job, Quiet
+from job_tracker.core.messages import Message
+from job_tracker.core.runs import Blind, Outcome, Run, Standing
+from job_tracker.core.states import State
+from job_tracker.core.texts import describe
+
+Row = tuple[Any, ...]
+
+_PLAIN = tuple(
+    each.name
+    for each in fields(Standing)
+    if each.name not in {"runs", "state", "blind", "made", "last", "changed", "deadline"}
+)
+
+
+def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
+    """A standing as JSON; its runs only where they are not kept as rows of their own."""
+    body: dict[str, Any] = {name: getattr(standing, name) for name in _PLAIN}
+    body["deadline"] = standing.deadline
+    body["state"] = standing.state.value
+    body["made"] = standing.made
+    body["last"] = standing.last
+    if standing.blind is not None:
+        blind = standing.blind
+        body["blind"] = [blind.since, blind.deadline, blind.source, blind.unheard_since]
+    if with_runs:
+        body["runs"] = [run_to_row(run) for run in standing.runs]
+    return json.dumps(body, separators=(",", ":"))
+
+
+def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
+    """The standing that a JSON text tells of."""
+    body = json.loads(text)
+    blind = body.get("blind")
+    last = body["last"]
+    return Standing(
+        **{name: body[name] for name in _PLAIN},
+        deadline=body["deadline"],
+        state=State(body["state"]),
+        made=tuple(body["made"]),
+        last=None if last is None else (last[0], last[1], last[2]),
+        blind=None
+        if blind is None
+        else Blind(since=blind[0], deadline=blind[1], source=blind[2], unheard_since=blind[3]),
+        runs=tuple(run_from_row(row) for row in body["runs"]) if "runs" in body else runs,
+    )
+
+
+def run_to_row(run: Run) -> Row:
+    """order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code."""
+    return (
+        run.order,
+        run.id,
+        run.begun,
+        run.outcome.value,
+        run.ended,
+        run.errors,
+        run.timeouts,
+        run.timeout_at,
+        run.text,
+        run.exit_code,
+    )
+
+
+def run_from_row(row: Row) -> Run:
+    """The run that a row tells of."""
+    order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code = row
+    return Run(
+        order=order,
+        id=id,
+        begun=begun,
+        outcome=Outcome(outcome),
+        ended=ended,
+        errors=errors,
+        timeouts=timeouts,
+        timeout_at=timeout_at,
+        text=text,
+        exit_code=exit_code,
+    )
+
+
+def message_to_row(message: Message) -> Row:
+    """moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code."""
+    return (
+        message.moment,
+        message.source,
+        message.number,
+        message.claimed,
+        message.received,
+        message.name,
+        message.env,
+        message.event,
+        message.text,
+        message.uid,
+        message.run,
+        message.exit_code,
+    )
+
+
+def message_from_row(row: Row) -> Message:
+    """The message that a row tells of."""
+    moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code = row
+    return Message(
+        moment=moment,
+        source=source,
+        number=number,
+        claimed=claimed,
+        received=received,
+        name=name,
+        env=env,
+        event=event,
+        text=text,
+        uid=uid,
+        run=run,
+        exit_code=exit_code,
+    )
+
+
+def change_to_row(change: Change) -> Row:
+    """serial, at, state_from, status_from, state_to, status_to, errors, missed, text."""
+    before, after = change.before, change.after
+    return (
+        change.standing.serial,
+        change.at,
+        before.state.value,
+        before.status,
+        after.state.value,
+        after.status,
+        after.errors,
+        after.missed,
+        describe(change.job, change.standing),
+    )
+
+
+def promise_to_text(job: Job) -> str:
+    """What of a job its deadlines depend on, to tell after a restart whether the promise was changed meanwhile."""
+    quiet: Quiet | None = job.quiet
+    return json.dumps(
+        [
+            job.kind.value,
+            job.interval,
+            job.counts_from_end,
+            job.daily_start,
+            job.max_delay,
+            job.max_early,
+            job.timeout,
+            job.grace,
+            job.zone.key,
+            None if quiet is None else [quiet.begin, quiet.end],
+        ]
+    )

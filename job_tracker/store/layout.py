@@ -1,0 +1,89 @@
+"""Layout: the tables of the ledger, and how an older ledger becomes a present one.
+
+Rule: a layout once released is never edited; a change is a new layout and a migration from the one before.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from job_tracker.errors import StoreRefused
+
+APPLICATION = 0x6A6F6274
+"""'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
+
+LAYOUT = 2
+
+TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (name TEXT PRIMARY KEY, drained INTEGER, queue TEXT, nonce TEXT, nonce_before TEXT) WITHOUT ROWID;
+CREATE TABLE jobs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, promise TEXT NOT NULL,
+    runs INTEGER NOT NULL, standing TEXT NOT NULL);
+CREATE TABLE runs (
+    job INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT, begun INTEGER, outcome TEXT NOT NULL, ended INTEGER,
+    errors INTEGER NOT NULL, timeouts INTEGER NOT NULL, timeout_at INTEGER, text TEXT NOT NULL, exit_code INTEGER,
+    PRIMARY KEY (job, number)) WITHOUT ROWID;
+CREATE INDEX live_runs ON runs (job) WHERE outcome = 'open' OR errors > 0;
+CREATE TABLE messages (
+    job INTEGER NOT NULL, moment INTEGER NOT NULL, source TEXT NOT NULL, number INTEGER NOT NULL,
+    claimed INTEGER NOT NULL, received INTEGER NOT NULL, name TEXT NOT NULL, env TEXT NOT NULL, event TEXT NOT NULL,
+    text TEXT NOT NULL, uid TEXT NOT NULL, run TEXT, exit_code INTEGER,
+    PRIMARY KEY (job, moment, source, number, uid)) WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    job INTEGER NOT NULL, serial INTEGER NOT NULL, runs INTEGER NOT NULL,
+    moment INTEGER, source TEXT, number INTEGER, standing TEXT NOT NULL, PRIMARY KEY (job, serial)) WITHOUT ROWID;
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY, job INTEGER NOT NULL, serial INTEGER NOT NULL, at INTEGER NOT NULL,
+    state_from TEXT NOT NULL, status_from INTEGER NOT NULL, state_to TEXT NOT NULL, status_to INTEGER NOT NULL,
+    errors INTEGER NOT NULL, missed INTEGER NOT NULL, text TEXT NOT NULL, found INTEGER NOT NULL);
+CREATE INDEX changes_of_job ON changes (job, serial);
+CREATE TABLE taken (uid TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE unmatched (
+    source TEXT NOT NULL, name TEXT NOT NULL, env TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, sample TEXT NOT NULL,
+    PRIMARY KEY (source, name, env, reason)) WITHOUT ROWID;
+"""
+
+SECOND_LAYOUT = """
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY, job TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, status INTEGER NOT NULL,
+    text TEXT NOT NULL);
+"""
+
+
+def _add_outbox(connection: sqlite3.Connection) -> None:
+    """Layout 2: notifications that are not delivered yet."""
+    for statement in SECOND_LAYOUT.split(";"):
+        connection.execute(statement)
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox}
+"""By the layout they start from."""
+
+
+def make(connection: sqlite3.Connection) -> None:
+    """Lay out an empty file."""
+    for statement in (TABLES + SECOND_LAYOUT).split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {LAYOUT}")
+
+
+def check(connection: sqlite3.Connection, path: Path) -> int:
+    """The layout of an existing file; refuses a stranger's, and one from a newer version."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        raise StoreRefused(f"{path} is an SQLite file, but not a store of job_tracker; name another store_file")
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > LAYOUT:
+        raise StoreRefused(
+            f"{path} has layout {found}, written by a newer job_tracker; this one knows up to {LAYOUT}. "
+            f"Install the newer version again, or restore the copy it kept beside the store before it migrated"
+        )
+    return found
+
+
+def migrate(connection: sqlite3.Connection, found: int) -> None:
+    """Bring an older layout up to the present one, in the caller's transaction."""
+    for layout in range(found, LAYOUT):
+        MIGRATIONS[layout](connection)
+        connection.execute(f"PRAGMA user_version = {layout + 1}")

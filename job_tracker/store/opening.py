@@ -1,0 +1,106 @@
+"""Opening: how a ledger comes to be, or is refused.
+
+Rule: a store that cannot be read is never taken for an empty one.  Rule: a new store is whole before it has its name.
+"""
+
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+from job_tracker.errors import StoreRefused
+from job_tracker.store import layout
+from job_tracker.store.ledger import Ledger
+
+LOCK_SECONDS = 2.0
+
+
+def open_ledger(path: Path) -> tuple[Ledger, str]:
+    """Open the store, or make it where there is none; with it, what the log should say of that.
+
+    Raises StoreRefused with what to do.
+    """
+    exists = os.path.lexists(path)
+    try:
+        if not exists:
+            _make(path)
+        elif path.stat().st_size == 0:
+            raise StoreRefused(f"{path} is empty, what was known is lost; restore a copy, or remove it to begin anew")
+        connection, migrated_from = _open(path)
+        ledger = Ledger(connection, path)
+    except sqlite3.OperationalError as failure:
+        raise StoreRefused(f"{path} cannot be opened: {failure}; {_advice(failure)}") from failure
+    except OSError as failure:
+        raise StoreRefused(f"{path} cannot be opened: {failure.strerror}; mend that, then start again") from failure
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failure:
+        raise StoreRefused(f"{path} is damaged ({failure}); restore a copy, or move it away to begin anew") from failure
+    if not exists:
+        return ledger, f"store made path={path}: nothing was known before, every job is known since now"
+    if migrated_from is not None:
+        return (
+            ledger,
+            f"store migrated path={path} layout={migrated_from}->{layout.LAYOUT} copy={_copy_of(path, migrated_from)}",
+        )
+    return ledger, f"store opened path={path}"
+
+
+def _make(path: Path) -> None:
+    """Lay a new store out under another name, then give it its own."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        connection.execute("BEGIN")
+        layout.make(connection)
+        connection.execute("INSERT INTO facts (name, value) VALUES ('tracker', ?)", (uuid.uuid4().hex,))
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    os.rename(draft, path)
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, int | None]:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCK_SECONDS)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second tracker on one store would undo the first
+        connection.execute("BEGIN EXCLUSIVE")
+        found = layout.check(connection, path)
+        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if found < layout.LAYOUT:
+            _migrate(connection, path, found)
+            return connection, found
+        return connection, None
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, found: int) -> None:
+    """Keep a copy of the older store, so that the older program can be installed again; then migrate."""
+    kept = _copy_of(path, found)
+    os.close(os.open(kept, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+    copy = sqlite3.connect(kept)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    connection.execute("BEGIN EXCLUSIVE")
+    layout.migrate(connection, found)
+    connection.execute("COMMIT")
+
+
+def _copy_of(path: Path, found: int) -> Path:
+    return path.with_name(f"{path.name}.layout{found}")
+
+
+def _advice(failure: Exception) -> str:
+    if "locked" in str(failure):
+        return "another tracker is using it; stop that one first"
+    return "mend that, then start again"

@@ -1,0 +1,321 @@
+"""The verbs of message-queue.py that people and jobs use, and what they take and refuse."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+GOOD = {"instance": "P", "job": "LOAD_DWH", "event": "STARTED"}
+
+
+def test_a_message_added_as_json_is_listed_with_id_uid_and_time(queue):
+    """The plainest use, word for word as the manual has it."""
+    before = time.time()
+
+    added = queue.run("add", "-j", json.dumps({**GOOD, "message": "text"}))
+
+    assert (added.returncode, added.stdout, added.stderr) == (0, b"", b"")
+    (message,) = queue.messages()
+    assert before - 1e-6 <= message.pop("timestamp") <= time.time()
+    assert len(message.pop("uid")) == 32
+    assert message == {"_id": 1, **GOOD, "message": "text"}
+
+
+def test_a_message_added_by_options_is_the_same_as_one_added_as_json(queue):
+    """Shell scripts should not have to build JSON."""
+    everything = {**GOOD, "message": "t", "run": "r1", "exit_code": -3, "timestamp": 1700000000.123456, "uid": "u1"}
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in everything.items()]
+
+    assert queue.run("add", *options).returncode == 0
+
+    assert queue.messages() == [{"_id": 1, **everything}]
+
+
+def test_messages_come_from_stdin_one_per_line_and_in_that_order(queue):
+    """`-j -` is for producers with much to say; blank lines and a byte order mark are no messages."""
+    lines = b"\xef\xbb\xbf" + b"\n\n".join(json.dumps({**GOOD, "event": f"E{n}"}).encode() for n in range(2500))
+
+    assert queue.run("add", "-j", "-", input=lines).returncode == 0
+
+    assert queue.events() == [f"E{n}" for n in range(2500)]
+
+
+def test_one_object_over_several_lines_on_stdin_is_one_message(queue):
+    """`jq .` writes it like that."""
+    assert queue.run("add", "-j", "-", input=json.dumps(GOOD, indent=2).encode()).returncode == 0
+
+    assert queue.events() == ["STARTED"]
+
+
+def test_what_list_prints_can_be_added_to_another_queue_and_again(queue, tmp_path):
+    """This moves a queue to another file; the uid keeps a message from being stored twice."""
+    queue.add("A", "B")
+    printed = queue.run("list").stdout
+    other = type(queue)(queue.python, tmp_path / "other" / "q.sqlite")
+
+    for _ in range(2):
+        assert other.run("add", "-j", "-", input=printed).returncode == 0
+
+    uids = [message["uid"] for message in queue.messages()]
+    assert [message["uid"] for message in other.messages()] == uids
+
+
+def test_one_wrong_line_on_stdin_is_named_and_nothing_is_stored(queue):
+    """All or nothing, or nobody knows what to send again."""
+    queue.add("BEFORE")
+    lines = [json.dumps(GOOD)] * 3 + [""] + [json.dumps({**GOOD, "jbo": "x"})] + [json.dumps(GOOD)]
+
+    done = queue.run("add", "-j", "-", input="\n".join(lines).encode())
+
+    assert done.returncode == 2
+    assert "stdin, line 5: unknown key 'jbo'" in queue.unlabelled(done.stderr)
+    assert queue.events() == ["BEFORE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('"text"', "not a JSON object"),
+        ('{"instance": "P", "job": "J"}', "event must be a text"),
+        (json.dumps({**GOOD, "job": ""}), "job must be a text that is not empty"),
+        (json.dumps({**GOOD, "job": 7}), "job must be a text"),
+        (json.dumps({**GOOD, "job": "x" * 1001}), "job is longer than"),
+        (json.dumps({**GOOD, "message": ["x"]}), "message must be text"),
+        (json.dumps({**GOOD, "timestamp": True}), "timestamp must be a number"),
+        (json.dumps({**GOOD, "timestamp": "1700000000"}), "timestamp must be a number"),
+        (json.dumps({**GOOD, "timestamp": -1}), "timestamp must be a number"),
+        (json.dumps({**GOOD, "timestamp": 1700000000000}), "timestamp must be a number"),
+        (json.dumps({**GOOD, "timestamp": float("nan")}), "NaN is not a number"),
+        (json.dumps({**GOOD, "timestamp": float("inf")}), "Infinity is not a number"),
+        ('{"instance": "P", "job": "J", "event": "E", "timestamp": 1e999}', "timestamp must be a number"),
+        ('{"instance": "P", "job": "J", "event": "E", "timestamp": ' + "9" * 5000 + "}", "a number of 5000 digits"),
+        (json.dumps({**GOOD, "exit_code": 1.5}), "exit_code must be a whole number"),
+        (json.dumps({**GOOD, "exit_code": 2**40}), "exit_code must be a whole number"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        (json.dumps({**GOOD, "unheard\n\x1b[31m": 1}), "unknown key"),
+    ],
+    ids=range(22),
+)
+def test_input_that_is_no_message_is_refused_in_one_clear_line(queue, text, reason):
+    """Hostile or merely wrong: exit code 2, the reason, and no trace in the queue."""
+    queue.add("BEFORE")
+
+    done = queue.run("add", "-j", "-", input=text.encode() or b"\n")
+
+    assert done.returncode == 2
+    assert reason in queue.unlabelled(done.stderr) or (not text and "nothing there" in queue.unlabelled(done.stderr))
+    assert queue.events() == ["BEFORE"]
+
+
+def test_lone_surrogates_and_control_characters_are_taken_as_text(queue):
+    """A text is never a reason to lose a message; what is no character becomes the replacement character."""
+    given = '{"instance": "P", "job": "J", "event": "E", "message": "a\\ud800b\\u0000c\\n<<<\\ud83d\\ude00"}'
+
+    assert queue.run("add", "-j", given).returncode == 0
+
+    assert queue.messages()[0]["message"] == "a�b\x00c\n<<<\U0001f600"
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
+def test_any_bytes_in_the_arguments_are_taken_under_any_locale(queue, locale):
+    """cron runs jobs under LC_ALL=C, where Python before 3.7 takes the arguments for ASCII."""
+    environment = {"LC_ALL": locale, "PATH": os.environ["PATH"]}
+    options = [b"--instance", b"P", b"--job", "Stra\u00dfe".encode(), b"--event", b"E", b"--message", b"\xdf \xc3\x9f"]
+
+    added = queue.run("add", *options, env=environment)
+    as_json = queue.run("add", "-j", json.dumps({**GOOD, "message": "\u00df"}, ensure_ascii=False), env=environment)
+
+    assert (added.returncode, added.stderr, as_json.returncode, as_json.stderr) == (0, b"", 0, b"")
+    printed = queue.run("list", env=environment)
+    assert [message["message"] for message in json.loads(printed.stdout.decode("ascii"))] == ["\ufffd \u00df", "\u00df"]
+    assert queue.messages()[0]["job"] == "Stra\u00dfe"
+
+
+@pytest.mark.parametrize("text", ["x" * 70_000, "\u00df" * 30_000, "\U0001f600" * 6_000, "\x00" * 20_000])
+def test_a_text_that_makes_the_message_too_long_is_cut_with_a_mark(queue, text):
+    """64 KiB of JSON is the limit; escapes count as what they are in JSON."""
+    given = json.dumps({**GOOD, "message": text}, ensure_ascii=False)
+
+    assert queue.run("add", "-j", "-", input=given.encode()).returncode == 0
+
+    (message,) = queue.messages()
+    kept = message["message"]
+    mark = f"...[cut: {len(text)} characters in all]"
+    assert kept.endswith(mark)
+    assert text.startswith(kept[: -len(mark)])
+    assert 60_000 < len(json.dumps(message)) <= 65_536
+
+
+def test_a_text_just_short_enough_is_kept_whole(one_queue):
+    """The limit bites where it says, not earlier."""
+    one_queue.run("add", "-j", "-", input=json.dumps({**GOOD, "message": "x" * 65_000}).encode())
+
+    assert one_queue.messages()[0]["message"] == "x" * 65_000
+
+
+def test_an_empty_queue_is_listed_as_an_empty_array(queue):
+    """Also `remove` prints JSON, always."""
+    queue.add("A")
+
+    assert len(json.loads(queue.run("remove").stdout)) == 1
+    assert queue.run("remove").stdout == b"[]\n"
+    assert queue.run("list").stdout == b"[]\n"
+    assert queue.run("count").stdout == b"0\n"
+
+
+def test_list_and_remove_are_narrowed_by_id_and_by_time(queue):
+    """--since takes its own moment in, --before leaves it out: together they are everything, once."""
+    for moment in (1000, 2000, 3000):
+        queue.run("add", "-j", json.dumps({**GOOD, "timestamp": moment}))
+
+    assert [m["timestamp"] for m in queue.messages("--since", "2000")] == [2000, 3000]
+    assert [m["_id"] for m in queue.messages("-i", "2")] == [2]
+    assert queue.messages("-i", "9") == []
+    assert [m["_id"] for m in json.loads(queue.run("remove", "--before", "2000").stdout)] == [1]
+    assert [m["_id"] for m in json.loads(queue.run("remove", "-i", "3").stdout)] == [3]
+    assert [m["_id"] for m in queue.messages()] == [2]
+
+
+def test_list_is_one_line_however_long(one_queue):
+    """A reader may read one line; the pages it is read in must not show."""
+    one_queue.add(*(f"E{number}" for number in range(3210)))
+
+    printed = one_queue.run("list").stdout
+
+    assert printed.count(b"\n") == 1
+    assert [message["_id"] for message in json.loads(printed)] == list(range(1, 3211))
+
+
+def test_an_id_is_never_used_twice(queue):
+    """Also not after everything was removed and the file was packed: the tracker orders by it."""
+    queue.add("A", "B")
+    queue.run("remove")
+    assert queue.run("vacuum").returncode == 0
+
+    queue.add("C")
+
+    assert [message["_id"] for message in queue.messages()] == [3]
+
+
+def test_remove_removes_nothing_when_its_output_reaches_nobody(one_queue):
+    """Printing comes first: a full disk behind `> file` must not cost the messages."""
+    one_queue.add("A")
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(one_queue.command("remove"), stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert "No space left" in one_queue.unlabelled(done.stderr)
+    assert one_queue.events() == ["A"]
+
+
+def test_a_reader_that_stops_reading_holds_up_nobody(one_queue):
+    """`list | less` must not keep a lock while its user reads."""
+    one_queue.run("add", "-j", "-", input=b"\n".join([json.dumps({**GOOD, "message": "x" * 5000}).encode()] * 2000))
+    reader = subprocess.Popen(one_queue.command("list"), stdout=subprocess.PIPE)
+    assert reader.stdout.read(1) == b"["
+
+    added = one_queue.run("add", "-j", json.dumps(GOOD))
+
+    assert (added.returncode, reader.poll()) == (0, None)
+    reader.stdout.close()
+    assert reader.wait(30) == 1
+
+
+def test_stats_say_what_there_is_to_know(queue):
+    """Readable by people, and by programs with --json."""
+    queue.add("A", "B")
+    queue.serve(opened_by="tracker-1").end()
+
+    facts = json.loads(queue.run("stats", "--json").stdout)
+
+    assert (facts["depth"], facts["lowest_id"], facts["highest_id"], facts["drained_by"]) == (2, 1, 2, "tracker-1")
+    assert facts["file_bytes"] == queue.path.stat().st_size
+    assert set(facts) == {line.split()[0].decode() for line in queue.run("stats").stdout.splitlines()}
+
+
+def test_vacuum_gives_the_room_back(one_queue):
+    """After a long outage of the tracker the file is large for ever otherwise."""
+    one_queue.run("add", "-j", "-", input=b"\n".join([json.dumps({**GOOD, "message": "x" * 5000}).encode()] * 100))
+    large = one_queue.path.stat().st_size
+    one_queue.run("remove")
+
+    assert one_queue.run("vacuum").returncode == 0
+
+    assert one_queue.path.stat().st_size < large / 10
+
+
+@pytest.mark.parametrize("verb", ["list", "remove", "count", "stats", "vacuum"])
+def test_a_queue_that_is_not_there_is_not_an_empty_one(one_queue, verb):
+    """Only add, run and serve make a queue; the others say that the path is wrong."""
+    done = one_queue.run(verb)
+
+    assert done.returncode == 1
+    assert "there is no queue at" in one_queue.unlabelled(done.stderr)
+    assert not one_queue.path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["list", "-i", "x"],
+        ["list", "--since", "nan"],
+        ["remove", "--before", "yesterday"],
+        ["add", "--exit-code", "1e3"],
+        ["add", "-j", "{}", "--job", "x"],
+        ["add"],
+        ["run", "--instance", "P", "--job", "J"],
+        ["run", "--instance", "P", "--job", "J", "--"],
+        ["serve", "--idle", "0"],
+        ["--mode", "0077", "add"],
+        ["--mode", "rwx", "add"],
+        [],
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_makes_nothing(queue, arguments):
+    """Exit code 2 is the caller's fault, 1 the queue's."""
+    done = queue.run(*arguments)
+
+    assert done.returncode == 2
+    assert done.stderr
+    assert not queue.path.parent.exists()
+
+
+@pytest.mark.parametrize("verb", [None, "add", "list", "remove", "count", "stats", "vacuum", "run", "serve"])
+def test_help_is_a_manual_with_examples_in_plain_ascii(queue, verb):
+    """It is read on hosts of other people, under whatever locale."""
+    done = queue.run(*([verb] if verb else []), "--help", env={"LC_ALL": "C", "PATH": os.environ["PATH"]})
+
+    assert done.returncode == 0
+    assert "message-queue.py -f" in done.stdout.decode("ascii")
+
+
+def test_version_is_that_of_the_package(queue):
+    """The tracker shows it in its greeting; it must be possible to tell an old copy from a new one."""
+    from job_tracker import __version__
+
+    assert queue.run("--version").stdout == f"message-queue.py {__version__}\n".encode()
+
+
+def test_the_file_is_python_3_6_and_imports_the_standard_library_only(one_queue):
+    """Measured by vermin, which knows since when every name of the library exists."""
+    vermin = [sys.executable, "-c", "import vermin; vermin.main()"]
+
+    checked = subprocess.run(
+        [*vermin, "-t=3.6-", "--no-tips", "--violations", str(one_queue.tool)], capture_output=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stdout
+    tree = ast.parse(one_queue.tool.read_text("ascii"))
+    imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imports |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imports <= sys.stdlib_module_names

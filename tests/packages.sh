@@ -1,0 +1,16 @@
+#!/bin/sh
+# The system packages that the tests use: installed as root on Debian or Ubuntu, otherwise named.
+set -eu
+packages="dash busybox mawk gawk original-awk"
+missing=""
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    apt-get -qq update
+    # shellcheck disable=SC2086 # one word per package
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y $missing >/dev/null
+else
+    echo "missing system packages:$missing (tests that need them are skipped and say so)" >&2
+fi
