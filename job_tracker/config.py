@@ -9,12 +9,10 @@ The keys are in `settings`, what their values look like in `notation` and `zones
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 
 from job_tracker import config_text, notation, recommendations
-from job_tracker.config_faults import Fault, SectionT, examine, kind_of, placed, repetitions, unknown
+from job_tracker.config_faults import Fault, Hints, SectionT, examine, kind_of, placed, repetitions
 from job_tracker.config_text import Tree
 from job_tracker.core.jobs import Job, Jobs, Keywords, Kind
 from job_tracker.errors import ConfigError
@@ -76,6 +74,7 @@ class _Reading:
     tree: dict[str, Tree]
     base: Path
     faults: list[str] = field(default_factory=list)
+    hints: Hints = field(default_factory=Hints)
     source_places: dict[str, str] = field(default_factory=dict)
     job_places: dict[str, str] = field(default_factory=dict)
     service_places: dict[str, str] = field(default_factory=lambda: {DAEMON_SERVICE: "the daemon's own"})
@@ -84,7 +83,7 @@ class _Reading:
     def __post_init__(self) -> None:
         for key in self.tree:
             if key not in SECTIONS:
-                self.fault("top level", (key, unknown(key, tuple(SECTIONS))))
+                self.fault("top level", (key, self.hints.unknown_key(key, tuple(SECTIONS))))
         self.fault("top level", *repetitions(self.tree))
 
     def settings(self) -> Settings:
@@ -97,11 +96,11 @@ class _Reading:
         if not isinstance(given, dict):
             self.faults.append(f"{GLOBAL_CONFIG}: is {kind_of(given)}, not an object or a list holding one")
             return Settings()
-        examined = examine(Settings, given, self.base)
+        examined = examine(Settings, given, self.base, self.hints)
         self.fault(GLOBAL_CONFIG, *examined.faults)
-        faulty = {key for key, _ in examined.faults}
+        sound = set(keys_of(Settings)).difference(key for key, _ in examined.faults)
         settings = examined.section or Settings.model_validate(
-            {key: value for key, value in given.items() if key not in faulty}, context={"base": self.base}
+            {key: value for key, value in given.items() if key in sound}, context={"base": self.base}
         )
         self.fault(GLOBAL_CONFIG, *settings.contradictions(given))
         return settings
@@ -155,16 +154,17 @@ class _Reading:
         if not isinstance(given, dict):
             self.faults.append(f"{place}: is {kind_of(given)}, not an object")
             return None
-        examined = examine(section, given, self.base)
+        examined = examine(section, given, self.base, self.hints)
         self.fault(place, *examined.faults)
         return examined.section
 
     def check_sources(self, place: str, given: Tree) -> None:
         if given is None or not self.all_sources_named:
             return
-        for name in dict.fromkeys(given if isinstance(given, list) else [given]):
-            if isinstance(name, str) and name not in self.source_places:
-                hint = _nearest_source(name[:100], tuple(self.source_places))
+        names = [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
+        for name in dict.fromkeys(names):
+            if name not in self.source_places:
+                hint = self.hints.near(name, tuple(self.source_places))
                 self.fault(place, ("source_host", f"{notation.shown(name)} is not the name of a source host{hint}"))
 
     def claim_service(self, service: str, place: str) -> None:
@@ -233,9 +233,3 @@ def _job_name(given: Tree) -> str | None:
 
 def _label(name: str | None) -> str:
     return "" if name is None else f' "{notation.escaped(name, 2 * notation.MAX_NAME + 2)}"'
-
-
-@lru_cache(maxsize=1024)
-def _nearest_source(name: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -3,16 +3,16 @@
 Rule: a fault is a key and a reason; where the section lies is its reader's business.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from job_tracker import zones
 from job_tracker.config_text import Fields, Tree
 from job_tracker.notation import escaped
 from job_tracker.settings import Section, keys_of
@@ -29,14 +29,47 @@ class Examined(Generic[SectionT]):
     faults: tuple[Fault, ...] = ()
 
 
-def examine(section: type[SectionT], given: dict[str, Tree], base: Path) -> Examined[SectionT]:
+@dataclass(kw_only=True)
+class Hints:
+    """Finds what may have been meant, for the first few dozen slips of a configuration.
+
+    Ten thousand jobs with as many misspelled zones would take minutes, in which a daemon that reloads does nothing.
+    """
+
+    left: int = 50
+    found: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+
+    def unknown_key(self, key: str, known: tuple[str, ...]) -> str:
+        """Say that there is no such key, and which known key is nearest."""
+        return "unknown key" + self._remembered(_nearest_key, key, known)
+
+    def near(self, name: str, known: tuple[str, ...]) -> str:
+        """Ask whether another name was meant."""
+        return self._remembered(_near_names, name, known)
+
+    def near_zone(self, name: str) -> str:
+        """Ask whether another time zone was meant."""
+        return self._remembered(lambda written, _: zones.nearest(written), name, ())
+
+    def _remembered(self, find: Callable[[str, tuple[str, ...]], str], name: str, known: tuple[str, ...]) -> str:
+        asked = (name[:100], known)
+        if asked not in self.found and self.left > 0:
+            self.left -= 1
+            self.found[asked] = find(*asked)
+        return self.found.get(asked, "")
+
+
+def examine(section: type[SectionT], given: dict[str, Tree], base: Path, hints: Hints) -> Examined[SectionT]:
     """Let pydantic understand a section; relative paths in it start at base."""
     repeated = tuple(repetitions(given))
+    if not all(map(str.isascii, given)):
+        # pydantic cannot take a key with half a surrogate pair, and without its key a fault has no place.
+        given = {key.encode("utf-8", "replace").decode("utf-8"): value for key, value in given.items()}
     try:
         understood = section.model_validate(given, context={"base": base})
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        return Examined(section=None, faults=(*repeated, *(_fault(detail, section) for detail in details)))
+        found = (_fault(detail, section, hints) for detail in error.errors(include_url=False))
+        return Examined(section=None, faults=(*repeated, *found))
     return Examined(section=None if repeated else understood, faults=repeated)
 
 
@@ -45,11 +78,6 @@ def repetitions(given: dict[str, Tree]) -> Iterable[Fault]:
     if isinstance(given, Fields):
         for key in given.repeated:
             yield key, "is given more than once"
-
-
-def unknown(key: str, known: tuple[str, ...]) -> str:
-    """Say that there is no such key, and which one may have been meant."""
-    return f"unknown key; the nearest known key is {_nearest(key[:100], known)}"
 
 
 def placed(place: str, fault: Fault) -> str:
@@ -70,19 +98,28 @@ def kind_of(value: Tree) -> str:
     return "a single value"
 
 
-def _fault(detail: ErrorDetails, section: type[Section]) -> Fault:
+def _fault(detail: ErrorDetails, section: type[Section], hints: Hints) -> Fault:
     key = str(detail["loc"][0]) if detail["loc"] else "it"
     context: dict[str, Any] = detail.get("ctx", {})
     match detail["type"]:
         case "missing":
             return key, "is missing"
         case "extra_forbidden":
-            return key, unknown(key, keys_of(section))
+            return key, hints.unknown_key(key, keys_of(section))
+        case "value_error" if key == "time_zone":
+            return key, f"{context['error']}{hints.near_zone(str(detail['input']))}"
         case "value_error":
             return key, str(context["error"])
     return key, detail["msg"]
 
 
-@lru_cache(maxsize=1024)
-def _nearest(key: str, known: tuple[str, ...]) -> str:
-    return get_close_matches(key, known, n=1, cutoff=0.0)[0]
+def _nearest_key(key: str, known: tuple[str, ...]) -> str:
+    # Who writes 'timeout' means 'timeout_in_hh:mm:ss', though 'time_zone' has more letters in common.
+    longer = [name for name in known if len(key) > 2 and key in name]
+    nearest = longer or get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"; the nearest known key is {nearest[0]}"
+
+
+def _near_names(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {escaped(near[0], 100)}?" if near else ""

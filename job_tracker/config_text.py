@@ -8,8 +8,9 @@ Rule: whatever can be wrong with a text ends here as a ConfigError with its line
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Never, TypeAlias
+from typing import Any, Never, TypeAlias
 
 import yaml
 
@@ -115,37 +116,41 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> str:
         """Take one event; the answer is what is wrong with it, or nothing."""
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+        if getattr(event, "anchor", None) is not None:
             return "anchors and aliases are not accepted; write the value out"
-        if getattr(event, "tag", None) is not None:
-            return f"the tag {shown(event.tag)} is not accepted; every value is read as text"
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            return f"the tag {shown(tag)} is not accepted; every value is read as text"
         match event:
             case yaml.DocumentStartEvent() if self.document:
                 return "a second document begins; a configuration is one"
             case yaml.ScalarEvent():
                 null = not event.style and event.value in _YAML_NULLS and not self._at_a_key()
-                return self._add(None if null else event.value)
+                self._add(None if null else event.value)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                if self._at_a_key():
+                    return "a list or an object is not a key; keys are texts"
                 self.stack.append(([], isinstance(event, yaml.MappingStartEvent)))
-                return "nested too deeply" if len(self.stack) > MAX_DEPTH else ""
+                return "nested too deeply" if len(self.stack) - 1 > MAX_DEPTH else ""
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 items, is_object = self.stack.pop()
-                return self._add(_fields(list(zip(items[::2], items[1::2], strict=True))) if is_object else items)  # type: ignore[arg-type]  # keys were checked when added
+                self._add(_fields(list(_pairs(items))) if is_object else items)
         return ""
 
-    def _add(self, value: Tree) -> str:
-        fault = (
-            f"{shown(value)} is not a key; keys are texts" if self._at_a_key() and not isinstance(value, str) else ""
-        )
+    def _add(self, value: Tree) -> None:
         self.stack[-1][0].append(value)
-        return fault
 
     def _at_a_key(self) -> bool:
         items, is_object = self.stack[-1]
         return is_object and len(items) % 2 == 0
 
 
-def _at(mark: yaml.Mark) -> str:
+def _pairs(items: list[Tree]) -> Iterator[tuple[str, Tree]]:
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        yield str(key), value
+
+
+def _at(mark: yaml.error.Mark | Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 

@@ -36,3 +36,31 @@ class StoreFailed(JobTrackerError):
 
 class OutputError(JobTrackerError):
     """The monitoring could not be told; the loop goes on and tries again next cycle."""
+
+
+class SourceUnreachable(JobTrackerError):
+    """A source gave no answer; its jobs are not judged until it does, and it is tried again with growing pauses."""
+
+
+class SourceClosed(SourceUnreachable):
+    """The far side hung up; whatever it had not confirmed is asked for again."""
+
+
+class QueueChanged(SourceUnreachable):
+    """The queue's file is not the one that was opened; the source connects again at once and looks at the new one."""
+
+
+class SourceSuperseded(SourceUnreachable):
+    """A newer connection in the name of this tracker drains the queue; this one ends, and tries again later."""
+
+
+class SourceRefused(JobTrackerError):
+    """A source cannot be drained until somebody changes something there or here; it is tried again all the same."""
+
+
+class QueueDrainedElsewhere(SourceRefused):
+    """Another tracker drains the queue; only an operator can say which of the two should."""
+
+
+class QueueBusy(JobTrackerError):
+    """The queue is locked, full or read-only; nothing was changed, the connection stands, the request is repeated."""

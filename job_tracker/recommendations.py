@@ -33,12 +33,13 @@ def _about_tolerance(settings: Settings) -> Iterator[str]:
     interval, answer = settings.interval_microseconds, settings.load_timeout_microseconds
     # A second above what the watermark always lags by, for the way there and back.
     lag = min(interval, answer // 2) + ADD_MAY_WAIT + MICROSECONDS
-    if interval + answer < lag:
+    tolerated = interval + answer
+    if tolerated < lag:
         enough = min(6 * MICROSECONDS, 12 * MICROSECONDS - 2 * interval)
         yield (
-            "global_config: controller_data_load_timeout_in_sec: a source is heard up to "
-            f"{lag / MICROSECONDS:g} s late and interval and load timeout tolerate {(interval + answer) / MICROSECONDS:g} s, "
-            f"so jobs would show UNKNOWN for moments; make it at least {enough / MICROSECONDS:g}"
+            f"global_config: controller_data_load_timeout_in_sec: a source is heard up to {_seconds(lag)} late, and "
+            f"interval and load timeout tolerate only {_seconds(tolerated)}, so jobs would show UNKNOWN for moments; "
+            f"make it at least {_seconds(enough)}"
         )
 
 
@@ -76,3 +77,7 @@ def _about_jobs(settings: Settings, sources: Sequence[SourceHost], jobs: Sequenc
 def _some(jobs: Sequence[JobEntry]) -> str:
     named = ", ".join(f'"{job.name}__{job.env}"' for job in jobs[:_NAMED])
     return f"{named} and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else named
+
+
+def _seconds(microseconds: int) -> str:
+    return f"{microseconds / MICROSECONDS:g} s"

@@ -10,12 +10,12 @@ from typing import Any
 
 from job_tracker.core.board import Board, Watermark, make_board
 from job_tracker.core.folding import Change
-from job_tracker.core.intake import take_in
+from job_tracker.core.intake import take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS, Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message, decode
 from job_tracker.core.states import Shown
-from job_tracker.core.tracker import step
+from job_tracker.core.tracker import Step, step
 from job_tracker.core.verdicts import shown
 from job_tracker.errors import BadMessage, ReplayError
 
@@ -102,21 +102,21 @@ class Replay:
     """A recording judged by a configuration; iterate `changes` to its end, then ask for `final`."""
 
     def __init__(self, jobs: Jobs, recording: Recording, *, begin: int | None = None, until: int | None = None) -> None:
-        if not recording.moments and (begin is None or until is None):
-            raise ReplayError("no message to begin with: name --from and --until, or give a file with messages")
-        self.begin = min(recording.moments) if begin is None else begin
-        self.until = max(recording.moments) + RUN_ON if until is None else until
+        if not recording.moments and begin is None:
+            raise ReplayError("there is no message to begin with: name --from, or give a file with messages")
+        self.begin = min(recording.moments, default=0) if begin is None else begin
+        self.until = max(recording.moments, default=self.begin) + RUN_ON if until is None else until
         spoke = {source for _, source, _ in recording.arrivals} | {outage.source for outage in recording.outages}
         self.sources = (*jobs.sources, *sorted(spoke - set(jobs.sources)))
         self.jobs = replace(jobs, sources=jobs.sources or self.sources)
         self.recording = recording
         self.board: Board = make_board(self.jobs, {}, {}, self.begin)
+        self.memory = Memory(self.board)
         self.taken: set[str] = set()
         self.unmatched: dict[str, int] = {}
 
     def changes(self) -> Iterator[Change]:
         """Every change, in the order in which the daemon would have found them."""
-        memory = Memory(self.board)
         arrivals = [arrival for arrival in self.recording.arrivals if self.is_heard(arrival)]
         ends = sorted({outage.end for outage in self.recording.outages})
         at = 0
@@ -126,22 +126,28 @@ class Replay:
             while at < len(arrivals) and arrivals[at][0] <= now:
                 messages += self.take(*arrivals[at])
                 at += 1
-            made = step(self.board, self.jobs, messages, self.watermarks(now), now, memory)
-            memory.keep(made.records)
-            self.board = made.board
+            if messages:  # their sources were drained at every moment before, too
+                yield from self.advance((), now - 1).changes
+            made = self.advance(messages, now)
             yield from made.changes
             upcoming = [made.wake, *(arrival[0] for arrival in arrivals[at : at + 1]), *(e for e in ends if e > now)]
             now = min((moment for moment in upcoming if moment is not None), default=self.until + 1)
 
+    def advance(self, messages: Iterable[Message], now: int) -> Step:
+        """One step of the tracker."""
+        made = step(self.board, self.jobs, messages, self.watermarks(now), now, self.memory)
+        self.memory.keep(made.records)
+        self.board = made.board
+        return made
+
     def is_heard(self, arrival: tuple[int, str, Mapping[str, Any]]) -> bool:
-        received, _, element = arrival
-        return received <= self.until and round(element["timestamp"] * MICROSECONDS) <= self.until
+        received, source, element = arrival
+        message = decode(element, source=source, received=received, grace=self.jobs.grace)
+        return received <= self.until and message.moment <= self.until
 
     def take(self, received: int, source: str, element: Mapping[str, Any]) -> tuple[Message, ...]:
         intake = take_in(self.jobs, source, [element], received, self.taken.__contains__)
-        for message in (*intake.messages, *(each.message for each in intake.unmatched)):
-            if message is not None and message.uid:
-                self.taken.add(message.uid)
+        self.taken.add(uid_of(element))
         for each in intake.unmatched:
             name = each.message.key if each.message else "?"
             self.unmatched[name] = self.unmatched.get(name, 0) + 1

@@ -98,22 +98,26 @@ class Section(BaseModel):
 class Settings(Section):
     """global_config: what holds for the whole program."""
 
-    start_keyword: Text = Field("STARTED", alias="jobs_start_keyword")
-    error_keyword: Text = Field("ERROR", alias="jobs_error_keyword")
-    end_keyword: Text = Field("SUCCESS", alias="jobs_end_keyword")
-    quiet_from: ClockTime | None = Field(None, alias=QUIET_FROM)
-    quiet_until: ClockTime | None = Field(None, alias=QUIET_UNTIL)
-    grace_microseconds: Seconds = Field(5 * MICROSECONDS, alias="controller_message_grace_period_in_sec")
-    interval_microseconds: PositiveSeconds = Field(10 * MICROSECONDS, alias="controller_interval_in_sec")
-    load_timeout_microseconds: PositiveSeconds = Field(5 * MICROSECONDS, alias="controller_data_load_timeout_in_sec")
+    start_keyword: Text = Field(default="STARTED", alias="jobs_start_keyword")
+    error_keyword: Text = Field(default="ERROR", alias="jobs_error_keyword")
+    end_keyword: Text = Field(default="SUCCESS", alias="jobs_end_keyword")
+    quiet_from: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_from_in_hh:mm")
+    quiet_until: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_until_in_hh:mm")
+    grace_microseconds: Seconds = Field(default=5 * MICROSECONDS, alias="controller_message_grace_period_in_sec")
+    interval_microseconds: PositiveSeconds = Field(default=10 * MICROSECONDS, alias="controller_interval_in_sec")
+    load_timeout_microseconds: PositiveSeconds = Field(
+        default=5 * MICROSECONDS, alias="controller_data_load_timeout_in_sec"
+    )
     backends: Annotated[frozenset[str], BeforeValidator(notation.backends)] = Field(
-        frozenset({"status"}), alias="monitoring_backend_based_on_event_or_status"
+        default=frozenset({"status"}), alias="monitoring_backend_based_on_event_or_status"
     )
     service_prefix: Annotated[str, BeforeValidator(notation.service_prefix)] = Field(
-        "job_", alias="monitoring_servicename_prefix_without_spaces"
+        default="job_", alias="monitoring_servicename_prefix_without_spaces"
     )
-    perfdata: Annotated[bool, BeforeValidator(notation.flag)] = Field(False, alias="monitoring_perfdata")
-    history: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(100, alias="job_history_entry_count")
+    perfdata: Annotated[bool, BeforeValidator(notation.flag)] = Field(default=False, alias="monitoring_perfdata")
+    history: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(
+        default=100, alias="job_history_entry_count"
+    )
     time_zone: Zone = Field(default_factory=lambda: zones.host_zone().zone)
     log_file: LocalPath = Path("/var/log/job_tracker.log")
     log_level: Annotated[str, BeforeValidator(notation.one_of("debug", "info", "warning", "error", "critical"))] = (
@@ -122,7 +126,7 @@ class Settings(Section):
     run_dir: LocalPath = Path("/var/run")
     view_file: LocalPath = Path("/var/lib/job_tracker/view.sqlite")
     unreachable_critical_after_microseconds: Seconds = Field(
-        300 * MICROSECONDS, alias="source_unreachable_critical_after_in_sec"
+        default=300 * MICROSECONDS, alias="source_unreachable_critical_after_in_sec"
     )
     ssh_config: OptionalPath = None
     store_file: LocalPath = Path("/var/lib/job_tracker/job_tracker.sqlite")
@@ -194,7 +198,7 @@ class SourceHost(Section):
 
     @classmethod
     def with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """A local source needs no hostname and has the packaged handler; a name is the hostname if there is no other."""
+        """A local source needs no hostname and has the packaged handler; a hostname is a name if there is no other."""
         if notation.shown(given.get("connection")).lower() == "'local'":
             given = {"hostname": "localhost", "message_queue_handler": str(PACKAGED_HANDLER)} | given
         # Where both are missing, one fault is enough.
@@ -214,18 +218,20 @@ class JobEntry(Section):
     name: Name
     env: Name
     kind: Annotated[Kind, BeforeValidator(notation.one_of("cyclic", "daily"))] = Field(alias="cyclic_or_daily")
-    interval: PositiveDuration = Field(0, alias=INTERVAL)
+    interval: PositiveDuration = Field(default=0, alias="cyclic_interval_in_hh:mm:ss")
     counts_from: Annotated[Literal["start", "end"], BeforeValidator(notation.one_of("start", "end"))] = Field(
-        "start", alias=COUNTS_FROM
+        default="start", alias="cyclic_interval_counts_from"
     )
-    daily_start: ClockTime = Field(0, alias=DAILY_START)
-    max_delay: Duration = Field(0, alias=MAX_DELAY)
-    max_early: Duration | None = Field(None, alias=MAX_EARLY)
+    daily_start: ClockTime = Field(default=0, alias="daily_start_time_in_hh:mm")
+    max_delay: Duration = Field(default=0, alias="start_max_delay_in_hh:mm:ss")
+    max_early: Duration | None = Field(default=None, alias="start_max_early_in_hh:mm:ss")
     timeout: PositiveDuration = Field(alias="timeout_in_hh:mm:ss")
     max_errors: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(
-        1, alias="max_errors_before_alerting"
+        default=1, alias="max_errors_before_alerting"
     )
-    status_below: Annotated[int, BeforeValidator(notation.whole(0, 1))] = Field(0, alias="status_below_threshold")
+    status_below: Annotated[int, BeforeValidator(notation.whole(0, 1))] = Field(
+        default=0, alias="status_below_threshold"
+    )
     time_zone: Zone | None = None
     source_host: Annotated[tuple[str, ...], BeforeValidator(notation.source_names)] = ()
 

@@ -5,6 +5,7 @@ Rule: a zone is always one with a name; a host whose zone has none is taken to l
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -25,13 +26,23 @@ class HostZone:
 
 
 def zone(value: object) -> ZoneInfo:
-    """Read the IANA name of a time zone; the nearest ones are named when there is none of that name."""
+    """Read the IANA name of a time zone."""
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not the name of a time zone")
     found = _zone(value)
     if found is None:
-        raise ValueError(f"{shown(value)} is not the IANA name of a time zone{_nearest(value)}")
+        raise ValueError(f"{shown(value)} is not the IANA name of a time zone")
     return found
+
+
+def nearest(name: str) -> str:
+    """Ask whether a zone of a similar name was meant; this takes some milliseconds."""
+    names = {known.lower(): known for known in available_timezones()}
+    wanted = name[:60].lower().replace(" ", "_")
+    near = [names[match] for match in get_close_matches(wanted, names, n=3)]
+    # 'Berlin' alone is not near 'europe/berlin' to difflib, but it is what people write.
+    near += [known for lower, known in names.items() if lower.endswith(f"/{wanted}") and known not in near]
+    return f"; did you mean {' or '.join(near[:3])}?" if near else ""
 
 
 def host_zone(environment: Mapping[str, str] = os.environ, etc: Path = Path("/etc")) -> HostZone:
@@ -51,10 +62,8 @@ def _written_down(etc: Path) -> list[str]:
     localtime = etc / "localtime"
     if localtime.is_symlink():
         names += [_name_in(os.readlink(localtime)), _name_in(os.path.realpath(localtime))]
-    try:
+    with suppress(OSError, ValueError):
         names.append((etc / "timezone").read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        pass
     return [name for name in names if name]
 
 
@@ -74,13 +83,3 @@ def _zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         return None
-
-
-@lru_cache(maxsize=256)
-def _nearest(name: str) -> str:
-    names = {known.lower(): known for known in available_timezones()}
-    wanted = name[:60].lower().replace(" ", "_")
-    near = [names[match] for match in get_close_matches(wanted, names, n=3)]
-    # 'Berlin' alone is not near 'europe/berlin' to difflib, but it is what people write.
-    near += [known for lower, known in names.items() if lower.endswith(f"/{wanted}") and known not in near]
-    return f"; did you mean {' or '.join(near[:3])}?" if near else ""

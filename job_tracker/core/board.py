@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from job_tracker.core import deadlines, schedule
 from job_tracker.core.jobs import Job, Jobs, Kind
-from job_tracker.core.runs import Standing
+from job_tracker.core.standing import Standing
 
 BUCKETS = 256
 
@@ -97,9 +97,8 @@ def promise_of(job: Job) -> Job:
 
 def concern(standing: Standing) -> int | None:
     """The first moment at which a standing may change without a message."""
-    if standing.skipped is None or standing.deadline is None:
-        return standing.deadline if standing.skipped is None else standing.skipped
-    return min(standing.skipped, standing.deadline)
+    first = standing.skipped or standing.deadline
+    return None if first is None else first.moment
 
 
 def _bucket(standings: Mapping[str, Standing]) -> Bucket:

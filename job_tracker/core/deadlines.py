@@ -5,57 +5,40 @@ Rule: a deadline that is counted names the next one, so that what a quiet window
 """
 
 from dataclasses import replace
-from enum import Enum
-from typing import NamedTuple
 
 from job_tracker.core import schedule
 from job_tracker.core.jobs import Job, Kind
-from job_tracker.core.runs import Outcome, Standing
-
-
-class Rank(Enum):
-    """What comes first at one moment."""
-
-    TIMEOUT = 0
-    MISSED_START = 1
-
-
-class Deadline(NamedTuple):
-    """A moment in microseconds, and what is late from then on; run: the order of the one that timed out."""
-
-    moment: int
-    rank: int
-    run: int
+from job_tracker.core.standing import Deadline, Outcome, Rank, Standing
 
 
 def next_deadline(standing: Standing) -> Deadline | None:
     """The deadline that comes first."""
     found = None
-    if standing.missed_at is not None:
-        found = Deadline(standing.missed_at, Rank.MISSED_START.value, 0)
     for run in standing.runs:
-        if run.timeout_at is not None and (found is None or run.timeout_at <= found.moment):
-            candidate = Deadline(run.timeout_at, Rank.TIMEOUT.value, run.order)
-            found = candidate if found is None else min(found, candidate)
+        if run.timeout_at is not None and (found is None or run.timeout_at < found.moment):
+            found = Deadline(run.timeout_at, Rank.TIMEOUT, run.order)
+    missed_at = standing.missed_at
+    if missed_at is not None and (found is None or missed_at < found.moment):
+        return Deadline(missed_at, Rank.MISSED_START, 0)
     return found
 
 
 def count(standing: Standing, job: Job, deadline: Deadline) -> None:
     """Let a deadline count, and set the one after it."""
-    if deadline.rank == Rank.TIMEOUT.value:
+    if deadline.rank is Rank.TIMEOUT:
         _count_timeout(standing, job, deadline)
     else:
         _count_missed_start(standing, job)
     standing.judged = deadline.moment
-    _note_next(standing)
+    standing.deadline = next_deadline(standing)
 
 
-def watch_run(standing: Standing, job: Job) -> None:
-    """Give the run that has just begun its first timeout."""
-    run = standing.runs[-1]
-    if run.begun is None:
-        return
-    standing.put(replace(run, timeout_at=_first_timeout(standing, job, run.begun)))
+def first_timeout(standing: Standing, job: Job, begun: int) -> int:
+    """The first timeout of a run that begins at a moment; a promise changed after that judges later ones only."""
+    deadline = schedule.move_timeout(job, begun + job.timeout + job.grace)
+    while _is_renewed(standing) and deadline < standing.promised_since:
+        deadline = schedule.move_timeout(job, deadline + job.timeout)
+    return deadline
 
 
 def await_start(standing: Standing, job: Job) -> None:
@@ -67,7 +50,7 @@ def await_start(standing: Standing, job: Job) -> None:
         _await_daily(standing, job)
     else:
         _await_cyclic(standing, job)
-    _note_next(standing)
+    standing.deadline = next_deadline(standing)
 
 
 def make_expected(standing: Standing, job: Job, moment: int) -> None:
@@ -99,18 +82,11 @@ def renew(standing: Standing, job: Job, now: int) -> None:
     standing.expected = None
     for run in standing.runs:
         if run.outcome is Outcome.OPEN and run.begun is not None:
-            standing.put(replace(run, timeout_at=_first_timeout(standing, job, run.begun)))
+            standing.put(replace(run, timeout_at=first_timeout(standing, job, run.begun)))
     if job.kind is Kind.DAILY:
         standing.day = schedule.day_of_first_start(job, now)
         standing.made = ()
     await_start(standing, job)
-
-
-def _first_timeout(standing: Standing, job: Job, begun: int) -> int:
-    deadline = schedule.move_timeout(job, begun + job.timeout + job.grace)
-    while _is_renewed(standing) and deadline < standing.promised_since:
-        deadline = schedule.move_timeout(job, deadline + job.timeout)
-    return deadline
 
 
 def _is_renewed(standing: Standing) -> bool:
@@ -168,8 +144,3 @@ def _count_missed_start(standing: Standing, job: Job) -> None:
         _await_daily(standing, job)
     elif standing.missed_at is not None:
         standing.missed_at = schedule.move_missed_start(job, standing.missed_at + job.interval)
-
-
-def _note_next(standing: Standing) -> None:
-    following = next_deadline(standing)
-    standing.deadline = None if following is None else following.moment

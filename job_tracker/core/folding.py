@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from job_tracker.core import deadlines, runs
-from job_tracker.core.deadlines import Deadline
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message, Position, Signal, signal_of
-from job_tracker.core.runs import Run, Shelf, Standing
+from job_tracker.core.runs import Shelf
+from job_tracker.core.standing import Deadline, Run, Standing
 from job_tracker.core.states import Shown
 from job_tracker.core.verdicts import state_of
 
@@ -73,17 +73,15 @@ class Record:
 
 def fold_message(standing: Standing, jobs: Jobs, job: Job, message: Message, shelf: Shelf) -> None:
     """Let a message speak."""
-    standing.source = message.source
     standing.last = message.position
     standing.serial += 1
-    if standing.deadline is not None and standing.deadline < message.moment:
-        standing.skipped = min(standing.deadline, standing.skipped or standing.deadline)
+    if standing.deadline is not None and standing.deadline.moment < message.moment and standing.skipped is None:
+        standing.skipped = standing.deadline
     match signal_of(message.event, jobs.keywords):
         case Signal.START:
-            opened = runs.start(standing, job, message)
-            if not opened:
+            timeout_at = deadlines.first_timeout(standing, job, message.moment)
+            if not runs.start(standing, job, message, timeout_at=timeout_at):
                 return
-            deadlines.watch_run(standing, job)
             deadlines.make_expected(standing, job, message.moment)
         case Signal.END:
             following = deadlines.next_start(standing, job)
@@ -129,11 +127,11 @@ def reach(standing: Standing) -> Position | None:
 
 
 def horizon(job: Job, standing: Standing, jobs: Jobs, drained: Mapping[str, int], now: int) -> int:
-    """Deadlines before this moment may be judged: every source the job belongs to is drained past them."""
+    """Deadlines before this moment may be judged: the sources the job belongs to, or did then, are past them."""
     limit = now + 1
     for source in owners(job, standing, jobs):
         limit = min(limit, drained.get(source, -1))
-    return limit
+    return max(limit, min(standing.covered, now + 1))
 
 
 def owners(job: Job, standing: Standing, jobs: Jobs) -> tuple[str, ...]:
@@ -145,11 +143,10 @@ def owners(job: Job, standing: Standing, jobs: Jobs) -> tuple[str, ...]:
 
 def due(job: Job, standing: Standing, jobs: Jobs, drained: Mapping[str, int], now: int) -> Deadline | None:
     """The job's next deadline, if it may be judged."""
-    if standing.deadline is None or standing.deadline > now:
+    deadline = standing.deadline
+    if deadline is None or deadline.moment > now:
         return None
-    if standing.deadline >= horizon(job, standing, jobs, drained, now):
-        return None
-    return deadlines.next_deadline(standing)
+    return deadline if deadline.moment < horizon(job, standing, jobs, drained, now) else None
 
 
 def checkpoint_if_due(record: Record) -> None:

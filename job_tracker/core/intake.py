@@ -11,6 +11,8 @@ from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode
 from job_tracker.errors import BadMessage
 
+UID_LIMIT = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmatched:
@@ -39,15 +41,16 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
     drifting = False
     fresh: set[str] = set()
     for element in elements:
+        uid = uid_of(element)
+        if uid:
+            if uid in fresh or is_known(uid):
+                continue
+            fresh.add(uid)
         try:
             message = decode(element, source=source, received=received, grace=jobs.grace)
         except BadMessage as bad:
             unmatched.append(Unmatched(source=source, received=received, reason=str(bad), element=element))
             continue
-        if message.uid:
-            if message.uid in fresh or is_known(message.uid):
-                continue
-            fresh.add(message.uid)
         drifting = drifting or message.moment != message.claimed
         reason = why_not(jobs, message)
         if reason is None:
@@ -71,3 +74,9 @@ def why_not(jobs: Jobs, message: Message) -> str | None:
     if job.sources and message.source not in job.sources:
         return f"only {', '.join(job.sources)} may speak for this job"
     return None
+
+
+def uid_of(element: Any) -> str:
+    """The uid of a queue's element, empty if it has none that could be one."""
+    uid = element.get("uid") if isinstance(element, dict) else None
+    return uid if isinstance(uid, str) and len(uid) <= UID_LIMIT else ""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from job_tracker.core.board import Board
 from job_tracker.core.folding import Past, Record
 from job_tracker.core.messages import Message, Position
-from job_tracker.core.runs import Run, Standing
+from job_tracker.core.standing import Run, Standing
 
 
 class Memory:

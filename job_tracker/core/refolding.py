@@ -3,7 +3,6 @@
 Rule: the result is the one that an observer who had heard everything in order would have.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from job_tracker.core.folding import (
@@ -12,16 +11,18 @@ from job_tracker.core.folding import (
     Past,
     Record,
     checkpoint_if_due,
-    due,
     fold_deadline,
     fold_message,
     reach,
 )
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message, Position
-from job_tracker.core.runs import Run
+from job_tracker.core.standing import Run, Standing
 from job_tracker.core.states import Shown
 from job_tracker.core.verdicts import shown
+
+Limit = tuple[int, ...]
+"""A moment, or a whole deadline, that those to be judged come before."""
 
 
 class _OlderRunError(Exception):
@@ -34,16 +35,15 @@ def refold(
     record: Record,
     late: Message | None,
     *,
-    drained: Mapping[str, int],
-    until: int,
+    limit: int,
     archive: Archive,
 ) -> None:
-    """Fold a job again with a late message, or with deadlines that can be judged only now; the record tells the result.
+    """Fold a job again with a late message, or with the deadline that a message overtook; the record tells the result.
 
-    until: microseconds, the last moment a deadline may have.
+    limit: microseconds, before which deadlines could be judged before this step.
     """
     skipped = record.standing.skipped
-    position: Position = late.position if late is not None else (skipped or 0, "", 0)
+    position: Position = late.position if late is not None else (skipped.moment if skipped else 0, "", 0)
     rewound = None if record.rewound is None else reach(record.rewound)
     if rewound is not None:
         position = min(position, rewound)
@@ -52,7 +52,7 @@ def refold(
         past = archive.past(job.key, position, older_than)
         attempt = _Refold(jobs, job, past, archive, can_go_back=past.floor is not None and older_than is None)
         try:
-            attempt.run(_in_order(past, record, late), drained, until)
+            attempt.run(_in_order(past, record, late), _limit(record.standing, late, limit))
         except _OlderRunError as named:
             older_than = named.args[0]
             continue
@@ -60,7 +60,11 @@ def refold(
     if late is not None:
         record.messages.append(_not_before(past, late))
     standing = attempt.record.standing
-    standing.blind = record.standing.blind
+    standing.blind, standing.source, standing.covered = (
+        record.standing.blind,
+        record.standing.source,
+        record.standing.covered,
+    )
     record.standing, record.runs, record.changes = standing, attempt.record.runs, attempt.record.changes
     record.checkpoints, record.rewound = attempt.record.checkpoints, past.checkpoint
 
@@ -73,15 +77,16 @@ class _Refold:
         self.first = past.checkpoint.count
         self.record = Record(standing=past.checkpoint.fork())
 
-    def run(self, messages: list[Message], drained: Mapping[str, int], until: int) -> None:
+    def run(self, messages: list[Message], limit: Limit) -> None:
+        """Fold the messages, and between and after them the deadlines before a limit."""
         for message in messages:
-            self.judge(drained, min(until, message.moment - 1))
+            self.judge(min(limit, (message.moment,)))
             self.fold(message)
-        self.judge(drained, until)
+        self.judge(limit)
 
-    def judge(self, drained: Mapping[str, int], until: int) -> None:
+    def judge(self, limit: Limit) -> None:
         standing = self.record.standing
-        while (deadline := due(self.job, standing, self.jobs, drained, until)) is not None:
+        while (deadline := standing.deadline) is not None and deadline < limit:
             before = shown(self.job, standing)
             fold_deadline(standing, self.job, deadline)
             self.note(deadline.moment, before)
@@ -112,6 +117,15 @@ class _Refold:
         if self.can_go_back:
             raise _OlderRunError(kept.order)
         return kept
+
+
+def _limit(standing: Standing, late: Message | None, limit: int) -> Limit:
+    """Deadlines before this are judged: those that could be before, or else the one that can be only now."""
+    judged: Limit = (-1 if standing.judged is None else standing.judged + 1,)
+    if late is None and standing.skipped is not None:
+        moment, rank, run = standing.skipped
+        return max(judged, (moment, rank, run + 1))
+    return max(judged, (limit,))
 
 
 def _in_order(past: Past, record: Record, late: Message | None) -> list[Message]:

@@ -1,135 +1,32 @@
 """Runs: what the messages of one job add up to.
 
 Rule: a run is opened, closed, lost or found again here and nowhere else.  Rule: nothing here knows deadlines.
-
-A standing keeps only the runs that can still matter: open ones, the newest, and those whose errors are not forgotten.
-The others are on the shelf (the ledger's, outside the core), where a message that names one by id finds it again.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
-from enum import Enum
+from dataclasses import replace
 
 from job_tracker.core.jobs import Job
-from job_tracker.core.messages import Message, Position
+from job_tracker.core.messages import Message
 from job_tracker.core.schedule import quiet_window
-from job_tracker.core.states import State
-
-
-class Outcome(Enum):
-    """How a run ended; LOST: a newer run began and no end was ever seen."""
-
-    OPEN = "open"
-    WELL = "well"
-    BADLY = "badly"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One execution of a job, from its first message to its last.
-
-    order: 1 for the job's first run.  begun: microseconds, None if the start was not seen.  errors: counted and not
-    forgotten.  timeouts: full timeouts it has counted.  timeout_at: its next one, None once it is closed.
-    """
-
-    order: int
-    id: str | None
-    begun: int | None
-    outcome: Outcome = Outcome.OPEN
-    ended: int | None = None
-    errors: int = 0
-    timeouts: int = 0
-    timeout_at: int | None = None
-    text: str = ""
-    exit_code: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blind:
-    """A deadline has passed unseen: since when that counts, which source, and since when it is not heard."""
-
-    since: int
-    deadline: int
-    source: str
-    unheard_since: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Standing:
-    """What a job carries; changed only by the step that forked it.
-
-    runs: the ones that matter, in order, the newest last.  count: runs ever begun.  errors: the sum over runs.
-    missed: expected starts missed since the last start.  expected: the start awaited, missed_at: its next deadline;
-    both None while the newest run is open.  day, made: daily jobs only, the local day awaited and the expected starts
-    made at or after it.  last: where the last message was folded.  judged: the last deadline counted.  skipped: the
-    earliest deadline that a message overtook before it could be judged.  serial: messages and deadlines ever folded.
-    checkpointed: the serial of the last checkpoint.
-    """
-
-    known_since: int
-    promised_since: int
-    runs: tuple[Run, ...] = ()
-    count: int = 0
-    errors: int = 0
-    missed: int = 0
-    last_start: int | None = None
-    last_end: int | None = None
-    source: str | None = None
-    expected: int | None = None
-    missed_at: int | None = None
-    day: int = 0
-    made: tuple[int, ...] = ()
-    last: Position | None = None
-    judged: int | None = None
-    skipped: int | None = None
-    serial: int = 0
-    checkpointed: int = 0
-    state: State = State.UNKNOWN
-    since: int = 0
-    blind: Blind | None = None
-    deadline: int | None = None
-    changed: dict[int, Run] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def newest(self) -> Run | None:
-        """The run whose first message came last."""
-        return self.runs[-1] if self.runs else None
-
-    def fork(self) -> "Standing":
-        """A copy to work on; the original stays as it was."""
-        other = object.__new__(Standing)  # several times faster than dataclasses.replace, and done once a change
-        for name in _FIELDS:
-            setattr(other, name, getattr(self, name))
-        other.changed = {}
-        return other
-
-    def put(self, run: Run) -> None:
-        """Take a run in, in place of the one of the same order."""
-        others = [other for other in self.runs if other.order != run.order]
-        at = len(others)
-        while at and others[at - 1].order > run.order:
-            at -= 1
-        self.runs = (*others[:at], run, *others[at:])
-        self.changed[run.order] = run
-
-
-_FIELDS = tuple(each.name for each in fields(Standing) if each.name != "changed")
+from job_tracker.core.standing import Outcome, Run, Standing
 
 Shelf = Callable[[str], Run | None]
 """Finds the newest run with an id among those a standing no longer keeps."""
 
 
-def start(standing: Standing, job: Job, message: Message) -> bool:
+def start(standing: Standing, job: Job, message: Message, *, timeout_at: int) -> bool:
     """Open a run; older open ones are lost unless both have ids and the older is in time.  False: nothing changed."""
-    if message.run is not None and any(run.id == message.run and run.outcome is Outcome.OPEN for run in standing.runs):
-        return False
-    for run in standing.runs:
-        if run.outcome is Outcome.OPEN and (run.id is None or message.run is None or run.timeouts):
+    opened = [run for run in standing.runs if run.outcome is Outcome.OPEN]
+    for run in opened:
+        if run.id is not None and run.id == message.run:
+            return False
+    for run in opened:
+        if run.id is None or message.run is None or run.timeouts:
             _lose(standing, job, run, message.moment)
     standing.missed = 0
     standing.last_start = message.moment
-    _open(standing, message, begun=message.moment)
+    _open(standing, message, begun=message.moment, timeout_at=timeout_at)
     return True
 
 
@@ -139,16 +36,7 @@ def end(standing: Standing, message: Message, *, next_start: int | None, shelf: 
     unseen = run is None
     if run is None:
         run = _unseen(standing, message)
-    standing.put(
-        replace(
-            run,
-            outcome=Outcome.WELL,
-            ended=message.moment,
-            timeout_at=None,
-            text=message.text,
-            exit_code=message.exit_code,
-        )
-    )
+    _close(standing, run, message, outcome=Outcome.WELL, ended=message.moment, errors=run.errors)
     standing.last_end = _later(standing.last_end, message.moment)
     for older in standing.runs:
         if older.order <= run.order and older.outcome is not Outcome.OPEN and older.errors:
@@ -164,17 +52,7 @@ def error(standing: Standing, message: Message, *, next_start: int | None, shelf
     if run is None:
         run = _unseen(standing, message)
     ended = run.ended if run.outcome in (Outcome.WELL, Outcome.BADLY) else message.moment
-    standing.put(
-        replace(
-            run,
-            outcome=Outcome.BADLY,
-            ended=ended,
-            timeout_at=None,
-            errors=run.errors + 1,
-            text=message.text or run.text,
-            exit_code=message.exit_code,
-        )
-    )
+    _close(standing, run, message, outcome=Outcome.BADLY, ended=ended, errors=run.errors + 1)
     standing.errors += 1
     standing.last_end = _later(standing.last_end, ended)
     return unseen
@@ -182,8 +60,8 @@ def error(standing: Standing, message: Message, *, next_start: int | None, shelf
 
 def shed(standing: Standing) -> None:
     """Let go of the runs that no longer matter: closed, forgotten, and not the newest."""
-    newest = standing.newest
-    if len(standing.runs) > 1 and not all(_matters(run) for run in standing.runs[:-1]):
+    if len(standing.runs) > 1:
+        newest = standing.runs[-1]
         standing.runs = tuple(run for run in standing.runs if run is newest or _matters(run))
 
 
@@ -193,22 +71,20 @@ def _matters(run: Run) -> bool:
 
 def _which(standing: Standing, message: Message, next_start: int | None, shelf: Shelf) -> Run | None:
     """The run that an end or error speaks of; None: one whose start was not seen."""
+    for run in reversed(standing.runs):
+        if run.id == message.run if message.run is not None else run.outcome is Outcome.OPEN:
+            return run
     if message.run is not None:
-        kept = (run for run in reversed(standing.runs) if run.id == message.run)
-        return next(kept, None) or shelf(message.run)
-    opened = (run for run in reversed(standing.runs) if run.outcome is Outcome.OPEN)
-    found = next(opened, None)
-    if found is not None:
-        return found
+        return shelf(message.run)
     newest = standing.newest
     if newest is None or newest.outcome is not Outcome.BADLY or standing.missed:
         return None
     return newest if next_start is None or message.moment < next_start else None
 
 
-def _open(standing: Standing, message: Message, *, begun: int | None) -> Run:
+def _open(standing: Standing, message: Message, *, begun: int | None, timeout_at: int | None) -> Run:
     standing.count += 1
-    run = Run(order=standing.count, id=message.run, begun=begun, text=message.text)
+    run = Run(order=standing.count, id=message.run, begun=begun, timeout_at=timeout_at, text=message.text)
     standing.runs = (*standing.runs, run)
     standing.changed[run.order] = run
     return run
@@ -216,7 +92,23 @@ def _open(standing: Standing, message: Message, *, begun: int | None) -> Run:
 
 def _unseen(standing: Standing, message: Message) -> Run:
     standing.missed = 0
-    return _open(standing, message, begun=None)
+    return _open(standing, message, begun=None, timeout_at=None)
+
+
+def _close(standing: Standing, run: Run, message: Message, *, outcome: Outcome, ended: int | None, errors: int) -> None:
+    standing.put(
+        Run(
+            order=run.order,
+            id=run.id,
+            begun=run.begun,
+            outcome=outcome,
+            ended=ended,
+            errors=errors,
+            timeouts=run.timeouts,
+            text=message.text or (run.text if outcome is Outcome.BADLY else ""),
+            exit_code=message.exit_code,
+        )
+    )
 
 
 def _lose(standing: Standing, job: Job, run: Run, moment: int) -> None:

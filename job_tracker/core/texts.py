@@ -6,7 +6,7 @@ Rule: every text begins with the state's word, says since when, and why.  Rule: 
 from datetime import datetime
 
 from job_tracker.core.jobs import MICROSECONDS, Job, Kind
-from job_tracker.core.runs import Outcome, Run, Standing
+from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import shown
 

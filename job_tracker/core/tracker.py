@@ -4,6 +4,7 @@ Rule: the board and the archive are the whole memory; how often `step` is called
 Rule: a deadline is judged once all sources the job belongs to are drained past it; until then silence proves nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -25,12 +26,9 @@ from job_tracker.core.folding import (
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.refolding import refold
-from job_tracker.core.runs import Blind, Run, Standing
-from job_tracker.core.states import Shown
+from job_tracker.core.standing import Blind, Deadline, Rank, Run, Standing
+from job_tracker.core.states import UNSEEN, Shown
 from job_tracker.core.verdicts import shown
-
-OVERTAKEN = -1
-"""Ranks before timeouts and missed starts: a deadline that a message overtook makes the job be folded again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +78,17 @@ class _Hand:
         self.agenda: list[tuple[int, int, int, int, str]] = []
         self.waiting: dict[str, Job] = {}
         self.messages: list[Message] = []
+        self.to_come: Counter[str] = Counter()
 
     def step(self, messages: list[Message]) -> Step:
-        self.find_due()
         self.messages = messages
-        for at, message in enumerate(messages):
+        self.to_come.update(message.key for message in messages)
+        self.give_to_sources()
+        self.find_due()
+        for message in messages:
             while self.agenda and self.agenda[0][0] < message.moment:
                 self.judge(*heappop(self.agenda))
-            self.hear(message, at + 1)
+            self.hear(message)
         while self.agenda:
             self.judge(*heappop(self.agenda))
         wake = self.look_around()
@@ -108,19 +109,35 @@ class _Hand:
             for key, standing in bucket.standings.items():
                 moment = concern(standing)
                 if moment is not None and moment <= self.now:
-                    job = self.jobs.by_key[key]
-                    self.waiting[key] = job
-                    self.plan(job, standing)
+                    self.waiting[key] = self.jobs.by_key[key]
+        for key, job in self.waiting.items():
+            self.plan(job, self.records[key].standing if key in self.records else self.board.standing(job))
+
+    def give_to_sources(self) -> None:
+        """A job belongs to the source of its newest message; deadlines that the one before covered stay covered."""
+        for message in self.messages:
+            job = self.jobs.by_key[message.key]
+            standing = self.records[job.key].standing if job.key in self.records else self.board.standing(job)
+            if message.source == standing.source or (standing.last is not None and message.position < standing.last):
+                continue
+            covered = horizon(job, standing, self.jobs, self.board.drained, self.now - 1)
+            standing = self.record_of(job).standing
+            standing.source, standing.covered = message.source, max(covered, standing.covered)
+            self.waiting[job.key] = job
 
     def plan(self, job: Job, standing: Standing) -> None:
         """Put the job's next judgement on the agenda, if its sources are drained far enough."""
         limit = horizon(job, standing, self.jobs, self.drained, self.now)
-        if standing.skipped is not None and standing.skipped < limit:
-            heappush(self.agenda, (standing.skipped, OVERTAKEN, job.order, 0, job.key))
+        if standing.skipped is not None and standing.skipped.moment < limit:
+            self.put_on_agenda(job, standing.skipped)
         elif standing.skipped is None:
             deadline = due(job, standing, self.jobs, self.drained, self.now)
             if deadline is not None:
-                heappush(self.agenda, (deadline.moment, deadline.rank, job.order, deadline.run, job.key))
+                self.put_on_agenda(job, deadline)
+
+    def put_on_agenda(self, job: Job, deadline: Deadline) -> None:
+        """At equal moments: timeouts, then missed starts, then the order of configuration."""
+        heappush(self.agenda, (deadline.moment, deadline.rank, job.order, deadline.run, job.key))
 
     def record_of(self, job: Job) -> Record:
         record = self.records.get(job.key)
@@ -128,14 +145,15 @@ class _Hand:
             record = self.records[job.key] = Record(standing=self.board.standing(job).fork())
         return record
 
-    def hear(self, message: Message, following: int) -> None:
+    def hear(self, message: Message) -> None:
         job = self.jobs.by_key[message.key]
+        self.to_come[job.key] -= 1
         record = self.record_of(job)
         standing = record.standing
         before = shown(job, standing)
         late = is_late(standing, message)
         if late:
-            self.refold(job, record, message, following)
+            self.refold(job, record, message)
         else:
             fold_message(standing, self.jobs, job, message, lambda id: self.shelf(record, job, id))
             record.messages.append(message)
@@ -144,27 +162,25 @@ class _Hand:
     def judge(self, moment: int, rank: int, order: int, run: int, key: str) -> None:
         job = self.jobs.by_key[key]
         standing = self.records[key].standing if key in self.records else self.board.standing(job)
-        if rank == OVERTAKEN:
-            if standing.skipped != moment:
-                return
+        if (standing.skipped or standing.deadline) != (moment, rank, run):
+            return  # a message has moved it since it was planned
+        if standing.skipped is not None:
             record = self.record_of(job)
             before = shown(job, record.standing)
-            self.refold(job, record, None, len(self.messages))
+            self.refold(job, record, None)
             self.note(job, record, moment, before, in_history=False)
             return
-        deadline = due(job, standing, self.jobs, self.drained, self.now)
-        if deadline is None or standing.skipped is not None or deadline != (moment, rank, run):
-            return  # a message has moved it since it was planned
+        if due(job, standing, self.jobs, self.drained, self.now) is None:
+            return  # a message has come from another source, which is not drained so far
         record = self.record_of(job)
         before = shown(job, record.standing)
-        fold_deadline(record.standing, job, deadline)
+        fold_deadline(record.standing, job, Deadline(moment, Rank(rank), run))
         self.note(job, record, moment, before, in_history=True)
 
-    def refold(self, job: Job, record: Record, late: Message | None, following: int) -> None:
-        """Fold the job again, up to its next message in this step, or to now."""
-        ahead = (each.moment - 1 for each in self.messages[following:] if each.key == job.key)
-        until = min(self.now, next(ahead, self.now))
-        refold(self.jobs, job, record, late, drained=self.drained, until=until, archive=self.archive)
+    def refold(self, job: Job, record: Record, late: Message | None) -> None:
+        """Fold the job again with what had been judged before; deadlines that can be judged only now come after."""
+        limit = horizon(job, self.board.standing(job), self.jobs, self.board.drained, self.now - 1)
+        refold(self.jobs, job, record, late, limit=limit, archive=self.archive)
 
     def note(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool) -> None:
         """Keep what an item changed, and plan what it leads to; a refold has written the history itself."""
@@ -172,11 +188,20 @@ class _Hand:
         if standing.changed:
             record.runs.update(standing.changed)
             standing.changed.clear()
-        if standing.blind is not None:
-            standing.blind = self.blindness(job, standing)
+        standing.blind = self.still_blind(job, standing, before)
         self.tell(job, record, moment, before, in_history=in_history)
         checkpoint_if_due(record)
         self.plan(job, standing)
+
+    def still_blind(self, job: Job, standing: Standing, before: Shown) -> Blind | None:
+        """What cannot be seen after an item: while more of the job is to come, nothing new."""
+        blind, deadline = standing.blind, standing.deadline
+        if blind is not None and before.status == UNSEEN and deadline is not None and deadline.moment == blind.deadline:
+            return blind  # until that very deadline is judged
+        if deadline is None or deadline.moment > self.now or (blind is None and self.to_come[job.key]):
+            return None
+        blind = self.blindness(job, standing)
+        return blind if blind is not None and blind.since < self.now else None
 
     def tell(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool = True) -> None:
         after = shown(job, record.standing)
@@ -198,6 +223,8 @@ class _Hand:
         wakes: list[int] = []
         for key, job in concerned.items():
             standing = self.records[key].standing if key in self.records else self.board.standing(job)
+            if standing.deadline is not None and standing.deadline.moment > self.now:
+                wakes.append(standing.deadline.moment)
             blind = self.blindness(job, standing)
             if blind is not None and blind.since > self.now:
                 wakes.append(blind.since)
@@ -214,22 +241,23 @@ class _Hand:
     def blindness(self, job: Job, standing: Standing) -> Blind | None:
         """The passed deadline that no watermark covers, and from when that is UNKNOWN; it may lie ahead."""
         deadline = standing.deadline
-        if deadline is None or deadline > self.now:
+        if deadline is None or deadline.moment > self.now:
             return None
-        if standing.blind is not None and standing.blind.deadline == deadline:
-            if deadline >= horizon(job, standing, self.jobs, self.drained, self.now):
+        passed = deadline.moment
+        if standing.blind is not None and standing.blind.deadline == passed:
+            if passed >= horizon(job, standing, self.jobs, self.drained, self.now):
                 return standing.blind
             return None
         lagging = [
             (self.lags_from(source), source)
             for source in owners(job, standing, self.jobs)
-            if self.drained.get(source, -1) <= deadline
+            if self.drained.get(source, -1) <= passed
         ]
         if not lagging:
             return None
         lags_from, source = min(lagging)
-        since = max(deadline, lags_from + self.jobs.tolerance)
-        return Blind(since=since, deadline=deadline, source=source, unheard_since=lags_from)
+        since = max(passed, lags_from + self.jobs.tolerance)
+        return Blind(since=since, deadline=passed, source=source, unheard_since=lags_from)
 
     def lags_from(self, source: str) -> int:
         watermark = self.watermarks.get(source)

@@ -4,7 +4,7 @@ Rule: nothing here changes anything; the first condition that holds decides.
 """
 
 from job_tracker.core.jobs import Job, Kind
-from job_tracker.core.runs import Outcome, Standing
+from job_tracker.core.standing import Outcome, Standing
 from job_tracker.core.states import CRIT, OK, TROUBLED, UNSEEN, Shown, State
 
 

@@ -340,13 +340,13 @@ class Queue:
             if self.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
                 raise QueueError("{} is not in rollback mode and could not be changed to it".format(self.path))
             self.execute("PRAGMA synchronous={}".format("EXTRA" if self.extra else "FULL"))
-        if self._is_empty() and create:
+        if create and not self._tables():
             with self.transaction():
-                if self._is_empty():
+                if not self._tables():  # else another job was faster
                     self._create_schema()
-        version = self.meta().get("schema") if self._is_table("meta") else None
-        if version is None:
+        if "meta" not in self._tables():
             raise QueueError("{} is an SQLite file, but no message queue".format(self.path))
+        version = self.meta().get("schema")
         if version != SCHEMA_VERSION:
             raise QueueError(
                 "{} was made by another message-queue.py (layout {}, this one knows {}): install that one here".format(
@@ -354,11 +354,8 @@ class Queue:
                 )
             )
 
-    def _is_empty(self):
-        return self.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-
-    def _is_table(self, name):
-        return bool(self.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone())
+    def _tables(self):
+        return [name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
     def _create_schema(self):
         for statement in SCHEMA:
@@ -375,11 +372,16 @@ class Queue:
             except sqlite3.Error as error:
                 if "locked" not in str(error) or time.monotonic() >= self.until:
                     raise explain(error, self.path) from None
-            time.sleep(0.001 + os.urandom(1)[0] / 16000.0)  # 1 to 17 ms, so that many waiters do not march in step
+            time.sleep(0.001 + os.urandom(1)[0] / 64000.0)  # 1 to 5 ms, so that many waiters do not march in step
 
     @contextlib.contextmanager
     def transaction(self, kind="IMMEDIATE"):
-        """All or nothing. `DEFERRED` is for reading: one consistent look."""
+        """All or nothing. `DEFERRED` is for reading: one consistent look.
+
+        SQLite believes its cache as long as the file's change counter is the one it remembers. A copy that was put
+        back in place and then written to can have caught up with that number: so nothing cached is believed here.
+        """
+        self.execute("PRAGMA shrink_memory")
         self.execute("BEGIN " + kind)
         try:
             self.require_same_file()
@@ -1068,7 +1070,12 @@ examples:
   message-queue.py -f QUEUE remove --before "$(date -d '30 days ago' +%s)" > removed.json
 """
 
-COUNT = "Prints the number of messages that wait for the tracker."
+COUNT = """\
+Prints the number of messages that wait for the tracker.
+
+example:
+  test "$(message-queue.py -f QUEUE count)" -lt 10000 || echo "the tracker does not drain this host"
+"""
 
 STATS = """\
 Prints a line each: the queue's id, its depth, oldest and newest message, ids, who drains it, sizes, versions.
@@ -1078,7 +1085,12 @@ examples:
   message-queue.py -f QUEUE stats --json
 """
 
-VACUUM = "Gives the file's unused pages back to the disk. Jobs that report meanwhile wait, at most 5 seconds."
+VACUUM = """\
+Gives the file's unused pages back to the disk. Jobs that report meanwhile wait, at most 5 seconds.
+
+example:
+  message-queue.py -f QUEUE vacuum
+"""
 
 RUN = """\
 Notes STARTED, runs the command, notes SUCCESS (exit code 0) or ERROR (anything else), and returns the command's
@@ -1141,7 +1153,7 @@ def make_parser():
         help="mode of the queue's directory, if it is missing and is made; default 0700, 2770 shares it with its group",
     )
     parser.add_argument("--version", action="version", version="message-queue.py " + VERSION)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", prog="message-queue.py -f QUEUE")
     verbs.required = True  # not an argument of add_subparsers before Python 3.7
 
     def verb(name, function, summary, text):
@@ -1223,13 +1235,12 @@ def main(argv):
     except InputError as error:
         complain(error)
         return 2
-    except BrokenPipeError:  # `list | head`: nobody wants the rest, and Python would complain about it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
     except KeyboardInterrupt:
         return 130
     except (QueueError, sqlite3.Error, OSError, MemoryError) as error:
-        complain(describe(error))
+        if not isinstance(error, BrokenPipeError):  # `list | head`: nobody wants the rest
+            complain(describe(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered would be complained about once more
         return 1
 
 

@@ -7,10 +7,11 @@ import json
 from dataclasses import fields
 from typing import Any
 
+from job_tracker.core.deadlines import next_deadline
 from job_tracker.core.folding import Change
 from job_tracker.core.jobs import Job, Quiet
 from job_tracker.core.messages import Message
-from job_tracker.core.runs import Blind, Outcome, Run, Standing
+from job_tracker.core.standing import Blind, Deadline, Outcome, Rank, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.texts import describe
 
@@ -19,17 +20,17 @@ Row = tuple[Any, ...]
 _PLAIN = tuple(
     each.name
     for each in fields(Standing)
-    if each.name not in {"runs", "state", "blind", "made", "last", "changed", "deadline"}
+    if each.name not in {"runs", "state", "blind", "made", "last", "changed", "deadline", "skipped"}
 )
 
 
 def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
     """A standing as JSON; its runs only where they are not kept as rows of their own."""
     body: dict[str, Any] = {name: getattr(standing, name) for name in _PLAIN}
-    body["deadline"] = standing.deadline
     body["state"] = standing.state.value
     body["made"] = standing.made
     body["last"] = standing.last
+    body["skipped"] = standing.skipped
     if standing.blind is not None:
         blind = standing.blind
         body["blind"] = [blind.since, blind.deadline, blind.source, blind.unheard_since]
@@ -43,17 +44,23 @@ def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     body = json.loads(text)
     blind = body.get("blind")
     last = body["last"]
-    return Standing(
+    standing = Standing(
         **{name: body[name] for name in _PLAIN},
-        deadline=body["deadline"],
         state=State(body["state"]),
         made=tuple(body["made"]),
         last=None if last is None else (last[0], last[1], last[2]),
+        skipped=None if body["skipped"] is None else _deadline(*body["skipped"]),
         blind=None
         if blind is None
         else Blind(since=blind[0], deadline=blind[1], source=blind[2], unheard_since=blind[3]),
         runs=tuple(run_from_row(row) for row in body["runs"]) if "runs" in body else runs,
     )
+    standing.deadline = next_deadline(standing)
+    return standing
+
+
+def _deadline(moment: int, rank: int, run: int) -> Deadline:
+    return Deadline(moment, Rank(rank), run)
 
 
 def run_to_row(run: Run) -> Row:

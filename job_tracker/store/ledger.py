@@ -17,8 +17,8 @@ from job_tracker.core.folding import BEHIND, Past, Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Position
-from job_tracker.core.runs import Run, Standing
 from job_tracker.core.schedule import DAY
+from job_tracker.core.standing import Run, Standing
 from job_tracker.errors import StoreFailed
 from job_tracker.ports import Memento
 from job_tracker.store.codec import (

@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def replay(
 
 
 def micros(seconds: float | str) -> int:
-    """"Moments are whole microseconds from decode to verdict." """
+    """“Moments are whole microseconds from decode to verdict.”"""
     return round(float(seconds) * SECOND)
 
 
@@ -102,18 +102,18 @@ class Promise:
     outside: int
 
     def expected(self, day: date) -> int:
-        """"an expected start E per local day" """
+        """“an expected start E per local day”"""
         return at_clock(self.zone, day, self.clock)
 
     def day_of(self, moment: int) -> date:
-        """"A start belongs to the latest E with E − early ≤ start." """
+        """“A start belongs to the latest E with E − early ≤ start.”"""
         day = local_day(self.zone, moment + self.early) + timedelta(days=2)
         while self.expected(day) - self.early > moment:
             day -= timedelta(days=1)
         return day
 
     def first_day(self, known_since: int) -> date:
-        """"the first E at or after known since" """
+        """“the first E at or after known since”"""
         day = local_day(self.zone, known_since) - timedelta(days=2)
         while self.expected(day) < known_since:
             day += timedelta(days=1)
@@ -135,22 +135,22 @@ class Promise:
         return None
 
     def moved_missed(self, deadline: int) -> int:
-        """"A missed-start deadline inside it moves to the window's end + interval + L + G, or, if interval + L + G
-        is not shorter than those hours outside, to the window's end + G … what lands inside again moves again" """
+        """“A missed-start deadline inside it moves to the window's end + interval + L + G, or, if interval + L + G
+        is not shorter than those hours outside, to the window's end + G … what lands inside again moves again”"""
         whole = self.interval + self.delay + self.grace
         while window := self.window(deadline):
             deadline = window[1] + (whole if whole < self.outside else self.grace)
         return deadline
 
     def moved_timeout(self, deadline: int) -> int:
-        """"a timeout inside it to the window's end + G; what lands inside again moves again" """
+        """“a timeout inside it to the window's end + G; what lands inside again moves again”"""
         while window := self.window(deadline):
             deadline = window[1] + self.grace
         return deadline
 
 
 def the_global(config: Line) -> Line:
-    """"`global_config` may be an object or a list holding one." """
+    """“`global_config` may be an object or a list holding one.”"""
     found = config.get("global_config", {})
     return found[0] if isinstance(found, list) else found
 
@@ -195,7 +195,7 @@ def read_promise(config: Line, place: int) -> Promise:
 
 @dataclass(kw_only=True, order=True, frozen=True)
 class Message:
-    """"Messages are folded by timestamp, then source, then `_id`, not by arrival" """
+    """“Messages are folded by timestamp, then source, then `_id`, not by arrival”"""
 
     moment: int
     source: str
@@ -219,8 +219,7 @@ class Run:
     next_timeout: int = 0
 
 
-@dataclass(kw_only=True, order=True, frozen=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment from which on something is late."""
 
     moment: int
@@ -253,7 +252,7 @@ class Standing:
         self.set_due()
 
     def hear_start(self, message: Message) -> None:
-        """"*start*: opens a run at the message's timestamp; `missed` becomes 0." """
+        """“*start*: opens a run at the message's timestamp; `missed` becomes 0.”"""
         promise, moment = self.promise, message.moment
         # "a second start with the id of an open run changes nothing"
         if message.run is not None and any(r.run == message.run and r.result == "open" for r in self.runs):
@@ -276,7 +275,7 @@ class Standing:
         self.made_expected_start(moment)
 
     def hear_end_or_error(self, message: Message) -> None:
-        """"*end*: closes the run well …  *error*: counts one error and closes the run badly" """
+        """“*end*: closes the run well …  *error*: counts one error and closes the run badly”"""
         run = self.which_run(message)
         if run is None:
             # "Anything else is a run whose start was not seen: it began at an unknown moment, `missed` becomes 0,
@@ -307,7 +306,7 @@ class Standing:
                 self.day += timedelta(days=1)
 
     def which_run(self, message: Message) -> Run | None:
-        """"*Which run*: with an id, the newest run that carries it." """
+        """“*Which run*: with an id, the newest run that carries it.”"""
         if message.run is not None:
             return next((r for r in reversed(self.runs) if r.run == message.run), None)
         # "Without, the newest open run, with or without id"
@@ -344,7 +343,7 @@ class Standing:
                 self.next_missed = self.promise.moved_missed(due + self.promise.delay + self.promise.grace)
 
     def cyclic_due(self) -> int | None:
-        """"*missed start, cyclic*: due = last start + interval" """
+        """“*missed start, cyclic*: due = last start + interval”"""
         interval = self.promise.interval
         if not self.runs:
             # "A job never seen: due = known since + interval."
@@ -362,7 +361,7 @@ class Standing:
         return newest.start + interval
 
     def daily_deadline(self) -> int:
-        """"its deadline E + L + G" """
+        """“its deadline E + L + G”"""
         return self.promise.expected(self.day) + self.promise.delay + self.promise.grace
 
     def next_deadline(self) -> Deadline | None:
@@ -415,7 +414,7 @@ class Standing:
         return state, status, errors, self.missed
 
     def state(self, *, late: bool) -> str:
-        """"**State**, the first that holds" """
+        """“**State**, the first that holds”"""
         if self.runs and self.runs[-1].result == "badly":
             return "ERROR"
         if late:
@@ -659,19 +658,19 @@ class Replay:
     # what can be seen
 
     def belongs_to(self, promise: Promise, known: list[Message]) -> list[str]:
-        """"it belongs to the source that last delivered a message of it, and before the first one to all" """
+        """“it belongs to the source that last delivered a message of it, and before the first one to all”"""
         if promise.sources:
             return promise.sources
         return [known[-1].source] if known else self.hosts
 
     def drained(self, sources: list[str], now: int) -> int:
-        """"a deadline D is judged once the watermarks of all sources the job belongs to are later than D": before
+        """“a deadline D is judged once the watermarks of all sources the job belongs to are later than D”: before
         which moment that is so at this one."""
         held = [opens for s in sources for opens, closes in self.outages.get(s, []) if opens <= now < closes]
         return min([now + 1, *held])
 
     def cannot_tell(self, desk: Desk, now: int) -> int | None:
-        """"That becomes true at the later of D and watermark + interval + load timeout": the first such moment."""
+        """“That becomes true at the later of D and watermark + interval + load timeout”: the first such moment."""
         deadline = desk.fold.standing.next_deadline()
         if deadline is None:
             return None

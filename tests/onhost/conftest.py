@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from sqlite3 import connect
+from sqlite3 import Connection, connect
 
 import pytest
 
@@ -134,7 +134,7 @@ class Queue:
             assert serve.ask("open", tracker=opened_by)["done"] == "open"
         return serve
 
-    def lock(self) -> object:
+    def lock(self) -> AbstractContextManager[Connection]:
         """A context in which this process holds the file so that nobody else can read or write."""
         connection = self.sessions.enter_context(closing(connect(self.path, isolation_level=None)))
         connection.execute("BEGIN EXCLUSIVE")
@@ -224,3 +224,12 @@ def small_disk(open_directory: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def strace() -> str:
+    """The path of an strace that is allowed to trace."""
+    path = shutil.which("strace")
+    if not path or subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True, check=False).returncode:
+        missing("no strace, or it may not trace here")
+    return path

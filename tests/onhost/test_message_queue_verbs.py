@@ -81,7 +81,7 @@ def test_one_wrong_line_on_stdin_is_named_and_nothing_is_stored(queue):
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        ("[]", "not a JSON object"),
+        ("[[]]", "stdin, element 1: not a JSON object"),
         ('"text"', "not a JSON object"),
         ('{"instance": "P", "job": "J"}', "event must be a text"),
         (json.dumps({**GOOD, "job": ""}), "job must be a text that is not empty"),

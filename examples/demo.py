@@ -1,0 +1,228 @@
+"""The demonstration behind `make run`: a tracker, a queue and a handful of jobs, all on this machine, under var/demo.
+
+The jobs are shell commands that really run, through `message-queue.py run`.  Their intervals are seconds, so that every
+state is seen within two minutes.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / "var" / "demo"
+QUEUE = HOME / "queue.sqlite"
+CONFIG = HOME / "job_tracker.cfg"
+RUN_DIR = HOME / "run"
+VIEW = HOME / "view.sqlite"
+HANDLER = ROOT / "job_tracker" / "onhost" / "message-queue.py"
+
+
+class Job(threading.Thread):
+    """One example job: starts its command every so many seconds, or not, as its script says."""
+
+    def __init__(self, name: str, every: float, commands: list[str | None], stopped: threading.Event) -> None:
+        super().__init__(name=name, daemon=True)
+        self.every, self.commands, self.stopped = every, commands, stopped
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def run(self) -> None:
+        """Go through the script again and again."""
+        begun = time.monotonic()
+        for turn in range(1_000_000):
+            if self.stopped.wait(max(0.0, begun + turn * self.every - time.monotonic())):
+                return
+            command = self.commands[turn % len(self.commands)]
+            if command is not None:
+                self.running = [each for each in self.running if each.poll() is None]
+                self.running.append(start_job(self.name, command))
+
+    def end(self) -> None:
+        """End what still runs of it."""
+        for process in self.running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def start_job(name: str, command: str) -> "subprocess.Popen[bytes]":
+    """Run a command as a cron job would: its start and its end go into the queue."""
+    tool = [sys.executable, str(HANDLER), "-f", str(QUEUE), "run", "--instance", "DEMO", "--job", name, "--"]
+    return subprocess.Popen([*tool, "sh", "-c", command], stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def jobs(nightly: datetime, stopped: threading.Event) -> list[Job]:
+    """The example jobs and their scripts; None: this time it does not start."""
+    wait = (nightly - datetime.now().astimezone()).total_seconds()
+    return [
+        Job("always-well", 10, ["sleep 3"], stopped),
+        Job("fails-now-and-then", 12, ["sleep 2", "sleep 2; echo 'ORA-01555: snapshot too old' >&2; exit 3"], stopped),
+        Job("hangs-sometimes", 24, ["sleep 3", "sleep 20"], stopped),
+        Job("forgets-to-start", 10, ["sleep 2", "sleep 2", None, None], stopped),
+        Job("nightly-backup", max(wait, 1.0), [None, "sleep 5", *[None] * 1000], stopped),
+    ]
+
+
+def configuration(nightly: datetime) -> dict[str, object]:
+    """What is promised of the example jobs."""
+
+    def cyclic(name: str, interval: int, timeout: int, **more: object) -> dict[str, object]:
+        return {
+            "name": name,
+            "env": "DEMO",
+            "cyclic_or_daily": "cyclic",
+            "cyclic_interval_in_hh:mm:ss": f"00:00:{interval:02d}",
+            "timeout_in_hh:mm:ss": f"00:00:{timeout:02d}",
+            **more,
+        }
+
+    return {
+        "global_config": {
+            "controller_message_grace_period_in_sec": 1,
+            "controller_interval_in_sec": 2,
+            "controller_data_load_timeout_in_sec": 10,
+            "run_dir": str(RUN_DIR),
+            "store_file": str(HOME / "job_tracker.sqlite"),
+            "view_file": str(VIEW),
+            "log_file": str(HOME / "job_tracker.log"),
+        },
+        "source_hosts": [
+            {"name": "here", "connection": "local", "message_queue": str(QUEUE), "python": sys.executable}
+        ],
+        "jobs": [
+            cyclic("always-well", 10, 8),
+            cyclic("fails-now-and-then", 12, 8),
+            cyclic("hangs-sometimes", 24, 6),
+            cyclic("forgets-to-start", 10, 8, **{"start_max_delay_in_hh:mm:ss": "00:00:02"}),
+            {
+                "name": "nightly-backup",
+                "env": "DEMO",
+                "cyclic_or_daily": "daily",
+                "daily_start_time_in_hh:mm": f"{nightly:%H:%M}",
+                "start_max_delay_in_hh:mm:ss": "00:00:10",
+                "timeout_in_hh:mm:ss": "00:00:30",
+            },
+        ],
+    }
+
+
+@contextmanager
+def tracker() -> Iterator["subprocess.Popen[bytes]"]:
+    """The daemon in the foreground of a process of its own; it ends with us."""
+    command = [sys.executable, "-m", "job_tracker", "run", "-c", str(CONFIG)]
+    # its own session: Ctrl-C reaches this script alone, which then stops everything in order
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def state_lines() -> dict[str, str]:
+    """Every state file's line, by its name."""
+    return {path.name: path.read_text(encoding="utf-8").strip() for path in sorted(RUN_DIR.glob("*.state"))}
+
+
+def word_of(line: str) -> str:
+    """The state's word of a state file's line."""
+    return line.split(" ", 3)[3].split(" ", 1)[0]
+
+
+def print_changes(process: "subprocess.Popen[bytes]", until: float) -> set[str]:
+    """Without a terminal: a line per changed state; returns the states seen."""
+    before: dict[str, str] = {}
+    seen: set[str] = set()
+    while time.monotonic() < until and process.poll() is None:
+        now = state_lines()
+        for name, line in now.items():
+            if word_of(line) != word_of(before.get(name, "0 - - -")):
+                print(f"{datetime.now().astimezone():%H:%M:%S}  {line}", flush=True)
+                seen.add(word_of(line))
+        before = now
+        time.sleep(0.1)  # the pace of a reader, nothing waits for it
+    return seen
+
+
+def watch(process: "subprocess.Popen[bytes]", until: float) -> None:
+    """On a terminal: the live table of the command line."""
+    command = [sys.executable, "-m", "job_tracker", "jobs", "--watch", "--view", str(VIEW)]
+    screen = subprocess.Popen(command, cwd=ROOT)
+    try:
+        while time.monotonic() < until and process.poll() is None and screen.poll() is None:
+            time.sleep(0.1)
+    finally:
+        if screen.poll() is None:
+            screen.send_signal(signal.SIGINT)
+        screen.wait()
+
+
+def introduce() -> None:
+    """Say what runs, and where its traces are."""
+    shown = HOME.relative_to(ROOT)
+    print(
+        f"The tracker watches five example jobs; every state is seen within two minutes.  Ctrl-C stops all of it.\n"
+        f"  state files   {shown}/run/job_tracker.<job>.state\n"
+        f"  log           {shown}/job_tracker.log\n"
+        f"  try, in another terminal:\n"
+        f"    .venv/bin/job_tracker explain hangs-sometimes__DEMO --view {shown}/view.sqlite\n"
+        f"    .venv/bin/job_tracker history fails-now-and-then__DEMO --view {shown}/view.sqlite\n"
+        f"    python3 job_tracker/onhost/message-queue.py -f {shown}/queue.sqlite add"
+        f" --instance DEMO --job stranger --event STARTED\n"
+        f"    .venv/bin/job_tracker unmatched --view {shown}/view.sqlite\n",
+        flush=True,
+    )
+
+
+def wait_until_running(process: "subprocess.Popen[bytes]") -> None:
+    """Until the first state files are there."""
+    while not (RUN_DIR / "job_tracker.services").exists():
+        if process.poll() is not None:
+            sys.exit(f"the tracker did not start; see {HOME / 'job_tracker.log'}")
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Run the demonstration."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so many seconds; 0: until Ctrl-C")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    for leftover in (*RUN_DIR.iterdir(), *HOME.glob("*.sqlite*")):
+        leftover.unlink()
+    nightly = (datetime.now().astimezone() + timedelta(seconds=75)).replace(second=0, microsecond=0)
+    CONFIG.write_text(json.dumps(configuration(nightly), indent=2), encoding="utf-8")
+    stopped = threading.Event()
+    examples = jobs(nightly, stopped)
+    introduce()
+    until = time.monotonic() + (arguments.seconds or float("inf"))
+    try:
+        with tracker() as process:
+            wait_until_running(process)
+            for job in examples:
+                job.start()
+            if sys.stdout.isatty():
+                watch(process, until)
+            else:
+                print(f"\nstates seen: {', '.join(sorted(print_changes(process, until)))}")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stopped.set()
+        for job in examples:
+            job.join()
+            job.end()
+    print("stopped; the last state files, the log and the store are still under var/demo")
+
+
+if __name__ == "__main__":
+    main()

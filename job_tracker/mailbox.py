@@ -1,0 +1,68 @@
+"""The mailbox: where sources' threads hand over what they got, and where the main loop sleeps.
+
+Rule: whatever may wake the loop writes a byte into one pipe: a thread with something to hand over, or a signal.
+"""
+
+import contextlib
+import os
+import select
+import signal
+from collections import deque
+from collections.abc import Iterable
+
+from job_tracker.ports import Delivery, Report
+
+
+class PipedMailbox:
+    """A queue that a thread can put into and the main thread can sleep on."""
+
+    def __init__(self) -> None:
+        self._items: deque[Delivery | Report] = deque()
+        self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def put(self, item: Delivery | Report) -> None:
+        """Hand something over and wake the main loop."""
+        self._items.append(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the main loop."""
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of reasons to wake already
+            os.write(self._in, b"\0")
+
+    def take(self, most: int) -> list[Delivery | Report]:
+        """What has been handed over, in order, until it holds about `most` elements; the rest wakes the loop again."""
+        taken: list[Delivery | Report] = []
+        elements = 0
+        while self._items and elements < most:
+            item = self._items.popleft()
+            taken.append(item)
+            elements += len(item.elements) if isinstance(item, Delivery) else 0
+        if self._items:
+            self.wake()
+        return taken
+
+    def forget(self, sources: Iterable[str]) -> None:
+        """Drop what sources that have ended left here."""
+        gone = frozenset(sources)
+        for _ in range(len(self._items)):
+            item = self._items.popleft()
+            if item.source not in gone:
+                self._items.append(item)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until something wakes the loop, at most so long."""
+        select.select([self._out], [], [], max(0.0, seconds))
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._out, 4096):
+                pass
+
+    def wake_on_signals(self) -> None:
+        """Let every signal that has a handler wake the loop; a handler itself only sets a flag."""
+        signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._out)
+        os.close(self._in)

@@ -1,0 +1,147 @@
+"""Monitoring: keeps what is told of jobs, sources and the daemon in step with the board.
+
+Rule: what cannot be written is said once, and tried again; it never stops the loop.
+Rule: a line is rendered when its job changed, never for all jobs but at start and reload.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from job_tracker.config import Config
+from job_tracker.core.board import Board
+from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.core.tracker import Step
+from job_tracker.errors import OutputError
+from job_tracker.outputs.checkmk_status import StatusFiles
+from job_tracker.outputs.service_lines import SourceView, daemon_line, job_line, source_line
+from job_tracker.ports import Contact, Report
+
+log = logging.getLogger("job_tracker")
+
+STALE_INTERVALS = 3
+STALE_SECONDS = 60.0
+LEAST_PAUSE = MICROSECONDS // 5
+"""Between two writes of the services file when no line of it changed but the daemon's or a source's."""
+
+
+class Monitoring:
+    """The run directory's files, kept up to date.
+
+    refused: why the last reload was, empty if it was not.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.files = StatusFiles(config.settings.run_dir)
+        self.lines: dict[str, str] = {}
+        self.sources: dict[str, SourceView] = {}
+        self.refused = ""
+        self.failing = ""
+        self._services_at = 0
+        self._cycle_began = 0
+        self._unsaid: set[str] = set()
+
+    def begin(self, board: Board, now: int) -> None:
+        """Write everything, and remove what is left of jobs that are no longer configured."""
+        settings, jobs = self.config.settings, self.config.jobs
+        prefix, metrics = settings.service_prefix, settings.perfdata
+        self.lines = {
+            key: job_line(job, board.standing(job), prefix=prefix, with_metrics=metrics)
+            for key, job in jobs.by_key.items()
+        }
+        fresh = Report(source="", contact=Contact.CONNECTING, since=now)
+        self.sources = {
+            name: self.sources.get(
+                name, SourceView(report=replace(fresh, source=name), drifting=False, notice="", noticed_at=0)
+            )
+            for name in jobs.sources
+        }
+        self._try("state files", lambda: self.files.begin(self.lines))
+        self.write_services(now)
+
+    def reload(self, config: Config, board: Board, now: int) -> None:
+        """Begin again under another configuration; the directory stays the one of the start."""
+        self.config = config
+        self.begin(board, now)
+
+    def report(self, report: Report, now: int) -> Report | None:
+        """Keep how a source stands; returns how it stood before."""
+        view = self.sources.get(report.source)
+        if view is None:
+            return None
+        offset = report.clock_offset
+        grace = self.config.settings.grace_microseconds
+        self.sources[report.source] = SourceView(
+            report=report,
+            drifting=view.drifting if offset is None else abs(offset) > grace,
+            notice=report.notice or view.notice,
+            noticed_at=now if report.notice else view.noticed_at,
+        )
+        return view.report
+
+    def drifted(self, source: str) -> None:
+        """A message of this source lay further ahead of our clock than the grace."""
+        if source in self.sources:
+            self.sources[source] = replace(self.sources[source], drifting=True)
+
+    def tell(self, made: Step, board: Board, begun: int, now: int) -> None:
+        """Write the lines that changed; the services file when one did, or when it is due."""
+        settings = self.config.settings
+        for key in made.records:
+            job = self.config.jobs.by_key[key]
+            line = job_line(job, board.standing(job), prefix=settings.service_prefix, with_metrics=settings.perfdata)
+            if line != self.lines.get(key):
+                self.lines[key] = line
+                self._write(key, line)
+        self._cycle_began = begun
+        changed = bool(made.records)
+        if changed or now - self._services_at >= min(settings.interval_microseconds, 1 * MICROSECONDS):
+            self.write_services(now)
+
+    def write_services(self, now: int) -> None:
+        """Rename the services file into place."""
+        settings = self.config.settings
+        stale_after = max(STALE_SECONDS, STALE_INTERVALS * settings.controller_interval)
+        self._services_at = now
+        lines = [self.daemon_line(now), *self.source_lines(now), *self.lines.values()]
+        self._try(
+            "services file", lambda: self.files.services(lines, written=now / MICROSECONDS, stale_after=stale_after)
+        )
+
+    def daemon_line(self, now: int) -> str:
+        """The daemon's own service."""
+        jobs = self.config.jobs
+        cycle = (now - self._cycle_began) / MICROSECONDS if self._cycle_began else 0.0
+        faults = [self.refused] if self.refused else []
+        return daemon_line(
+            jobs=len(jobs.by_key), sources=len(jobs.sources), faults=faults, failing=self.failing, cycle=cycle
+        )
+
+    def source_lines(self, now: int) -> Iterable[str]:
+        """The sources' own services."""
+        settings = self.config.settings
+        for view in self.sources.values():
+            yield source_line(
+                view,
+                now=now,
+                prefix=settings.service_prefix,
+                critical_after=settings.unreachable_critical_after_microseconds,
+                zone=settings.time_zone,
+            )
+
+    def _write(self, key: str, line: str) -> None:
+        self._try("state files", lambda: self.files.write(key, line))
+
+    def _try(self, what: str, write: Callable[[], None]) -> None:
+        """Write, and say once that it failed and once that it works again."""
+        try:
+            write()
+        except OutputError as failure:
+            if what not in self._unsaid:
+                log.error("output failed, it is tried again what=%s error=%s", what, failure)
+            self._unsaid.add(what)
+            return
+        if what in self._unsaid:
+            self._unsaid.discard(what)
+            log.info("output works again what=%s", what)

@@ -1,0 +1,45 @@
+"""View path: where the view lies, by the configuration.
+
+Rule: only this one key is looked at, without the models: who asks for a job must not wait until ten thousand promises
+have been judged, nor be kept away by a fault in one of them.
+"""
+
+import re
+from pathlib import Path
+
+from job_tracker.errors import ConfigError
+
+DEFAULT_VIEW = Path("/var/lib/job_tracker/view.sqlite")
+"""As in `settings`; a test compares the two."""
+
+_KEY_OF_JSON = re.compile(r'"view_file"\s*:')
+
+
+def view_path(config: Path, *, is_chosen: bool) -> Path:
+    """The view that a configuration names; is_chosen: somebody named the configuration, so it has to be there."""
+    if not is_chosen and _is_missing(config):
+        return DEFAULT_VIEW
+    from job_tracker import config_text
+
+    try:
+        text = config_text.read_file(config)
+    except ConfigError as error:
+        raise ConfigError([f"{fault}; or name the view itself with --view FILE" for fault in error.faults]) from error
+    if text.lstrip("\ufeff \t\r\n").startswith("{") and not _KEY_OF_JSON.search(text):
+        return DEFAULT_VIEW
+    tree = config_text.read(text, name=str(config))
+    section = tree.get("global_config") if isinstance(tree, dict) else None
+    if isinstance(section, list) and section:
+        section = section[0]
+    named = section.get("view_file") if isinstance(section, dict) else None
+    return Path(config.absolute().parent, named) if isinstance(named, str) and named else DEFAULT_VIEW
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # it may be there, and whoever opens it says why it cannot be read
+        return False
+    return False
