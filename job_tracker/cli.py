@@ -92,7 +92,7 @@ def check_config(
     All its faults go to stderr, with exit code 2; without faults, a summary of what it amounts to is shown.
     """
     from job_tracker import clock
-    from job_tracker.config import load
+    from job_tracker.config.reading import load
     from job_tracker.screens import output, summary
 
     path = _config_path(file or config)

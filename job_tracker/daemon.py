@@ -1,276 +1,101 @@
-"""The daemon: hear, step, save, confirm, tell; then sleep until a message arrives or a deadline passes.
+"""The daemon: from a configuration file to the running loop, and what to say when that fails.
 
-Rule: nothing is confirmed that is not in the ledger, nothing is told that is not in the ledger.
-Rule: signals only set a flag; sources' threads only hand over; everything else happens here, on the main thread.
+Rule: whatever keeps it from starting is said in a line that tells what to do, and nothing is left half started.
 """
 
+import gc
 import logging
-import secrets
-import signal
-from collections.abc import Callable, Iterable
+import logging.handlers
+import sys
 from pathlib import Path
-from types import FrameType
 
-from job_tracker import clock
-from job_tracker.config import Config, load
-from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.intake import Intake, take_in, uid_of
-from job_tracker.core.jobs import MICROSECONDS
-from job_tracker.core.notices import worth_telling
-from job_tracker.core.texts import describe
-from job_tracker.core.tracker import Step, step
-from job_tracker.errors import ConfigError, StoreFailed
+from job_tracker import __version__, clock
+from job_tracker.config.reading import Config, load
+from job_tracker.errors import StoreFailed, StoreRefused
+from job_tracker.loop import Loop
 from job_tracker.mailbox import PipedMailbox
 from job_tracker.monitoring import Monitoring
-from job_tracker.ports import Delivery, Memento, Report, Source
-from job_tracker.store.ledger import Entry, Ledger
+from job_tracker.ports import Memento, Source
+from job_tracker.publishing import Publishing
+from job_tracker.sources.local import make_local
+from job_tracker.store.opening import open_ledger
 
 log = logging.getLogger("job_tracker")
 
-ELEMENTS_PER_CYCLE = 20_000
-PAUSE_AFTER_FAILURE = 1.0
-"""Seconds until the ledger is tried again."""
-
-MakeSource = Callable[[Config, str, PipedMailbox, Memento, str], Source]
-"""Makes the source of a name: configuration, name, mailbox, memento, the tracker's id."""
+LINE = "%(asctime)s %(levelname)s %(message)s"
 
 
-class Daemon:
-    """The loop and what it holds: the board, the ledger, the sources, and what it tells the monitoring."""
+def run(config_path: Path) -> int:
+    """Run in the foreground until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
+    config = load(config_path)
+    begin_log(config)
+    try:
+        ledger, opened = open_ledger(config.settings.store_file)
+    except StoreRefused as refusal:
+        log.error("not started, the store is refused: %s", refusal)
+        return 1
+    log.info("%s", opened)
+    try:
+        publishing = Publishing(config, ledger, clock.now())
+        loop = Loop(config, ledger, Monitoring(config), publishing, make_source, config_path=config_path)
+    except StoreFailed as failure:
+        log.error("not started: %s", failure)
+        ledger.close()
+        return 1
+    calm_garbage_collection()
+    jobs, sources = len(config.jobs.by_key), len(config.sources)
+    log.info("started version=%s config=%s jobs=%d sources=%d", __version__, config_path, jobs, sources)
+    loop.run()
+    return 0
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        monitoring: Monitoring,
-        make_source: MakeSource,
-        *,
-        config_path: Path,
-        now: Callable[[], int] = clock.now,
-    ) -> None:
-        self.config, self.ledger, self.monitoring, self.make_source = config, ledger, monitoring, make_source
-        self.config_path, self.now = config_path, now
-        self.mailbox = PipedMailbox()
-        self.started = now()
-        self.sources: dict[str, Source] = {}
-        self.mementos = ledger.mementos()
-        self.watermarks: dict[str, Watermark] = {}
-        self.unsaved: list[Delivery] = []
-        self.stopping = self.reloading = False
-        self.failing = ""
-        self.board: Board = self.settle(config)
 
-    # -- the loop ------------------------------------------------------------------------------------------------
+def make_source(config: Config, name: str, mailbox: PipedMailbox, memento: Memento, tracker: str) -> Source:
+    """The source of a name, by its kind of connection."""
+    host = next(host for host in config.sources if host.name == name)
+    return make_local(
+        host,
+        tracker=tracker,
+        interval=config.settings.controller_interval,
+        load_timeout=config.settings.load_timeout,
+        mailbox=mailbox,
+        memento=memento,
+        clock=clock.now,
+    )
 
-    def run(self) -> None:
-        """Work until a signal says otherwise."""
-        self.watch_signals()
-        self.monitoring.begin(self.board, self.now())
-        for name in self.config.jobs.sources:
-            self.begin_source(name)
-        try:
-            while not self.stopping:
-                wake = self.cycle()
-                if not self.stopping and not self.reloading:
-                    self.mailbox.sleep((wake - self.now()) / MICROSECONDS)
-        finally:
-            self.stop()
 
-    def cycle(self) -> int:
-        """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""
-        if self.reloading:
-            self.reload()
-        begun = self.now()
-        deliveries = self.hear()
-        intakes = [(delivery, self.read(delivery)) for delivery in deliveries]
-        messages = [message for _, intake in intakes for message in intake.messages]
-        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger)
-        if not self.save(made, intakes, begun):
-            self.unsaved = deliveries
-            self.monitoring.tell_of_sources(self.now(), self.failing)
-            return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
-        self.unsaved = []
-        self.board = made.board
-        self.monitoring.tell(made, self.board, self.now(), self.failing)
-        self.confirm(deliveries)
-        self.monitoring.publish(made, self.board, self.watermarks, self.ledger, self.now())
-        self.log_changes(made)
-        longest = begun + self.config.settings.interval_microseconds
-        return longest if made.wake is None else min(longest, made.wake)
+def begin_log(config: Config) -> None:
+    """Log into the file, and onto the terminal as well; a file that cannot be written stops nothing."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    path = config.settings.log_file
+    complaint = ""
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        handlers.append(logging.handlers.WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace"))
+    except OSError as failure:
+        complaint = f"log file not written path={path} error={failure.strerror}; the log goes to stderr only"
+    for handler in handlers:
+        handler.setFormatter(OneLine(LINE))
+    log.setLevel(config.settings.log_level.upper())
+    log.handlers = handlers
+    log.propagate = False
+    logging.raiseExceptions = False  # a full disk under the log must not fill stderr with tracebacks
+    if complaint:
+        log.warning("%s", complaint)
 
-    def hear(self) -> list[Delivery]:
-        """Take what the sources handed over; what could not be saved before comes first."""
-        deliveries = list(self.unsaved)
-        for item in self.mailbox.take(ELEMENTS_PER_CYCLE):
-            if item.source not in self.sources:
-                continue  # a last word of a source that is no longer configured
-            if isinstance(item, Report):
-                self.note(item)
-                continue
-            deliveries.append(item)
-            if item.drained is not None:
-                self.watermarks[item.source] = Watermark(drained=item.drained, lags_from=item.drained)
-        return deliveries
 
-    def read(self, delivery: Delivery) -> Intake:
-        """Read a delivery, leaving out what was taken before."""
-        uids = [uid for uid in map(uid_of, delivery.elements) if uid]
-        known = self.ledger.known(uids)
-        return take_in(self.config.jobs, delivery.source, delivery.elements, delivery.received, known.__contains__)
+class OneLine(logging.Formatter):
+    """A record is a line, whatever its texts hold."""
 
-    def save(self, made: Step, intakes: list[tuple[Delivery, Intake]], now: int) -> bool:
-        """Put a step into the ledger; False: it could not be written, and everything stays as it was."""
-        unmatched = tuple(each for _, intake in intakes for each in intake.unmatched)
-        bringing = [delivery for delivery, _ in intakes if delivery.through]
-        if not made.records and not unmatched and not bringing:
-            return self.recovered()
-        mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
-        taken = {uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid}
-        entry = Entry(
-            records=made.records,
-            drained=made.board.drained,
-            now=now,
-            mementos=mementos,
-            taken=tuple(taken),
-            unmatched=unmatched,
-            outbox=self.outbox(made),
-        )
-        try:
-            self.ledger.save(entry)
-        except StoreFailed as failure:
-            if not self.failing:
-                log.error("store failed, nothing is confirmed and messages wait in their queues error=%s", failure)
-            self.failing = f"{failure}; nothing is lost, messages wait in their queues"
-            return False
-        self.mementos.update(mementos)
-        for delivery, intake in intakes:
-            if intake.drifting:
-                self.monitoring.drifted(delivery.source, now)
-        for each in unmatched:
-            log.debug("message kept aside source=%s reason=%s", each.source, each.reason)
-        self.monitoring.unmatched_grew = self.monitoring.unmatched_grew or bool(unmatched)
-        return self.recovered()
+    def format(self, record: logging.LogRecord) -> str:
+        """The record without line breaks and control characters."""
+        text = super().format(record)
+        if record.exc_info or text.isprintable():
+            return text
+        return "".join(each if each.isprintable() else " " for each in text)
 
-    def confirm(self, deliveries: Iterable[Delivery]) -> None:
-        """Let the sources delete what the ledger now holds."""
-        for delivery in deliveries:
-            nonce = self.mementos[delivery.source].nonce if delivery.through else None
-            if nonce is not None and delivery.source in self.sources:
-                self.sources[delivery.source].confirm(delivery, nonce)
 
-    # -- what the loop is made of --------------------------------------------------------------------------------
-
-    def note(self, report: Report) -> None:
-        """Log and keep how a source stands."""
-        before = self.monitoring.report(report, self.now())
-        if before is None or before.contact is not report.contact or before.text != report.text:
-            level = logging.INFO if report.contact.value in ("reachable", "connecting") else logging.WARNING
-            log.log(
-                level, "source changed source=%s contact=%s text=%s", report.source, report.contact.value, report.text
-            )
-        if report.notice:
-            log.warning("source noticed source=%s text=%s", report.source, report.notice)
-
-    def next_memento(self, delivery: Delivery) -> Memento:
-        before = self.mementos.get(delivery.source, Memento())
-        return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
-
-    def outbox(self, made: Step) -> tuple[tuple[str, int, str, int, str], ...]:
-        """What the Event Console has to be told, kept until it has taken it."""
-        if "event" not in self.config.settings.backends:
-            return ()
-        return tuple(
-            (each.job.key, each.at, each.after.state.value, each.after.status, describe(each.job, each.standing))
-            for each in worth_telling(made.changes)
-        )
-
-    def recovered(self) -> bool:
-        if self.failing:
-            log.info("store works again")
-        self.failing = ""
-        return True
-
-    def log_changes(self, made: Step) -> None:
-        for change in worth_telling(made.changes):
-            log.info(
-                "state changed job=%s old=%s new=%s status=%d text=%s",
-                change.job.key,
-                change.before.state.value,
-                change.after.state.value,
-                change.after.status,
-                describe(change.job, change.standing),
-            )
-
-    # -- beginning, reloading, ending ----------------------------------------------------------------------------
-
-    def settle(self, config: Config) -> Board:
-        now = self.now()
-        board = make_board(config.jobs, self.ledger.settle(config.jobs, now), self.ledger.drained(), now)
-        self.watermarks = {
-            name: self.watermarks.get(name, Watermark(drained=None, lags_from=now)) for name in config.jobs.sources
-        }
-        return board
-
-    def begin_source(self, name: str) -> None:
-        memento = self.mementos.get(name, Memento())
-        self.sources[name] = self.make_source(self.config, name, self.mailbox, memento, self.ledger.tracker)
-        self.sources[name].start()
-
-    def reload(self) -> None:
-        """Take a new configuration; a faulty one is refused and the old one stays."""
-        self.reloading = False
-        try:
-            config = load(self.config_path)
-            board = self.settle(config)
-        except (ConfigError, StoreFailed) as refusal:
-            for fault in str(refusal).splitlines():
-                log.error("configuration refused, the old one stays file=%s fault=%s", self.config_path, fault)
-            self.monitoring.refused = f"the configuration was refused at reload: {str(refusal).splitlines()[0]}"
-            return
-        before, self.config, self.board = self.config, config, board
-        self.monitoring.refused = ""
-        self.replace_sources(before, config)
-        self.monitoring.reload(config, board, self.now())
-        log.info(
-            "configuration reloaded file=%s jobs=%d sources=%d",
-            self.config_path,
-            len(config.jobs.by_key),
-            len(config.sources),
-        )
-
-    def replace_sources(self, before: Config, after: Config) -> None:
-        """Keep the sources that stay as they are, and let those try again at once."""
-        old = {host.name: host for host in before.sources}
-        new = {host.name: host for host in after.sources}
-        same_pace = before.settings.load_timeout == after.settings.load_timeout
-        gone = [name for name, host in old.items() if new.get(name) != host or not same_pace]
-        stopping = [self.sources.pop(name) for name in gone if name in self.sources]
-        for source in stopping:
-            source.stop()
-        self.mailbox.forget(gone)
-        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.sources]
-        for name in new:
-            if name in self.sources:
-                self.sources[name].reconnect()
-            else:
-                self.begin_source(name)
-
-    def stop(self) -> None:
-        for source in self.sources.values():
-            source.stop()
-        self.monitoring.close()
-        self.ledger.close()
-        self.mailbox.close()
-        log.info("stopped")
-
-    def watch_signals(self) -> None:
-        self.mailbox.wake_on_signals()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.on_stop)
-        signal.signal(signal.SIGHUP, self.on_reload)
-
-    def on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopping = True
-
-    def on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self.reloading = True
+def calm_garbage_collection() -> None:
+    """Ten thousand standings make every full collection slow, and hardly anything here is ever garbage in a cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from job_tracker.config import Config
+from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.tracker import Step

@@ -146,10 +146,14 @@ def _watch_live(path: Path, wanted: Wanted) -> None:
         footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="bold red" if "STALE" in told else "dim")
         return Group(plain.as_rich(jobs.table(found, now, brief=True)), footer)
 
-    with Live(look(), auto_refresh=False, screen=True, vertical_overflow="crop") as live:
+    live = Live(look(), auto_refresh=False, screen=True, vertical_overflow="crop")
+    try:
+        live.start(refresh=True)
         while True:
             time.sleep(WATCH_EVERY)
             live.update(look(), refresh=True)
+    finally:  # `with` would not restore a terminal that is interrupted while it is being taken over
+        live.stop()
 
 
 def _watch_lines(path: Path, wanted: Wanted) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TextIO
 
-from job_tracker import config
+from job_tracker.config import reading as config
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.messages import LATEST
 from job_tracker.errors import ReplayError

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from job_tracker.config import Config
+from job_tracker.config.reading import Config
+from job_tracker.config.settings import SourceHost
 from job_tracker.core.board import newcomer
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.screens.plain import columns, safe
 from job_tracker.screens.times import local
-from job_tracker.settings import SourceHost
 from job_tracker.store.promises import promise_words
 
 SOONEST = 5

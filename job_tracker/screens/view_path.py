@@ -19,7 +19,7 @@ def view_path(config: Path, *, is_chosen: bool) -> Path:
     """The view that a configuration names; is_chosen: somebody named the configuration, so it has to be there."""
     if not is_chosen and _is_missing(config):
         return DEFAULT_VIEW
-    from job_tracker import config_text
+    from job_tracker.config import text as config_text
 
     try:
         text = config_text.read_file(config)

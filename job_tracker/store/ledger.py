@@ -16,7 +16,7 @@ from job_tracker.core.board import newcomer, renewed
 from job_tracker.core.folding import BEHIND, Past, Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Position
+from job_tracker.core.messages import Message, Position
 from job_tracker.core.schedule import DAY
 from job_tracker.core.standing import Run, Standing
 from job_tracker.errors import StoreFailed
@@ -176,6 +176,18 @@ class Ledger:
         names = [*CHANGE_COLUMNS.split(", "), "found"]
         for row in self._connection.execute(f"SELECT job, {CHANGE_COLUMNS}, found FROM changes ORDER BY job, id"):
             yield keys[row[0]], dict(zip(names, row[1:], strict=True))
+
+    def last_messages(self, most: int = 10) -> Iterator[tuple[str, Message]]:
+        """The last messages of every job, each job's in order."""
+        keys = {job: key for key, job in self._ids.items()}
+        for job, key in sorted(keys.items()):
+            rows = self._connection.execute(
+                f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE job = ?"
+                " ORDER BY moment DESC, source DESC, number DESC LIMIT ?",
+                (job, most),
+            ).fetchall()
+            for row in reversed(rows):
+                yield key, message_from_row(row)
 
     def unmatched(self) -> list[dict[str, Any]]:
         """What belongs to no configured job, the latest first."""

@@ -1,5 +1,6 @@
 """`message-queue.py run`: the job comes first, whatever becomes of its notes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -185,6 +186,24 @@ def test_what_could_not_be_noted_at_the_start_is_noted_at_the_end(queue):
     assert abs(queue.messages()[1]["timestamp"] - begun) < MARGIN
 
 
+def noters(pid: int) -> set[int]:
+    """Those children of a `run` that note, once they have let go of the job's streams and turn to the queue."""
+    found = set()
+    for child in children(pid):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{child}/fd/2") == os.devnull:
+                found.add(child)
+    return found
+
+
+def rest_of(stream) -> bytes:
+    """What is in the pipe, up to its end; whoever still held the other end would make this fail."""
+    os.set_blocking(stream.fileno(), False)
+    data = stream.read() or b""
+    assert stream.read() == b""
+    return data
+
+
 def test_a_file_system_that_hangs_holds_up_nothing(queue):
     """The noting children are frozen in the middle of their work, as in a system call that never returns.
 
@@ -193,29 +212,25 @@ def test_a_file_system_that_hangs_holds_up_nothing(queue):
     queue.add("BEFORE")
     frozen = set()
 
-    def freeze_noters():
-        for child in set(children(process.pid)) - frozen:
-            if b"message-queue.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                os.kill(child, signal.SIGSTOP)
-                frozen.add(child)
+    def freeze() -> int:
+        for child in noters(process.pid) - frozen:
+            os.kill(child, signal.SIGSTOP)
+            frozen.add(child)
         return len(frozen)
 
+    pipe = subprocess.PIPE
     with queue.lock():
         process = subprocess.Popen(
-            queue.command(*NAMED, "--", "sh", "-c", "echo ready; cat; exit 9"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            queue.command(*NAMED, "--", "sh", "-c", "cat; exit 9"), stdin=pipe, stdout=pipe, stderr=pipe
         )
         try:
-            assert process.stdout.readline() == b"ready\n"  # before its exec the command looks like one of them
-            wait_until(lambda: freeze_noters() == 1)
+            wait_until(lambda: freeze() == 1)
             begun = time.monotonic()
             process.stdin.close()
-            wait_until(lambda: freeze_noters() == 2)
-            stdout, stderr = process.stdout.read(), process.stderr.read()  # to their end
+            wait_until(lambda: freeze() == 2)
             code = process.wait(30)
             took = time.monotonic() - begun
+            stdout, stderr = rest_of(process.stdout), rest_of(process.stderr)
         finally:
             for pid in frozen:
                 os.kill(pid, signal.SIGKILL)

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from job_tracker import config, config_text, zones
+from job_tracker.config import reading as config
+from job_tracker.config import text as config_text
+from job_tracker.config import zones
 from job_tracker.core.jobs import MICROSECONDS, MINUTE, Job, Keywords, Kind, Quiet
 from job_tracker.errors import ConfigError
 

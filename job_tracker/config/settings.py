@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from job_tracker import notation, zones
+from job_tracker.config import notation, zones
 from job_tracker.core.jobs import MICROSECONDS, MINUTE, Kind, Quiet
 
 DAY = 24 * 60 * MINUTE
@@ -27,7 +27,7 @@ INTERVAL, COUNTS_FROM, DAILY_START = (
     "daily_start_time_in_hh:mm",
 )
 MAX_DELAY, MAX_EARLY = "start_max_delay_in_hh:mm:ss", "start_max_early_in_hh:mm:ss"
-PACKAGED_HANDLER = Path(__file__).parent / "onhost" / "message-queue.py"
+PACKAGED_HANDLER = Path(__file__).parent.parent / "onhost" / "message-queue.py"
 
 Contradiction: TypeAlias = tuple[str, str]
 """A key and what is wrong with it."""

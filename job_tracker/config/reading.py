@@ -4,19 +4,20 @@ Rule: each fault has its place: `jobs[3] "LOAD_DWH__P": timeout_in_hh:mm:ss: '1:
 Rule: a faulty entry hides neither the faults of others nor those between it and others: names are compared as they
 are written, not as they were understood.
 
-The keys are in `settings`, what their values look like in `notation` and `zones`, reading a file in `config_text`.
+The keys are in `settings`, what their values look like in `notation` and `zones`, reading a file in `text`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job_tracker import config_text, notation, recommendations
-from job_tracker.config_faults import Fault, Hints, SectionT, examine, kind_of, placed, repetitions
-from job_tracker.config_text import Tree
+from job_tracker.config import notation, recommendations
+from job_tracker.config import text as config_text
+from job_tracker.config.faults import Fault, Hints, SectionT, examine, kind_of, placed, repetitions
+from job_tracker.config.settings import JobEntry, Section, Settings, SourceHost, early, keys_of
+from job_tracker.config.text import Tree
 from job_tracker.core.jobs import Job, Jobs, Keywords, Kind
 from job_tracker.errors import ConfigError
-from job_tracker.settings import JobEntry, Section, Settings, SourceHost, early, keys_of
 
 GLOBAL_CONFIG, SOURCE_HOSTS, JOBS = "global_config", "source_hosts", "jobs"
 SECTIONS: Mapping[str, type[Section]] = {GLOBAL_CONFIG: Settings, SOURCE_HOSTS: SourceHost, JOBS: JobEntry}

@@ -5,9 +5,9 @@ Rule: each one says what will happen and what to write instead; nothing here kee
 
 from collections.abc import Iterator, Sequence
 
-from job_tracker import zones
+from job_tracker.config import zones
+from job_tracker.config.settings import JobEntry, Settings, SourceHost
 from job_tracker.core.jobs import MICROSECONDS, Kind
-from job_tracker.settings import JobEntry, Settings, SourceHost
 
 ADD_MAY_WAIT = 5 * MICROSECONDS
 """So long a message's add may wait for its lock, and a watermark lags by that: it is the queue tool's promise."""

@@ -14,8 +14,8 @@ from typing import Any, Never, TypeAlias
 
 import yaml
 
+from job_tracker.config.notation import escaped, shown
 from job_tracker.errors import ConfigError
-from job_tracker.notation import escaped, shown
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | bool | None"
 

@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from job_tracker import zones
-from job_tracker.config_text import Fields, Tree
-from job_tracker.notation import escaped
-from job_tracker.settings import Section, keys_of
+from job_tracker.config import zones
+from job_tracker.config.notation import escaped
+from job_tracker.config.settings import Section, keys_of
+from job_tracker.config.text import Fields, Tree
 
 SectionT = TypeVar("SectionT", bound=Section)
 Fault: TypeAlias = tuple[str, str]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from job_tracker.notation import shown
+from job_tracker.config.notation import shown
 
 UTC = ZoneInfo("UTC")
 
