@@ -9,7 +9,7 @@ SECONDS ?= 0
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix golden bench mutants clean packages
+.PHONY: help run test cover check fix golden bench mutants clean packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ packages:
 
 test: $(VENV)/installed packages ## everything: core, shells, on-host tools, documents
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+cover: $(VENV)/installed ## the core's tests with branch coverage, 100 % or failure
+	$(BIN)/python -m pytest tests/core -n $(PYTEST_WORKERS) --cov=job_tracker.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: $(VENV)/installed ## style, types, layers, shell scripts
 	$(BIN)/ruff check .
