@@ -41,7 +41,8 @@ def _known(job: Job, standing: Standing) -> str:
 def _counts(job: Job, standing: Standing) -> str:
     counts = []
     if standing.errors:
-        counts.append(f"{standing.errors} of {job.max_errors} errors")
+        within = standing.errors <= job.max_errors
+        counts.append(f"{standing.errors} of {job.max_errors} errors" if within else f"{standing.errors} errors")
     if standing.missed:
         counts.append(f"{standing.missed} missed start{'s' if standing.missed > 1 else ''}")
     return f" ({', '.join(counts)})" if counts else ""

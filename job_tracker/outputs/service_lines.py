@@ -48,7 +48,7 @@ def source_line(view: SourceView, *, now: int, prefix: str, critical_after: int,
         drift = ", more than the grace" if view.drifting else ""
         facts.append(f"clock {report.clock_offset / MICROSECONDS:+.1f} s{drift}")
     if report.depth is not None:
-        facts.append(f"{report.depth} messages waiting")
+        facts.append(f"{report.depth} message{'' if report.depth == 1 else 's'} waiting")
     status = _contact_status(report, now, critical_after)
     if view.drifting:
         status = max(status, WARN)
@@ -62,7 +62,7 @@ def daemon_line(*, jobs: int, sources: int, faults: Sequence[str], failing: str,
     """The daemon's own line.  failing: what keeps it from its work, faults: what does not; cycle: seconds."""
     if failing:
         return service_line(status=CRIT, service=DAEMON_SERVICE, text=failing)
-    text = f"{jobs} jobs, {sources} sources, last cycle took {cycle * 1000:.0f} ms"
+    text = f"jobs: {jobs}, sources: {sources}, last cycle took {cycle * 1000:.0f} ms"
     return service_line(status=WARN if faults else OK, service=DAEMON_SERVICE, text="; ".join([*faults, text]))
 
 
