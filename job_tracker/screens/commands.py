@@ -132,9 +132,11 @@ def _job(path: Path, name: str) -> JobView:
 
 
 def _watch_live(path: Path, wanted: Wanted) -> None:
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
+
+    console = Console()
 
     def look() -> Group:
         now = clock.now()
@@ -144,9 +146,9 @@ def _watch_live(path: Path, wanted: Wanted) -> None:
             return Group(Text(plain.safe(error), style="bold red"), Text("Ctrl-C ends"))
         told = age(meta, now, is_alive=is_alive(meta), zone=_only_zone(found))
         footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="bold red" if "STALE" in told else "dim")
-        return Group(plain.as_rich(jobs.table(found, now, brief=True)), footer)
+        return Group(plain.as_rich(jobs.table(found, now, brief=True), console.width), footer)
 
-    live = Live(look(), auto_refresh=False, screen=True, vertical_overflow="crop")
+    live = Live(look(), console=console, auto_refresh=False, screen=True, vertical_overflow="crop")
     try:
         live.start(refresh=True)
         while True:

@@ -11,6 +11,9 @@ Document = dict[str, Any]
 
 HEADINGS = ("JOB", "STATE", "STATUS", "SINCE", "LAST RUN", "TOOK", "RESULT", "ERRORS", "MISSED", "MAX", "NEXT DEADLINE")
 
+EXPENDABLE = ("RESULT", "MAX", "STATUS", "TOOK", "LAST RUN", "MISSED", "ERRORS", "NEXT DEADLINE")
+"""What a narrow terminal does without, the first of it first: the state's word and its colour say most."""
+
 
 def select(
     jobs: Iterable[Document], *, pattern: str = "", states: Sequence[str] = (), problems: bool = False
@@ -37,6 +40,7 @@ def table(jobs: Iterable[Document], now: int, *, brief: bool) -> Table:
         rows=[row(job, now, brief=brief) for job in jobs],
         narrow=frozenset({"JOB"}),
         right=frozenset({"TOOK", "ERRORS", "MISSED", "MAX"}),
+        expendable=EXPENDABLE,
     )
 
 

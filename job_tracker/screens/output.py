@@ -41,7 +41,8 @@ def put_table(table: Table) -> None:
     from rich.console import Console
 
     try:
-        Console(highlight=False, markup=False).print(as_rich(table))
+        console = Console(highlight=False, markup=False)
+        console.print(as_rich(table, console.width))
     except BrokenPipeError:
         leave_quietly()
 

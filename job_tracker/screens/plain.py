@@ -4,13 +4,14 @@ Rule: in a pipe a table is aligned text, whole: no colour, no boxes, nothing cut
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 EMPTY = "-"
+GAP = 2
 STYLES = {0: "green", 1: "yellow", 2: "bold red", 3: "magenta"}
 """By status."""
 
@@ -25,12 +26,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Headings and rows.  narrow: the columns that may be folded where a terminal is too narrow; right: numbers."""
+    """Headings and rows.
+
+    narrow: the columns that may be folded where a terminal is too narrow; right: numbers.  expendable: the columns that
+    are left out there, the first of them first.
+    """
 
     headings: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
     narrow: frozenset[str] = frozenset()
     right: frozenset[str] = frozenset()
+    expendable: tuple[str, ...] = ()
 
 
 def safe(text: object) -> str:
@@ -50,16 +56,31 @@ def cell(value: object, style: str = "") -> Cell:
 def as_text(table: Table) -> str:
     """A table for a pipe."""
     lines = [table.headings, *([each.text for each in row] for row in table.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.headings))]
+    widths = _widths(table)
     return "\n".join(_line(line, widths, table) for line in lines)
 
 
-def as_rich(table: Table) -> "RichTable":
-    """A table for a terminal."""
+def fitted(table: Table, width: int) -> Table:
+    """The table without as many of its expendable columns as it takes to fit into a width."""
+    for heading in table.expendable:
+        if sum(_widths(table)) + GAP * (len(table.headings) - 1) <= width:
+            break
+        at = table.headings.index(heading)
+        table = replace(
+            table,
+            headings=(*table.headings[:at], *table.headings[at + 1 :]),
+            rows=[[*row[:at], *row[at + 1 :]] for row in table.rows],
+        )
+    return table
+
+
+def as_rich(table: Table, width: int) -> "RichTable":
+    """A table for a terminal of a width."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
+    table = fitted(table, width)
+    shown = RichTable(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold", collapse_padding=True)
     for heading in table.headings:
         is_narrow = heading in table.narrow
         shown.add_column(
@@ -86,4 +107,9 @@ def _line(texts: Sequence[str], widths: Sequence[int], table: Table) -> str:
         text.rjust(width) if heading in table.right else text.ljust(width)
         for text, width, heading in zip(texts, widths, table.headings, strict=True)
     )
-    return "  ".join(padded).rstrip()
+    return (" " * GAP).join(padded).rstrip()
+
+
+def _widths(table: Table) -> list[int]:
+    lines = [table.headings, *([each.text for each in row] for row in table.rows)]
+    return [max(len(line[column]) for line in lines) for column in range(len(table.headings))]

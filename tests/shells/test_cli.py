@@ -659,7 +659,7 @@ def test_looking_at_jobs_loads_neither_ssh_nor_colours_nor_models_of_the_configu
     script = (
         "import sys; from job_tracker.cli import app; "
         f"app(['jobs', '--view', {str(view)!r}], standalone_mode=False); "
-        "print([name for name in ('paramiko', 'rich', 'pydantic', 'sqlitedict') if name in sys.modules])"
+        "print([name for name in ('paramiko', 'rich', 'job_tracker.config.reading', 'sqlitedict') if name in sys.modules])"
     )
 
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -711,3 +711,15 @@ def on_terminal(*arguments: str, columns: int = 140, interrupt_at: str = "", std
     os.close(ours)
     process.wait(10)
     return said.decode()
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 130])
+def test_a_narrow_terminal_does_without_columns_but_never_without_the_jobs_name(width: int) -> None:
+    """A table of states without names is worse than none."""
+    headings = ("JOB", "STATE", "TOOK")
+    rows = [[plain.cell("LOAD_DWH__P" * 3), plain.cell("NOT_RUNNING"), plain.cell("00:00:03" * 5)]]
+    table = plain.Table(headings=headings, rows=rows, expendable=("TOOK",))
+
+    shown = plain.fitted(table, width)
+
+    assert shown.headings == (headings if width > 90 else headings[:2])
