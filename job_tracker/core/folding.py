@@ -52,8 +52,8 @@ class Archive(Protocol):
     def past(self, key: str, position: Position, run: int | None) -> Past:
         """From the latest checkpoint before a position, and before a run's beginning; else from the earliest kept."""
 
-    def run(self, key: str, id: str) -> Run | None:
-        """The newest run of a job that carries an id."""
+    def run(self, key: str, id: str, up_to: int) -> Run | None:
+        """The newest run of a job that carries an id, of those up to an order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +103,12 @@ def fold_deadline(standing: Standing, job: Job, deadline: Deadline) -> None:
     standing.serial += 1
     deadlines.count(standing, job, deadline)
     settle(standing, deadline.moment)
+
+
+def newest_of(written: Mapping[int, Run], id: str, kept: Run | None) -> Run | None:
+    """The newest run with an id, of those written just now and the one kept from before."""
+    named = [run for run in written.values() if run.id == id and (kept is None or run.order >= kept.order)]
+    return max(named, key=lambda run: run.order, default=kept)
 
 
 def settle(standing: Standing, moment: int) -> None:

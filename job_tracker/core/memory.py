@@ -32,7 +32,7 @@ class Memory:
         """Everything since the beginning, whatever is asked."""
         return Past(checkpoint=self.first[key], floor=None, messages=tuple(self.messages.get(key, ())))
 
-    def run(self, key: str, id: str) -> Run | None:
-        """The newest run with an id."""
-        named = [run for run in self.runs.get(key, {}).values() if run.id == id]
+    def run(self, key: str, id: str, up_to: int) -> Run | None:
+        """The newest run with an id, of those up to an order."""
+        named = [run for run in self.runs.get(key, {}).values() if run.id == id and run.order <= up_to]
         return max(named, key=lambda run: run.order, default=None)

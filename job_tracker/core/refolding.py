@@ -13,13 +13,17 @@ from job_tracker.core.folding import (
     checkpoint_if_due,
     fold_deadline,
     fold_message,
+    newest_of,
     reach,
 )
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Message, Position
+from job_tracker.core.messages import Message, Position, Signal, signal_of
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.states import Shown
 from job_tracker.core.verdicts import shown
+
+EARLIEST: Position = (-1, "", 0)
+"""Before everything."""
 
 Limit = tuple[int, ...]
 """A moment, or a whole deadline, that those to be judged come before."""
@@ -44,14 +48,15 @@ def refold(
     """
     skipped = record.standing.skipped
     position: Position = late.position if late is not None else (skipped.moment if skipped else 0, "", 0)
-    rewound = None if record.rewound is None else reach(record.rewound)
-    if rewound is not None:
-        position = min(position, rewound)
+    if record.rewound is not None:  # what the archive keeps from later on is no more
+        position = min(position, reach(record.rewound) or EARLIEST)
     older_than: int | None = None
     while True:
         past = archive.past(job.key, position, older_than)
-        attempt = _Refold(jobs, job, past, archive, can_go_back=past.floor is not None and older_than is None)
+        can_go_back = older_than is None or past.checkpoint.count < older_than
+        attempt = _Refold(jobs, job, past, archive, can_go_back=can_go_back)
         try:
+            attempt.look_for_older_runs([*past.messages, *record.messages])
             attempt.run(_in_order(past, record, late), _limit(record.standing, late, limit))
         except _OlderRunError as named:
             older_than = named.args[0]
@@ -76,6 +81,16 @@ class _Refold:
         self.jobs, self.job, self.archive, self.can_go_back = jobs, job, archive, can_go_back
         self.first = past.checkpoint.count
         self.record = Record(standing=past.checkpoint.fork())
+        self.record.runs.update((run.order, run) for run in past.checkpoint.runs)  # as they were, whatever came after
+
+    def look_for_older_runs(self, messages: list[Message]) -> None:
+        """What these messages did to a run from before the checkpoint can be undone only from before that run."""
+        known = {run.id for run in self.record.standing.runs}
+        for message in messages:
+            if message.run is not None and message.run not in known:
+                known.add(message.run)
+                if signal_of(message.event, self.jobs.keywords) in (Signal.END, Signal.ERROR):
+                    self.shelf(message.run)
 
     def run(self, messages: list[Message], limit: Limit) -> None:
         """Fold the messages, and between and after them the deadlines before a limit."""
@@ -108,15 +123,11 @@ class _Refold:
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id that this attempt has let go of, else the one the ledger keeps from before."""
-        mine = [run for run in self.record.runs.values() if run.id == id]
-        if mine:
-            return max(mine, key=lambda run: run.order)
-        kept = self.archive.run(self.job.key, id)
-        if kept is None or kept.order > self.first:
-            return None
-        if self.can_go_back:
+        kept = self.archive.run(self.job.key, id, self.first)
+        found = newest_of(self.record.runs, id, kept)
+        if found is not None and found is kept and self.can_go_back:
             raise _OlderRunError(kept.order)
-        return kept
+        return found
 
 
 def _limit(standing: Standing, late: Message | None, limit: int) -> Limit:

@@ -71,12 +71,18 @@ def _matters(run: Run) -> bool:
 
 def _which(standing: Standing, message: Message, next_start: int | None, shelf: Shelf) -> Run | None:
     """The run that an end or error speaks of; None: one whose start was not seen."""
+    newest = standing.newest
     for run in reversed(standing.runs):
-        if run.id == message.run if message.run is not None else run.outcome is Outcome.OPEN:
-            return run
+        if message.run is None:
+            if run.outcome is Outcome.OPEN:
+                return run
+        elif run.id == message.run:
+            if run is newest or run.outcome is Outcome.OPEN:
+                return run
+            shelved = shelf(message.run)  # a newer one may have been lost without counting anything
+            return run if shelved is None or shelved.order <= run.order else shelved
     if message.run is not None:
         return shelf(message.run)
-    newest = standing.newest
     if newest is None or newest.outcome is not Outcome.BADLY or standing.missed:
         return None
     return newest if next_start is None or message.moment < next_start else None

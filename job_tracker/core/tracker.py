@@ -21,6 +21,7 @@ from job_tracker.core.folding import (
     fold_message,
     horizon,
     is_late,
+    newest_of,
     owners,
 )
 from job_tracker.core.jobs import Job, Jobs
@@ -212,8 +213,9 @@ class _Hand:
                 record.changes.append(change)
 
     def shelf(self, record: Record, job: Job, id: str) -> Run | None:
-        mine = [run for run in record.runs.values() if run.id == id]
-        return max(mine, key=lambda run: run.order) if mine else self.archive.run(job.key, id)
+        """The newest run with an id: of this step, or of those the archive keeps; what was rewound is no more."""
+        kept = self.archive.run(job.key, id, record.standing.count if record.rewound is None else record.rewound.count)
+        return newest_of(record.runs, id, kept)
 
     def look_around(self) -> int | None:
         """Find the jobs whose deadline has passed unseen for too long; return when the next one will have."""

@@ -340,11 +340,13 @@ class Queue:
             if self.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
                 raise QueueError("{} is not in rollback mode and could not be changed to it".format(self.path))
             self.execute("PRAGMA synchronous={}".format("EXTRA" if self.extra else "FULL"))
-        if create and not self._tables():
+        tables = self._tables()
+        if create and not tables:
             with self.transaction():
                 if not self._tables():  # else another job was faster
                     self._create_schema()
-        if "meta" not in self._tables():
+            tables = self._tables()
+        if "meta" not in tables:
             raise QueueError("{} is an SQLite file, but no message queue".format(self.path))
         version = self.meta().get("schema")
         if version != SCHEMA_VERSION:
@@ -372,7 +374,7 @@ class Queue:
             except sqlite3.Error as error:
                 if "locked" not in str(error) or time.monotonic() >= self.until:
                     raise explain(error, self.path) from None
-            time.sleep(0.001 + os.urandom(1)[0] / 64000.0)  # 1 to 5 ms, so that many waiters do not march in step
+            time.sleep(0.0005 + os.urandom(1)[0] / 128000.0)  # 0.5 to 2.5 ms: many waiters must not march in step
 
     @contextlib.contextmanager
     def transaction(self, kind="IMMEDIATE"):

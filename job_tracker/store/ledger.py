@@ -156,11 +156,11 @@ class Ledger:
             checkpoint=standing_from_text(text), floor=floor, messages=tuple(message_from_row(each) for each in rows)
         )
 
-    def run(self, key: str, id: str) -> Run | None:
+    def run(self, key: str, id: str, up_to: int) -> Run | None:
         """See `core.folding.Archive`."""
         row = self._connection.execute(
-            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? AND id = ? ORDER BY number DESC LIMIT 1",
-            (self._ids[key], id),
+            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? AND id = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+            (self._ids[key], id, up_to),
         ).fetchone()
         return None if row is None else run_from_row(row)
 

@@ -113,7 +113,7 @@ def one_queue_depth(serve) -> int:
 
 def drain(serve, chance, counted, confirmed, doubtful, nonces, finished) -> int:
     """One take and its confirmation, as the tracker does it; the number of messages. ConnectionError if serve died."""
-    answer = ask(serve, chance, do="take", max=chance.choice([1, 50, 500]), wait=0 if finished else 1)
+    answer = ask(serve, chance, do="take", max=chance.choice([5, 200, 1000]), wait=0 if finished else 1)
     uids = [message["uid"] for message in answer["messages"]]
     assert not confirmed.intersection(uids), "a confirmed message came back"
     counted.update(uids)

@@ -1,0 +1,124 @@
+"""Lifeline: how a connection that is being made, or stands, is ended from outside, wherever its thread waits.
+
+Rule: whatever a thread may wait for hangs on its lifeline; once that is cut, nothing waits on it any more.
+Rule: at most TURNS connections are made side by side; who takes longer than a second no longer counts, so that a host
+that hangs delays no other.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Condition, Timer
+
+from job_tracker.errors import SourceUnreachable
+
+TURNS = 16
+TURN_SECONDS = 1.0
+
+
+class Lifeline:
+    """What one connection hangs on; `cut` may be called from any thread, at any moment, more than once."""
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._sockets: list[socket.socket] = []
+        self._reason = ""
+        self.stage = "beginning"
+
+    def hold(self, held: socket.socket) -> None:
+        """Let a socket hang on it; shutting it down wakes whoever waits for it, which closing does not."""
+        with self._condition:
+            self._sockets.append(held)
+            if self._reason:
+                _shut(held)
+
+    def cut(self, reason: str) -> None:
+        """End all that hangs on it; the first reason stands."""
+        with self._condition:
+            self._reason = self._reason or reason
+            for held in self._sockets:
+                _shut(held)
+            self._condition.notify_all()
+
+    def check(self) -> None:
+        """SourceUnreachable if it was cut."""
+        if self._reason:
+            raise SourceUnreachable(self._reason)
+
+    def wait(self, true: Callable[[], bool], seconds: float, step: float | None = None) -> bool:
+        """Wait until something is true, looking whenever `awake` says so and every `step` seconds."""
+        until = time.monotonic() + seconds
+        with self._condition:
+            while not true():
+                left = until - time.monotonic()
+                self.check()
+                if left <= 0:
+                    return False
+                self._condition.wait(left if step is None else min(left, step))
+            self.check()
+        return True
+
+    def awake(self) -> None:
+        """Let whoever waits look again."""
+        with self._condition:
+            self._condition.notify_all()
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Cut it if this takes until then (monotonic seconds); the reason names the stage that took so long."""
+        timer = Timer(max(0.0, deadline - time.monotonic()), lambda: self.cut(f"no answer in time while {self.stage}"))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+class Turns:
+    """Who may connect now: a crowd that returns at once would keep each of it from being ready in time."""
+
+    def __init__(self, most: int = TURNS, seconds: float = TURN_SECONDS) -> None:
+        self._most, self._seconds = most, seconds
+        self._condition = Condition()
+        self._ends: dict[object, float] = {}
+        self._line: list[Lifeline] = []
+
+    @contextmanager
+    def turn(self, lifeline: Lifeline) -> Iterator[float]:
+        """Wait for one's turn, first come, first served; yields the seconds that took."""
+        began, mine = time.monotonic(), object()
+        with self._condition:
+            self._line.append(lifeline)
+        try:
+            while not self._take(lifeline, mine):
+                lifeline.wait(lambda: self._free(lifeline), self._seconds, step=0.05)
+            yield time.monotonic() - began
+        finally:
+            with self._condition:
+                self._ends.pop(mine, None)
+                if lifeline in self._line:
+                    self._line.remove(lifeline)
+                waiting = self._line[: self._most]
+            for other in waiting:
+                other.awake()
+
+    def _take(self, lifeline: Lifeline, mine: object) -> bool:
+        with self._condition:
+            if not self._free(lifeline):
+                return False
+            self._line.remove(lifeline)
+            self._ends[mine] = time.monotonic() + self._seconds
+            return True
+
+    def _free(self, lifeline: Lifeline) -> bool:
+        now = time.monotonic()
+        free = self._most - sum(end > now for end in list(self._ends.values()))
+        return free > 0 and lifeline in self._line[:free]
+
+
+def _shut(held: socket.socket) -> None:
+    with suppress(OSError):  # closed, or not connected yet and never to be
+        held.shutdown(socket.SHUT_RDWR)
