@@ -49,6 +49,7 @@ class Place:
     def __init__(self, home: Path, *, jobs: int) -> None:
         self.home, self.jobs = home, jobs
         self.queue, self.store = home / "queue.sqlite", home / "store.sqlite"
+        self.wake = home / "queue.sqlite.wake"
         self.run_dir, self.log, self.config = home / "run", home / "job_tracker.log", home / "job_tracker.cfg"
         self.run_dir.mkdir()
         self.config.write_text(json.dumps(self._configuration()), encoding="utf-8")
@@ -164,6 +165,7 @@ class Tracker:
         return int(" ".join(path.read_text() for path in children).split()[0])
 
     def stop(self) -> None:
+
         """End it."""
         self.process.terminate()
         self.process.wait(PATIENCE)

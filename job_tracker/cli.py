@@ -7,14 +7,18 @@ Rule: a command imports what it needs when it runs, so that the quick ones stay 
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from job_tracker import __version__
 
+if TYPE_CHECKING:
+    from job_tracker.service import Service
+
 DEFAULT_CONFIG = "/etc/job_tracker/job_tracker.cfg"
 CONFIG_VARIABLE = "JOB_TRACKER_CONFIG"
+PID_FILE = Path("/run/job_tracker.pid")
 
 HELP = """Watches batch jobs and tells the monitoring what ran and what did not.
 
@@ -44,6 +48,19 @@ ConfigOption = Annotated[
 ViewOption = Annotated[
     Path | None,
     typer.Option("--view", metavar="FILE", help="The view itself, instead of the one the configuration names."),
+]
+UserOption = Annotated[
+    str,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        envvar="JOB_TRACKER_USER",
+        show_envvar=False,
+        help="As whom root lets it run [default: $JOB_TRACKER_USER or whoever starts it].",
+    ),
+]
+PidFileOption = Annotated[
+    Path, typer.Option("--pid-file", metavar="FILE", show_default=True, help="What is locked while it runs.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document; moments and durations in seconds.")]
 
@@ -76,9 +93,73 @@ def run(config: ConfigOption = None) -> None:
 
     SIGTERM and Ctrl-C stop it; SIGHUP makes it read the configuration again.
     """
-    from job_tracker import daemon
+    from job_tracker import daemon, supervisor
 
-    raise typer.Exit(daemon.run(_config_path(config)))
+    raise typer.Exit(daemon.run(_config_path(config), supervisor.from_environment()))
+
+
+@app.command()
+def start(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Start the tracker in the background.
+
+    It waits until the tracker is ready, or says why it is not. Exit codes: 0 started, or it ran already; 1 not
+    started; 2 the configuration or the command is at fault; 4 not allowed.
+    """
+    raise typer.Exit(_service(config, user, pid_file).start())
+
+
+@app.command()
+def stop(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Stop the tracker that was started in the background.
+
+    Exit codes: 0 stopped, or it was not running; 1 it could not be; 4 not allowed.
+    """
+    raise typer.Exit(_service(config, user, pid_file).stop())
+
+
+@app.command()
+def restart(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Stop and start the tracker.
+
+    A faulty configuration leaves it running as it is. Exit codes: those of start.
+    """
+    raise typer.Exit(_service(config, user, pid_file).restart())
+
+
+@app.command()
+def reload(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Let the tracker read its configuration again.
+
+    A faulty one changes nothing. Exit codes: 0 done; 2 the configuration is at fault; 4 not allowed; 7 it is not
+    running.
+    """
+    raise typer.Exit(_service(config, user, pid_file).reload())
+
+
+@app.command()
+def status(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Say whether the tracker runs that was started in the background.
+
+    Exit codes: 0 it runs; 1 it is dead; 3 it is not running; 4 unknown, we are not allowed to look.
+    """
+    raise typer.Exit(_service(config, user, pid_file).status())
+
+
+@app.command("links")
+def make_links(
+    config: ConfigOption = None,
+    user: UserOption = "",
+    tmpfiles: Annotated[
+        bool, typer.Option("--tmpfiles", help="Print them for systemd-tmpfiles, and make nothing.")
+    ] = False,
+) -> None:
+    """Make the run directory and the links at /var/run/job_tracker.JOB.state.
+
+    Root's part of a start: start and reload do it by themselves, a systemd unit calls this.
+    """
+    from job_tracker.screens import linking
+
+    linking.show(_config_path(config), user, tmpfiles=tmpfiles)
 
 
 @app.command("check-config")
@@ -101,6 +182,24 @@ def check_config(
         output.put_json(found)
     else:
         output.put(summary.as_text(found))
+
+
+@app.command("check-sources")
+def check_sources(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Connect to each source once, and tell what works.
+
+    Side by side, without taking a message, whether the tracker runs or not. Exit code 2 if a source does not work.
+
+    With --json: {"config": …, "works": …, "sources": [{"source": …, "works": …, "steps": […], "text": …, …}]}
+    """
+    from job_tracker.screens import checking
+
+    if not checking.check(_config_path(file or config), json=json):
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -184,6 +283,33 @@ def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOp
 
 
 @app.command()
+def sources(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+    """Show a line per source host.
+
+    Contact and since when, how far its clock is ahead, messages in its queue, messages and bytes taken since the start,
+    when messages came last, median and worst latency of the last answers.
+
+    With --json: {"view": {…}, "sources": [{"source": …, "contact": …, "since": …, "clock_offset": …, …}]}
+    """
+    from job_tracker.screens import commands
+
+    commands.show_sources(_view_path(config, view), json=json)
+
+
+@app.command()
+def notifications(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+    """Show notifications that the Event Console has not taken yet.
+
+    A line per job or source: what is to be told, how many changes that is, for how long it has waited, and why.
+
+    With --json: {"view": {…}, "notifications": [{"subject": …, "status": …, "waiting": …, "reason": …, …}]}
+    """
+    from job_tracker.screens import commands
+
+    commands.show_notifications(_view_path(config, view), json=json)
+
+
+@app.command()
 def replay(
     messages: Annotated[str, typer.Option("--messages", metavar="FILE", help="The recording; - is stdin.")],
     config: ConfigOption = None,
@@ -208,6 +334,19 @@ def replay(
     from job_tracker.screens import replaying
 
     replaying.show(_config_path(config), messages, begin, until, json=json)
+
+
+def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
+    from job_tracker.locking import PidFile
+    from job_tracker.service import Service
+
+    return Service(
+        config=_config_path(config).absolute(),
+        pid_file=PidFile(pid_file.absolute()),
+        user=user,
+        say=typer.echo,
+        complain=lambda line: typer.echo(line, err=True),
+    )
 
 
 def _config_path(given: Path | None) -> Path:

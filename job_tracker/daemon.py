@@ -7,6 +7,7 @@ import gc
 import logging
 import logging.handlers
 import sys
+from functools import partial
 from pathlib import Path
 
 from job_tracker import __version__, clock
@@ -18,15 +19,17 @@ from job_tracker.monitoring import Monitoring
 from job_tracker.ports import Memento, Source
 from job_tracker.publishing import Publishing
 from job_tracker.sources.local import make_local
+from job_tracker.sources.ssh import make_ssh
 from job_tracker.store.opening import open_ledger
+from job_tracker.supervisor import Supervisor
 
 log = logging.getLogger("job_tracker")
 
 LINE = "%(asctime)s %(levelname)s %(message)s"
 
 
-def run(config_path: Path) -> int:
-    """Run in the foreground until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
+def run(config_path: Path, supervisor: Supervisor) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
     config = load(config_path)
     begin_log(config)
     try:
@@ -37,22 +40,28 @@ def run(config_path: Path) -> int:
     log.info("%s", opened)
     try:
         publishing = Publishing(config, ledger, clock.now())
-        loop = Loop(config, ledger, Monitoring(config), publishing, make_source, config_path=config_path)
-    except StoreFailed as failure:
+        monitoring = Monitoring(config)
+        loop = Loop(config, ledger, monitoring, publishing, make_source, config_path=config_path, supervisor=supervisor)
+    except (StoreFailed, StoreRefused) as failure:
         log.error("not started: %s", failure)
         ledger.close()
         return 1
     calm_garbage_collection()
     jobs, sources = len(config.jobs.by_key), len(config.sources)
     log.info("started version=%s config=%s jobs=%d sources=%d", __version__, config_path, jobs, sources)
-    loop.run()
+    try:
+        loop.run()
+    except Exception:
+        log.exception("stopped by a fault of the program, please report it; what was confirmed is in the store")
+        raise
     return 0
 
 
 def make_source(config: Config, name: str, mailbox: PipedMailbox, memento: Memento, tracker: str) -> Source:
     """The source of a name, by its kind of connection."""
     host = next(host for host in config.sources if host.name == name)
-    return make_local(
+    make = make_local if host.connection == "local" else partial(make_ssh, ssh_config=config.settings.ssh_config)
+    return make(
         host,
         tracker=tracker,
         interval=config.settings.controller_interval,
@@ -70,7 +79,7 @@ def begin_log(config: Config) -> None:
     complaint = ""
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        handlers.append(logging.handlers.WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace"))
+        handlers.append(LogFile(path, encoding="utf-8", errors="backslashreplace"))
     except OSError as failure:
         complaint = f"log file not written path={path} error={failure.strerror}; the log goes to stderr only"
     for handler in handlers:
@@ -81,6 +90,17 @@ def begin_log(config: Config) -> None:
     logging.raiseExceptions = False  # a full disk under the log must not fill stderr with tracebacks
     if complaint:
         log.warning("%s", complaint)
+
+
+class LogFile(logging.handlers.WatchedFileHandler):
+    """A file that logrotate may take away, and that cannot be opened again for a while: the daemon goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; what goes wrong while the file is opened anew, the class we inherit from lets out."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
 
 
 class OneLine(logging.Formatter):

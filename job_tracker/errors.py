@@ -26,6 +26,10 @@ class ReplayError(JobTrackerError):
     """A recording cannot be replayed as asked; nothing was judged."""
 
 
+class ServiceRefused(JobTrackerError):
+    """The daemon cannot be started as asked; nothing was touched, whoever asked must ask differently."""
+
+
 class StoreRefused(JobTrackerError):
     """The store cannot be used as it is; the tracker does not start, for an empty board would hide what was known."""
 

@@ -9,6 +9,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 
 from job_tracker import clock
@@ -19,12 +20,14 @@ from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
 from job_tracker.core.tracker import Step, step
-from job_tracker.errors import ConfigError, StoreFailed
+from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
 from job_tracker.mailbox import PipedMailbox
 from job_tracker.monitoring import Monitoring
+from job_tracker.notifying import Notifying, rows
 from job_tracker.ports import Delivery, Memento, Report, Source
 from job_tracker.publishing import Publishing
 from job_tracker.store.ledger import Entry, Ledger
+from job_tracker.supervisor import Supervisor
 
 log = logging.getLogger("job_tracker")
 
@@ -48,12 +51,16 @@ class Loop:
         make_source: MakeSource,
         *,
         config_path: Path,
+        supervisor: Supervisor | None = None,
         now: Callable[[], int] = clock.now,
     ) -> None:
         self.config, self.ledger, self.make_source = config, ledger, make_source
         self.monitoring, self.publishing = monitoring, publishing
         self.config_path, self.now = config_path, now
+        self.supervisor = supervisor or Supervisor()
         self.mailbox = PipedMailbox()
+        self.notifying = Notifying(config, ledger, self.mailbox.wake)
+        publishing.outbox = self.notifying.documents
         self.started = now()
         self.sources: dict[str, Source] = {}
         self.mementos = ledger.mementos()
@@ -67,39 +74,48 @@ class Loop:
     def run(self) -> None:
         """Work until a signal says otherwise."""
         self.watch_signals()
+        self.notifying.begin(self.config, self.board, self.now())
         self.monitoring.begin(self.board, self.now())
         self.publishing.rebuild(self.board, self.watermarks, self.now())
+        self.supervisor.ready()
         for name in self.config.jobs.sources:
             self.begin_source(name)
         try:
             while not self.stopping:
                 wake = self.cycle()
                 if not self.stopping and not self.reloading:
-                    self.mailbox.sleep((wake - self.now()) / MICROSECONDS)
+                    self.mailbox.sleep(min((wake - self.now()) / MICROSECONDS, self.supervisor.longest_silence))
         finally:
             self.stop()
 
     def cycle(self) -> int:
         """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""
         if self.reloading:
+            self.supervisor.reloading()
             self.reload()
+            self.supervisor.ready()
+        self.supervisor.alive()
         begun = self.now()
         deliveries = self.hear()
         intakes = [(delivery, self.read(delivery)) for delivery in deliveries]
         messages = [message for _, intake in intakes for message in intake.messages]
         made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger)
+        self.supervisor.alive()  # a step over a long absence takes its time, and so do the writes
         if not self.save(made, intakes, begun):
             self.unsaved = deliveries
             self.monitoring.write_services(self.now())
             return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
         self.unsaved = []
         self.board = made.board
+        self.supervisor.alive()
         self.monitoring.tell(made, self.board, begun, self.now())
         self.confirm(deliveries)
         self.publishing.publish(made, self.board, self.watermarks, self.now())
         self.log_changes(made)
+        wakes = (made.wake, self.notifying.work(self.board, self.now()))
+        self.monitoring.undelivered = self.notifying.complaint()
         longest = begun + self.config.settings.interval_microseconds
-        return longest if made.wake is None else min(longest, made.wake)
+        return min([longest, *(wake for wake in wakes if wake is not None)])
 
     def hear(self) -> list[Delivery]:
         """Take what the sources handed over; what could not be saved before comes first."""
@@ -111,6 +127,7 @@ class Loop:
                 self.note(item)
                 continue
             deliveries.append(item)
+            self.notifying.heard(item.source, is_drained=item.drained is not None, now=self.now())
             if item.drained is not None:
                 self.watermarks[item.source] = Watermark(drained=item.drained, lags_from=item.drained)
         return deliveries
@@ -128,6 +145,7 @@ class Loop:
         if not made.records and not unmatched and not bringing:
             return self.recovered()
         mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
+        draft = self.notifying.draft(made)
         taken = {uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid}
         entry = Entry(
             records=made.records,
@@ -136,7 +154,8 @@ class Loop:
             mementos=mementos,
             taken=tuple(taken),
             unmatched=unmatched,
-            outbox=self.outbox(made),
+            outbox=tuple(rows(draft)),
+            told=draft.told,
         )
         try:
             self.ledger.save(entry)
@@ -146,6 +165,7 @@ class Loop:
             self.monitoring.failing = f"{failure}; nothing is lost, messages wait in their queues"
             return False
         self.mementos.update(mementos)
+        self.notifying.stored(draft)
         for delivery, intake in intakes:
             if intake.drifting:
                 self.monitoring.drifted(delivery.source)
@@ -178,15 +198,6 @@ class Loop:
     def next_memento(self, delivery: Delivery) -> Memento:
         before = self.mementos.get(delivery.source, Memento())
         return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
-
-    def outbox(self, made: Step) -> tuple[tuple[str, int, str, int, str], ...]:
-        """What the Event Console has to be told, kept until it has taken it."""
-        if "event" not in self.config.settings.backends:
-            return ()
-        return tuple(
-            (each.job.key, each.at, each.after.state.value, each.after.status, describe(each.job, each.standing))
-            for each in worth_telling(made.changes)
-        )
 
     def recovered(self) -> bool:
         if self.monitoring.failing:
@@ -226,7 +237,7 @@ class Loop:
         try:
             config = load(self.config_path)
             board = self.settle(config)
-        except (ConfigError, StoreFailed) as refusal:
+        except (ConfigError, StoreFailed, StoreRefused) as refusal:
             for fault in str(refusal).splitlines():
                 log.error("configuration refused, the old one stays file=%s fault=%s", self.config_path, fault)
             self.monitoring.refused = f"the configuration was refused at reload: {str(refusal).splitlines()[0]}"
@@ -235,6 +246,7 @@ class Loop:
         self.monitoring.refused = ""
         self.replace_sources(before, config)
         self.monitoring.reload(config, board, self.now())
+        self.notifying.begin(config, board, self.now())
         self.publishing.reload(config, board, self.watermarks, self.now())
         log.info(
             "configuration reloaded file=%s jobs=%d sources=%d",
@@ -249,9 +261,7 @@ class Loop:
         new = {host.name: host for host in after.sources}
         same_pace = before.settings.load_timeout == after.settings.load_timeout
         gone = [name for name, host in old.items() if new.get(name) != host or not same_pace]
-        stopping = [self.sources.pop(name) for name in gone if name in self.sources]
-        for source in stopping:
-            source.stop()
+        end(self.sources.pop(name) for name in gone if name in self.sources)
         self.mailbox.forget(gone)
         self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.sources]
         for name in new:
@@ -261,8 +271,9 @@ class Loop:
                 self.begin_source(name)
 
     def stop(self) -> None:
-        for source in self.sources.values():
-            source.stop()
+        self.supervisor.stopping()
+        end(self.sources.values())
+        self.notifying.close()
         self.publishing.close(self.watermarks, self.now())
         self.ledger.close()
         self.mailbox.close()
@@ -279,3 +290,12 @@ class Loop:
 
     def on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self.reloading = True
+
+
+def end(sources: Iterable[Source]) -> None:
+    """Stop sources side by side: each host that hangs takes most of a second, and so may all of them together."""
+    threads = [Thread(target=source.stop, name=f"end of source {source.name}") for source in sources]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()

@@ -21,14 +21,14 @@ log = logging.getLogger("job_tracker")
 
 STALE_INTERVALS = 3
 STALE_SECONDS = 60.0
-LEAST_PAUSE = MICROSECONDS // 5
-"""Between two writes of the services file when no line of it changed but the daemon's or a source's."""
+LEAST_PAUSE = MICROSECONDS
+"""Between two writes of the services file when nothing of it changed but its moment, and what is measured."""
 
 
 class Monitoring:
     """The run directory's files, kept up to date.
 
-    refused: why the last reload was, empty if it was not.
+    refused: why the last reload was, empty if it was not.  undelivered: why notifications wait, empty if none does.
     """
 
     def __init__(self, config: Config) -> None:
@@ -38,6 +38,7 @@ class Monitoring:
         self.sources: dict[str, SourceView] = {}
         self.refused = ""
         self.failing = ""
+        self.undelivered = ""
         self._services_at = 0
         self._cycle_began = 0
         self._unsaid: set[str] = set()
@@ -70,6 +71,8 @@ class Monitoring:
         view = self.sources.get(report.source)
         if view is None:
             return None
+        if report.contact is not view.report.contact or report.notice:
+            self._services_at = 0  # that is not to wait for the next interval
         offset = report.clock_offset
         grace = self.config.settings.grace_microseconds
         self.sources[report.source] = SourceView(
@@ -96,7 +99,7 @@ class Monitoring:
                 self._write(key, line)
         self._cycle_began = begun
         changed = bool(made.records)
-        if changed or now - self._services_at >= min(settings.interval_microseconds, 1 * MICROSECONDS):
+        if changed or now - self._services_at >= min(settings.interval_microseconds, LEAST_PAUSE):
             self.write_services(now)
 
     def write_services(self, now: int) -> None:
@@ -113,7 +116,7 @@ class Monitoring:
         """The daemon's own service."""
         jobs = self.config.jobs
         cycle = (now - self._cycle_began) / MICROSECONDS if self._cycle_began else 0.0
-        faults = [self.refused] if self.refused else []
+        faults = [each for each in (self.refused, self.undelivered) if each]
         return daemon_line(
             jobs=len(jobs.by_key), sources=len(jobs.sources), faults=faults, failing=self.failing, cycle=cycle
         )

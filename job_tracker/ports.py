@@ -52,6 +52,8 @@ class Report:
     microseconds its clock is ahead of ours, None if not yet measured.  latency: microseconds from asking to the
     answer, less the time it was asked to wait.  depth: messages in the queue.  notice: something that happened once
     (a restored or replaced queue), to be said in the log and in the source's service; empty if nothing did.
+    messages, size: taken since the start, and the bytes of those answers; what came twice counts twice.
+    last_message: microseconds, when messages came last.  latencies: those of the last answers, the newest last.
     """
 
     source: str
@@ -62,6 +64,10 @@ class Report:
     latency: int | None = None
     depth: int | None = None
     notice: str = ""
+    messages: int = 0
+    size: int = 0
+    last_message: int | None = None
+    latencies: tuple[int, ...] = ()
 
 
 class Mailbox(Protocol):

@@ -4,6 +4,7 @@ Rule: the view is derived; losing it, or being unable to write it, holds up noth
 """
 
 import os
+from collections.abc import Callable
 
 from job_tracker import __version__
 from job_tracker.config.reading import Config
@@ -20,6 +21,7 @@ class Publishing:
     """What the command line will show.
 
     reports: how each source stands.  unmatched_grew: something was kept aside since the last publication.
+    outbox: gives the documents of what waits to be delivered at a moment.
     """
 
     def __init__(self, config: Config, ledger: Ledger, started: int) -> None:
@@ -27,10 +29,13 @@ class Publishing:
         self.view = View(config.settings.view_file)
         self.reports: dict[str, Report] = {}
         self.unmatched_grew = False
+        self.outbox: Callable[[int], list[Document]] = lambda _: []
+        self._outbox: list[Document] = []
         self._published_at = 0
 
     def rebuild(self, board: Board, watermarks: Watermarks, now: int) -> None:
-        """Build the whole view from the ledger."""
+        """Build the whole view from the ledger; what waits to be delivered comes with the next publication."""
+        self._outbox = []
         self.view.rebuild(
             job_documents(self.config.jobs, board),
             self.ledger.all_runs(),
@@ -58,7 +63,11 @@ class Publishing:
         self.unmatched_grew = False
         self._published_at = now
         meta = self.meta(watermarks, now)
-        self.view.publish(publication(self.config.jobs, made.records, meta=meta, now=now, unmatched=unmatched))
+        before, self._outbox = self._outbox, self.outbox(now)
+        outbox = None if self._outbox == before else self._outbox
+        self.view.publish(
+            publication(self.config.jobs, made.records, meta=meta, now=now, unmatched=unmatched, outbox=outbox)
+        )
 
     def close(self, watermarks: Watermarks, now: int) -> None:
         """Say that we stop."""

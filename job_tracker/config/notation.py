@@ -147,6 +147,19 @@ def source_names(value: object) -> tuple[str, ...]:
     return names
 
 
+def command(value: object) -> tuple[str, ...]:
+    """Read a program, or a list of a program and its arguments; no shell ever reads it, so blanks separate nothing."""
+    words = tuple(map(text, value if isinstance(value, list) else [value]))
+    if not words:
+        raise ValueError("is an empty list; leave the key out for the default")
+    program = words[0]
+    if program.startswith(("-", "~")) or ("/" in program and not program.startswith("/")):
+        raise ValueError(f"{shown(program)} is neither a program's name nor its whole path")
+    if " " in program and not isinstance(value, list):
+        raise ValueError(f"{shown(program)} has blanks; write a list of the program and its arguments")
+    return words
+
+
 def hostname(value: object) -> str:
     """Read a host's name or address; one that begins with '-' would be an option to ssh."""
     written = text(value)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from job_tracker.config import notation, zones
+from job_tracker.config import notation, templates, zones
 from job_tracker.core.jobs import MICROSECONDS, MINUTE, Kind, Quiet
 
 DAY = 24 * 60 * MINUTE
@@ -57,6 +57,11 @@ def host_path(value: object, info: ValidationInfo) -> str:
     if written.startswith("~"):
         raise ValueError(f"{notation.shown(value)} begins with '~', which nothing expands there; write the whole path")
     return written
+
+
+def template(value: object, info: ValidationInfo) -> str:
+    """Read the file of a template."""
+    return templates.read(local_path(value, info))
 
 
 Text = Annotated[str, BeforeValidator(notation.text)]
@@ -130,6 +135,13 @@ class Settings(Section):
     )
     ssh_config: OptionalPath = None
     store_file: LocalPath = Path("/var/lib/job_tracker/job_tracker.sqlite")
+    notification_command: Annotated[tuple[str, ...], BeforeValidator(notation.command)] = ("send-notification.py",)
+    notification_timeout_microseconds: PositiveSeconds = Field(
+        default=30 * MICROSECONDS, alias="notification_timeout_in_sec"
+    )
+    notification_host: OptionalText = ""
+    notification_template: Annotated[str, BeforeValidator(template)] = ""
+    heartbeat_microseconds: Seconds = Field(default=0, alias="heartbeat_interval_in_sec")
 
     @property
     def grace(self) -> float:

@@ -5,8 +5,9 @@ Standings lie in buckets, each with the first moment that concerns any of its jo
 number of buckets and at the jobs that are due, never at all jobs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 
 from job_tracker.core import deadlines, schedule
@@ -14,6 +15,8 @@ from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.standing import Standing
 
 BUCKETS = 256
+NEVER = 1 << 62
+"""A moment that does not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +32,22 @@ Watermarks = Mapping[str, Watermark]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A few standings, and the first moment that concerns one of them."""
+    """A few standings, and the first moment that concerns one of them, or NEVER."""
 
     standings: Mapping[str, Standing]
-    wake: int | None
+    wake: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All standings by job, and the furthest watermark ever known of each source, exclusive."""
+    """All standings by job, and the furthest watermark ever known of each source, exclusive.
+
+    wake: the first moment that concerns any job, or NEVER.
+    """
 
     buckets: tuple[Bucket, ...]
     drained: Mapping[str, int]
+    wake: int
 
     def standing(self, job: Job) -> Standing:
         """What one job carries."""
@@ -51,8 +58,24 @@ class Board:
         for bucket in self.buckets:
             yield from bucket.standings.items()
 
+    def concerned(self, now: int) -> Iterator[str]:
+        """The keys of the jobs that something concerns up to now."""
+        if self.wake > now:
+            return
+        for bucket in self.buckets:
+            if bucket.wake <= now:
+                yield from (key for key, standing in bucket.standings.items() if concern(standing) <= now)
+
+    def wake_after(self, now: int) -> int:
+        """The first moment to come that concerns any job, or NEVER."""
+        if self.wake > now:
+            return self.wake
+        return min((bucket.wake for bucket in self.buckets if bucket.wake > now), default=NEVER)
+
     def updated(self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int]) -> "Board":
         """A board with some standings replaced."""
+        if not touched:
+            return replace(self, drained=drained)
         fresh: dict[int, dict[str, Standing]] = {}
         for key, standing in touched.items():
             at = jobs.by_key[key].order % BUCKETS
@@ -62,7 +85,7 @@ class Board:
         buckets = list(self.buckets)
         for at, standings in fresh.items():
             buckets[at] = _bucket(standings)
-        return Board(buckets=tuple(buckets), drained=drained)
+        return _board(tuple(buckets), drained)
 
 
 def make_board(jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, int], now: int) -> Board:
@@ -71,7 +94,7 @@ def make_board(jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, i
     for key, job in jobs.by_key.items():
         standing = kept.get(key)
         piles[job.order % BUCKETS][key] = newcomer(job, now) if standing is None else standing
-    return Board(buckets=tuple(_bucket(pile) for pile in piles), drained=MappingProxyType(dict(drained)))
+    return _board(tuple(_bucket(pile) for pile in piles), MappingProxyType(dict(drained)))
 
 
 def newcomer(job: Job, now: int) -> Standing:
@@ -95,16 +118,18 @@ def promise_of(job: Job) -> Job:
     return replace(job, order=0, sources=(), max_errors=1, status_below=0)
 
 
-def concern(standing: Standing) -> int | None:
-    """The first moment at which a standing may change without a message."""
+def concern(standing: Standing) -> int:
+    """The first moment at which a standing may change without a message, or NEVER."""
     first = standing.skipped or standing.deadline
-    return None if first is None else first.moment
+    return NEVER if first is None else first.moment
+
+
+def _board(buckets: tuple[Bucket, ...], drained: Mapping[str, int]) -> Board:
+    return Board(buckets=buckets, drained=drained, wake=min(map(_WAKE, buckets)))
 
 
 def _bucket(standings: Mapping[str, Standing]) -> Bucket:
-    return Bucket(standings=standings, wake=earliest(concern(standing) for standing in standings.values()))
+    return Bucket(standings=standings, wake=min(map(concern, standings.values()), default=NEVER))
 
 
-def earliest(moments: Iterable[int | None]) -> int | None:
-    """The first of some moments, None if there is none."""
-    return min((moment for moment in moments if moment is not None), default=None)
+_WAKE = attrgetter("wake")

@@ -142,5 +142,6 @@ def _count_missed_start(standing: Standing, job: Job) -> None:
     if job.kind is Kind.DAILY:
         standing.day += 1
         _await_daily(standing, job)
-    elif standing.missed_at is not None:
+    else:
+        assert standing.missed_at is not None, "it is the deadline that counts"
         standing.missed_at = schedule.move_missed_start(job, standing.missed_at + job.interval)

@@ -3,7 +3,6 @@
 Rule: a message that cannot be read is refused here with its reason; what passes needs no further check.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -101,7 +100,7 @@ def signal_of(event: str, keywords: Keywords) -> Signal:
 def _moment(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadMessage(f"timestamp: {_short(value)} is not a number of seconds")
-    if not math.isfinite(value) or not 0 <= value <= LATEST:
+    if not 0 <= value <= LATEST:  # NaN is not, either
         raise BadMessage(f"timestamp: {_short(value)} is not a moment between 1970 and 9892")
     return round(value * MICROSECONDS)
 
@@ -138,6 +137,6 @@ def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | 
 def _short(value: Any) -> str:
     try:
         shown = repr(value)
-    except ValueError:  # an integer of thousands of digits refuses to be printed
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or a very deep list
         return f"a {type(value).__name__} too long to show"
     return shown if len(shown) <= 60 else shown[:59] + "…"

@@ -1,12 +1,148 @@
-"""Notices: which changes are worth waking somebody for.
+"""Notices: which changes are worth waking somebody for, and what somebody is told of them.
 
 Rule: an alarm that was over before anybody could have been told of it stays in the history and is not notified.
+Rule: what is to be told follows from what was told last, so nothing that was told once stays uncorrected, whatever
+happens to the configuration meanwhile.
+Rule: a job of which nothing can be told because its source is unreachable says nothing; its source does, once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from job_tracker.core.folding import Change
-from job_tracker.core.states import OK
+from job_tracker.core.board import Board
+from job_tracker.core.folding import Change, owners
+from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.standing import Standing
+from job_tracker.core.states import OK, UNSEEN, State
+from job_tracker.core.texts import clock, describe
+from job_tracker.core.verdicts import shown, status_of
+
+LISTED = 2_800
+"""Characters that the names of a source's jobs may take in its notice."""
+
+Told = tuple[str, int]
+"""A state and a status; a subject that nothing is known of was told, or need not be told, that all is well."""
+
+WELL: Told = ("", OK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What somebody is to be told.  subject: a job's key, or a source's behind `source_`, which no job's key can be.
+
+    at: microseconds, when it became true.
+    """
+
+    subject: str
+    at: int
+    state: str
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """What to tell, what will have been told then, and the source by which each UNKNOWN job is not seen."""
+
+    notices: tuple[Notice, ...]
+    told: Mapping[str, Told]
+    unseen: Mapping[str, str]
+
+
+def notices(
+    changes: Iterable[Change], board: Board, jobs: Jobs, told: Mapping[str, Told], unseen: Mapping[str, str]
+) -> Notices:
+    """What one step gives cause to tell; board: after it.  unseen: as it was before; told: of subjects not well."""
+    found: list[Notice] = []
+    last = {change.job.key: change for change in changes}
+    seen_by = dict(unseen)
+    for key, change in last.items():
+        job, standing = change.job, change.standing
+        _note(found, told, key, _of_job(job, standing, change.at))
+        if change.after.status == UNSEEN and standing.blind is not None:
+            seen_by[key] = standing.blind.source
+        else:
+            seen_by.pop(key, None)
+    for source in sorted({each[key] for key in last for each in (unseen, seen_by) if key in each}):
+        concerned = [change for key, change in last.items() if source in (unseen.get(key), seen_by.get(key))]
+        at = max(change.at for change in concerned)
+        _note(found, told, subject_of(source), _of_source(source, seen_by, board, jobs, at, concerned[0].job))
+    return _gathered(found, seen_by)
+
+
+def present(board: Board, jobs: Jobs, told: Mapping[str, Told], now: int) -> Notices:
+    """What is to be told where nothing but the configuration, or the wish to be told, has changed."""
+    found: list[Notice] = []
+    unseen = {}
+    for key, job in jobs.by_key.items():
+        standing = board.standing(job)
+        _note(found, told, key, _of_job(job, standing, standing.since))
+        if standing.blind is not None and shown(job, standing).status == UNSEEN:
+            unseen[key] = standing.blind.source
+    for source in sorted(set(unseen.values())):
+        first = next(jobs.by_key[key] for key, by in unseen.items() if by == source)
+        _note(found, told, subject_of(source), _of_source(source, unseen, board, jobs, now, first))
+    open_sources = {subject_of(source) for source in unseen.values()}
+    for subject in told:
+        if subject not in jobs.by_key and subject not in open_sources:
+            text = "nothing is told of it any more: it is not configured, or can be seen again"
+            found.append(Notice(subject=subject, at=now, state="GONE", status=OK, text=text))
+    return _gathered(found, unseen)
+
+
+def subject_of(source: str) -> str:
+    """The subject that a source is in notices, as it is in service names."""
+    return f"source_{source}"
+
+
+def _note(found: list[Notice], told: Mapping[str, Told], subject: str, notice: tuple[str, int, int, str]) -> None:
+    state, status, at, text = notice
+    before = told.get(subject, WELL)
+    if before[1] != status or (status != OK and before[0] != state):
+        found.append(Notice(subject=subject, at=at, state=state, status=status, text=text))
+
+
+def _of_job(job: Job, standing: Standing, at: int) -> tuple[str, int, int, str]:
+    """What is known of a job, whether or not it can be seen now; the text says if it cannot."""
+    return standing.state.value, status_of(job, standing), at, describe(job, standing)
+
+
+def _of_source(
+    source: str, unseen: Mapping[str, str], board: Board, jobs: Jobs, at: int, first: Job
+) -> tuple[str, int, int, str]:
+    """All jobs of the source are listed at once: those that follow into UNKNOWN are not told one by one."""
+    dark = [key for key, by in unseen.items() if by == source]
+    if not dark:
+        return State.RUNNING.value, OK, at, f"reachable since {clock(first, at)}: its jobs can be judged again"
+    blind = board.standing(jobs.by_key[dark[0]]).blind
+    since = clock(first, at if blind is None else blind.unheard_since)
+    hidden = set(dark)
+    others = [key for key, job in jobs.by_key.items() if key not in hidden and _belongs(job, board, jobs, source)]
+    count = f"{len(dark)} of its {len(dark) + len(others)} jobs"
+    text = f"UNKNOWN since {clock(first, at)}: {source} unreachable since {since}, cannot tell about {count}"
+    following = f"; as soon as something is due also: {_listed(others)}" if others else ""
+    return State.UNKNOWN.value, UNSEEN, at, f"{text}: {_listed(dark)}{following}"
+
+
+def _belongs(job: Job, board: Board, jobs: Jobs, source: str) -> bool:
+    return source in owners(job, board.standing(job), jobs)
+
+
+def _listed(keys: list[str]) -> str:
+    """Names, as many as there is room for."""
+    shown_, room = 0, LISTED // 2
+    for key in keys:
+        room -= len(key) + 2
+        if room < 0:
+            break
+        shown_ += 1
+    more = f" and {len(keys) - shown_} more" if shown_ < len(keys) else ""
+    return ", ".join(keys[:shown_]) + more
+
+
+def _gathered(found: list[Notice], unseen: Mapping[str, str]) -> Notices:
+    told = {notice.subject: (notice.state, notice.status) for notice in found}
+    return Notices(notices=tuple(found), told=told, unseen=unseen)
 
 
 def worth_telling(changes: Iterable[Change]) -> list[Change]:

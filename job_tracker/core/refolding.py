@@ -84,13 +84,18 @@ class _Refold:
         self.record.runs.update((run.order, run) for run in past.checkpoint.runs)  # as they were, whatever came after
 
     def look_for_older_runs(self, messages: list[Message]) -> None:
-        """What these messages did to a run from before the checkpoint can be undone only from before that run."""
+        """What these messages did to a run from before the checkpoint can be undone only from before that run.
+
+        Where that is forgotten, the run is at least without errors again: it had none, or it would have been kept.
+        """
         known = {run.id for run in self.record.standing.runs}
         for message in messages:
             if message.run is not None and message.run not in known:
                 known.add(message.run)
                 if signal_of(message.event, self.jobs.keywords) in (Signal.END, Signal.ERROR):
-                    self.shelf(message.run)
+                    run = self.shelf(message.run)
+                    if run is not None:
+                        self.record.runs[run.order] = run
 
     def run(self, messages: list[Message], limit: Limit) -> None:
         """Fold the messages, and between and after them the deadlines before a limit."""
@@ -125,9 +130,11 @@ class _Refold:
         """The newest run with an id that this attempt has let go of, else the one the ledger keeps from before."""
         kept = self.archive.run(self.job.key, id, self.first)
         found = newest_of(self.record.runs, id, kept)
-        if found is not None and found is kept and self.can_go_back:
+        if kept is None or found is not kept:
+            return found
+        if self.can_go_back:
             raise _OlderRunError(kept.order)
-        return found
+        return replace(kept, errors=0)
 
 
 def _limit(standing: Standing, late: Message | None, limit: int) -> Limit:

@@ -61,12 +61,8 @@ def error(standing: Standing, message: Message, *, next_start: int | None, shelf
 def shed(standing: Standing) -> None:
     """Let go of the runs that no longer matter: closed, forgotten, and not the newest."""
     if len(standing.runs) > 1:
-        newest = standing.runs[-1]
-        standing.runs = tuple(run for run in standing.runs if run is newest or _matters(run))
-
-
-def _matters(run: Run) -> bool:
-    return run.outcome is Outcome.OPEN or run.errors > 0
+        *older, newest = standing.runs
+        standing.runs = (*[run for run in older if run.outcome is Outcome.OPEN or run.errors], newest)
 
 
 def _which(standing: Standing, message: Message, next_start: int | None, shelf: Shelf) -> Run | None:

@@ -6,7 +6,7 @@ A standing keeps only the runs that can still matter: open ones, the newest, and
 The others are on the shelf (the ledger's, outside the core), where a message that names one by id finds it again.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -113,9 +113,16 @@ class Standing:
 
     def fork(self) -> "Standing":
         """A copy to work on; the original stays as it was."""
-        other = object.__new__(Standing)  # several times faster than dataclasses.replace, and done once a change
-        for name in _FIELDS:
-            setattr(other, name, getattr(self, name))
+        other = object.__new__(Standing)  # done once a change: written out, it takes a tenth of dataclasses.replace
+        other.known_since, other.promised_since = self.known_since, self.promised_since
+        other.runs, other.count, other.errors, other.missed = self.runs, self.count, self.errors, self.missed
+        other.last_start, other.last_end = self.last_start, self.last_end
+        other.source, other.covered = self.source, self.covered
+        other.expected, other.missed_at, other.day, other.made = self.expected, self.missed_at, self.day, self.made
+        other.last, other.judged, other.skipped = self.last, self.judged, self.skipped
+        other.serial, other.checkpointed = self.serial, self.checkpointed
+        other.state, other.since = self.state, self.since
+        other.blind, other.deadline = self.blind, self.deadline
         other.changed = {}
         return other
 
@@ -127,6 +134,3 @@ class Standing:
             return
         others = [other for other in self.runs if other.order != run.order]
         self.runs = tuple(sorted([*others, run], key=lambda each: each.order))
-
-
-_FIELDS = tuple(each.name for each in fields(Standing) if each.name != "changed")

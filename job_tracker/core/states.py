@@ -24,7 +24,7 @@ class State(Enum):
 OK, WARN, CRIT, UNSEEN = range(4)
 """Checkmk's statuses."""
 
-TROUBLED = frozenset({State.ERROR, State.TIMEOUT, State.DELAYED})
+TROUBLED = (State.ERROR, State.TIMEOUT, State.DELAYED)  # a tuple compares by identity; a set would hash
 
 
 class Shown(NamedTuple):
@@ -36,6 +36,58 @@ class Shown(NamedTuple):
     missed: int
 
 
-_EVERY = frozenset(State) - {State.UNKNOWN}
+TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
+    State.UNKNOWN: {  # no message yet: nothing can hang, and whatever comes first says what the job does
+        Signal.START: frozenset({State.RUNNING}),
+        Signal.END: frozenset({State.NOT_RUNNING}),
+        Signal.ERROR: frozenset({State.ERROR}),
+        Signal.TIMEOUT: frozenset(),
+        Signal.MISSED: frozenset({State.DELAYED}),
+        Signal.OTHER: frozenset({State.UNKNOWN}),
+    },
+    State.RUNNING: {  # an end or error of one run leaves those beside it, and an older run may be the open one
+        Signal.START: frozenset({State.RUNNING}),
+        Signal.END: frozenset({State.NOT_RUNNING, State.RUNNING}),
+        Signal.ERROR: frozenset({State.ERROR, State.RUNNING, State.NOT_RUNNING}),
+        Signal.TIMEOUT: frozenset({State.TIMEOUT}),
+        Signal.MISSED: frozenset({State.DELAYED}),
+        Signal.OTHER: frozenset({State.RUNNING}),
+    },
+    State.NOT_RUNNING: {  # an error may name an older run than the newest
+        Signal.START: frozenset({State.RUNNING}),
+        Signal.END: frozenset({State.NOT_RUNNING}),
+        Signal.ERROR: frozenset({State.ERROR, State.NOT_RUNNING}),
+        Signal.TIMEOUT: frozenset(),
+        Signal.MISSED: frozenset({State.DELAYED}),
+        Signal.OTHER: frozenset({State.NOT_RUNNING}),
+    },
+    State.ERROR: {  # hides all that an older open run or a missed start would show; the newest run's end reveals it
+        Signal.START: frozenset({State.RUNNING, State.ERROR}),
+        Signal.END: frozenset({State.NOT_RUNNING, State.RUNNING, State.TIMEOUT, State.DELAYED, State.ERROR}),
+        Signal.ERROR: frozenset({State.ERROR}),
+        Signal.TIMEOUT: frozenset({State.ERROR}),
+        Signal.MISSED: frozenset({State.ERROR}),
+        Signal.OTHER: frozenset({State.ERROR}),
+    },
+    State.TIMEOUT: {  # a start loses the run that hangs, unless it repeats the id of one that is open
+        Signal.START: frozenset({State.RUNNING, State.TIMEOUT}),
+        Signal.END: frozenset({State.NOT_RUNNING, State.RUNNING, State.DELAYED, State.TIMEOUT}),
+        Signal.ERROR: frozenset({State.ERROR, State.NOT_RUNNING, State.RUNNING, State.DELAYED, State.TIMEOUT}),
+        Signal.TIMEOUT: frozenset({State.TIMEOUT}),
+        Signal.MISSED: frozenset({State.TIMEOUT}),
+        Signal.OTHER: frozenset({State.TIMEOUT}),
+    },
+    State.DELAYED: {  # ended by a start, seen or not; an older run may be open meanwhile, end, fail or hang
+        Signal.START: frozenset({State.RUNNING, State.DELAYED}),
+        Signal.END: frozenset({State.NOT_RUNNING, State.RUNNING, State.DELAYED}),
+        Signal.ERROR: frozenset({State.ERROR, State.DELAYED}),
+        Signal.TIMEOUT: frozenset({State.TIMEOUT}),
+        Signal.MISSED: frozenset({State.DELAYED}),
+        Signal.OTHER: frozenset({State.DELAYED}),
+    },
+}
+"""To which states each signal can lead from each; staying is one of them, and an empty set is a signal that cannot be.
 
-TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {}
+This is what the runs amount to, watermarks apart: UNKNOWN here is a job not heard of yet.  The UNKNOWN of a passed
+deadline that no watermark covers lies over the state like a cloth, and takes nothing away from it.
+"""

@@ -60,14 +60,13 @@ def _reason(job: Job, standing: Standing) -> str:
             return _progress(job, standing)
         case State.NOT_RUNNING:
             return _rest(job, standing)
-        case State.UNKNOWN:
+        case State.UNKNOWN:  # pragma: no branch (there is no other state)
             deadline = "" if standing.missed_at is None else f", the first start is expected by {_by(job, standing)}"
             return f"no message yet{deadline}"
 
 
 def _failure(run: Run | None) -> str:
-    if run is None:
-        return ""
+    assert run is not None, "a run ended badly"
     code = f"exit code {run.exit_code}" if run.exit_code is not None else ""
     return run.text or code or "the job reported an error"
 

@@ -4,13 +4,12 @@ Rule: the board and the archive are the whole memory; how often `step` is called
 Rule: a deadline is judged once all sources the job belongs to are drained past it; until then silence proves nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from types import MappingProxyType
 
-from job_tracker.core.board import Board, Watermarks, concern, earliest
+from job_tracker.core.board import NEVER, Board, Watermarks
 from job_tracker.core.folding import (
     Archive,
     Change,
@@ -52,7 +51,8 @@ def step(
 
     messages: of configured jobs, from sources that may speak for them, each heard for the first time.
     """
-    drained = dict(board.drained)
+    # a watermark ahead of the clock was set by a clock that ran wrong: nobody has looked that far
+    drained = {source: moment for source, moment in board.drained.items() if moment <= now + 1}
     for source, watermark in watermarks.items():
         if watermark.drained is not None:
             drained[source] = max(watermark.drained, drained.get(source, -1))
@@ -79,11 +79,12 @@ class _Hand:
         self.agenda: list[tuple[int, int, int, int, str]] = []
         self.waiting: dict[str, Job] = {}
         self.messages: list[Message] = []
-        self.to_come: Counter[str] = Counter()
+        self.to_come: dict[str, list[int]] = {}
 
     def step(self, messages: list[Message]) -> Step:
         self.messages = messages
-        self.to_come.update(message.key for message in messages)
+        for message in reversed(messages):
+            self.to_come.setdefault(message.key, []).append(message.moment)
         self.give_to_sources()
         self.find_due()
         for message in messages:
@@ -95,22 +96,17 @@ class _Hand:
         wake = self.look_around()
         touched = {key: record.standing for key, record in self.records.items()}
         board = self.board.updated(self.jobs, touched, self.drained)
-        sleeping = (bucket.wake for bucket in board.buckets if bucket.wake is not None and bucket.wake > self.now)
+        wake = min(wake, board.wake_after(self.now))
         return Step(
             board=board,
             changes=tuple(self.changes),
             records=self.records,
-            wake=earliest([wake, *sleeping]),
+            wake=None if wake == NEVER else wake,
         )
 
     def find_due(self) -> None:
-        for bucket in self.board.buckets:
-            if bucket.wake is None or bucket.wake > self.now:
-                continue
-            for key, standing in bucket.standings.items():
-                moment = concern(standing)
-                if moment is not None and moment <= self.now:
-                    self.waiting[key] = self.jobs.by_key[key]
+        for key in self.board.concerned(self.now):
+            self.waiting[key] = self.jobs.by_key[key]
         for key, job in self.waiting.items():
             self.plan(job, self.records[key].standing if key in self.records else self.board.standing(job))
 
@@ -127,14 +123,20 @@ class _Hand:
             self.waiting[job.key] = job
 
     def plan(self, job: Job, standing: Standing) -> None:
-        """Put the job's next judgement on the agenda, if its sources are drained far enough."""
-        limit = horizon(job, standing, self.jobs, self.drained, self.now)
-        if standing.skipped is not None and standing.skipped.moment < limit:
-            self.put_on_agenda(job, standing.skipped)
-        elif standing.skipped is None:
-            deadline = due(job, standing, self.jobs, self.drained, self.now)
-            if deadline is not None:
-                self.put_on_agenda(job, deadline)
+        """Put the job's next judgement on the agenda, if its sources are drained far enough.
+
+        One that the job's next message comes before is left to that message, which may move it.
+        """
+        if standing.skipped is not None:
+            if standing.skipped.moment < horizon(job, standing, self.jobs, self.drained, self.now):
+                self.put_on_agenda(job, standing.skipped)
+            return
+        to_come = self.to_come.get(job.key)
+        if standing.deadline is None or (to_come and to_come[-1] <= standing.deadline.moment):
+            return
+        deadline = due(job, standing, self.jobs, self.drained, self.now)
+        if deadline is not None:
+            self.put_on_agenda(job, deadline)
 
     def put_on_agenda(self, job: Job, deadline: Deadline) -> None:
         """At equal moments: timeouts, then missed starts, then the order of configuration."""
@@ -148,7 +150,7 @@ class _Hand:
 
     def hear(self, message: Message) -> None:
         job = self.jobs.by_key[message.key]
-        self.to_come[job.key] -= 1
+        self.to_come[job.key].pop()
         record = self.record_of(job)
         standing = record.standing
         before = shown(job, standing)
@@ -171,8 +173,6 @@ class _Hand:
             self.refold(job, record, None)
             self.note(job, record, moment, before, in_history=False)
             return
-        if due(job, standing, self.jobs, self.drained, self.now) is None:
-            return  # a message has come from another source, which is not drained so far
         record = self.record_of(job)
         before = shown(job, record.standing)
         fold_deadline(record.standing, job, Deadline(moment, Rank(rank), run))
@@ -199,7 +199,7 @@ class _Hand:
         blind, deadline = standing.blind, standing.deadline
         if blind is not None and before.status == UNSEEN and deadline is not None and deadline.moment == blind.deadline:
             return blind  # until that very deadline is judged
-        if deadline is None or deadline.moment > self.now or (blind is None and self.to_come[job.key]):
+        if deadline is None or deadline.moment > self.now or (blind is None and self.to_come.get(job.key)):
             return None
         blind = self.blindness(job, standing)
         return blind if blind is not None and blind.since < self.now else None
@@ -217,8 +217,8 @@ class _Hand:
         kept = self.archive.run(job.key, id, record.standing.count if record.rewound is None else record.rewound.count)
         return newest_of(record.runs, id, kept)
 
-    def look_around(self) -> int | None:
-        """Find the jobs whose deadline has passed unseen for too long; return when the next one will have."""
+    def look_around(self) -> int:
+        """Find the jobs whose deadline has passed unseen for too long; return when the next will have, or NEVER."""
         concerned = dict(self.waiting)
         concerned.update((key, self.jobs.by_key[key]) for key in self.records)
         onsets: list[tuple[int, int, Job, Blind | None]] = []
@@ -238,7 +238,7 @@ class _Hand:
             before = shown(job, record.standing)
             record.standing.blind = blind
             self.tell(job, record, moment, before)
-        return earliest(wakes)
+        return min(wakes, default=NEVER)
 
     def blindness(self, job: Job, standing: Standing) -> Blind | None:
         """The passed deadline that no watermark covers, and from when that is UNKNOWN; it may lie ahead."""

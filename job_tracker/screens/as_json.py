@@ -11,10 +11,24 @@ MOMENTS = frozenset(
     {
         *("at", "found", "begun", "ended", "timeout_at", "since", "deadline", "expected", "next_start"),
         *("known_since", "promised_since", "unheard_since", "written", "started", "stopped", "drained", "lags_from"),
-        *("moment", "received", "claimed", "first", "last"),
+        *("moment", "received", "claimed", "first", "last", "last_message", "stored"),
+        "next_try",
     }
 )
-DURATIONS = frozenset({"interval", "max_delay", "max_early", "timeout", "grace", "clock_offset", "latency", "took"})
+DURATIONS = frozenset(
+    {
+        "interval",
+        "max_delay",
+        "max_early",
+        "timeout",
+        "grace",
+        "clock_offset",
+        "latency",
+        "latency_median",
+        "latency_worst",
+        "took",
+    }
+)
 SECONDS = MOMENTS | DURATIONS
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from job_tracker import clock
 from job_tracker.errors import JobTrackerError
-from job_tracker.screens import explain, history, jobs, output, plain, unmatched
+from job_tracker.screens import explain, history, jobs, notifications, output, plain, sources, unmatched
 from job_tracker.screens.as_json import in_seconds
 from job_tracker.screens.times import age, is_stale
 from job_tracker.store import view_reading
@@ -108,6 +108,29 @@ def show_unmatched(path: Path, *, json: bool) -> None:
         if snippet:
             output.put(f"\nTo adopt them, put into `jobs`, with the promises that are really meant:\n\n{snippet}\n")
     _put_age(meta, now, json=json, before="" if rows else "every message belongs to a job; ")
+
+
+def show_sources(path: Path, *, json: bool) -> None:
+    """A line per source."""
+    meta = view_reading.read_meta(path)
+    now = clock.now()
+    found = sources.documents(meta)
+    if json:
+        output.put_json({"view": _view(meta, now), "sources": in_seconds(found)})
+    elif found:
+        output.put_table(sources.table(found, now, brief=output.is_terminal()))
+    _put_age(meta, now, json=json, before="" if found else "no source is configured; ")
+
+
+def show_notifications(path: Path, *, json: bool) -> None:
+    """What the Event Console has not taken yet."""
+    meta, rows = view_reading.read_outbox(path)
+    now = clock.now()
+    if json:
+        output.put_json({"view": _view(meta, now), "notifications": in_seconds(rows)})
+    elif rows:
+        output.put_table(notifications.table(rows, now))
+    _put_age(meta, now, json=json, before="" if rows else "no notification waits; ")
 
 
 def _selected(path: Path, wanted: Wanted) -> tuple[Document, list[Document]]:

@@ -97,9 +97,9 @@ class Conversation:
     def greet(self) -> Greeting:
         """Connect and hear the greeting; together within the load timeout."""
         asked, began = self._clock(), time.monotonic()
-        self._transport.open(began + self._load_timeout)
+        waited = self._transport.open(began + self._load_timeout)
         try:
-            line = self._transport.receive(began + self._load_timeout)
+            line = self._transport.receive(began + self._load_timeout + waited)
         except SourceClosed:
             raise self._stillborn() from None
         received = self._clock()
@@ -214,7 +214,9 @@ def _greeting(line: bytes) -> dict[str, Any]:
     try:
         answer = _object(line)
     except SourceRefused as error:
-        raise SourceRefused(f"no greeting; does a login script print something? It {error}") from None
+        raise SourceRefused(
+            f"no greeting; does a login script print something, or does the key force another command? It {error}"
+        ) from None
     if answer.get("serve") != "message-queue":
         raise SourceRefused(f"no greeting of a message queue, but {one_line(line[:200], 80)!r}")
     if answer.get("protocol") != PROTOCOL:

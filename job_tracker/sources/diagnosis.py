@@ -42,10 +42,8 @@ def _cause(exit_code: int | None, text: str, command: Command) -> str:
             return f"the handler is missing: there is no {handler} on the host (message_queue_handler)"
         return f"the handler cannot be read: {handler} (message_queue_handler)"
     if _PYTHON_2.search(text):
-        return (
-            f"Python is too old: {command.python} on the host is a Python 2, and {OLDEST_PYTHON} or newer is needed"
-            " (python)"
-        )
+        needed = f"{OLDEST_PYTHON} or newer is needed (python)"
+        return f"Python is too old: {command.python} on the host is a Python 2, {needed}"
     if exit_code == _NOT_FOUND or (exit_code == 1 and "unknown command" in text.lower()):
         return f"Python is missing: there is no {command.python} on the host (python)"
     if exit_code == _NOT_ALLOWED:

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -22,6 +21,7 @@ from job_tracker.sources.transport import one_line
 KEEPALIVE_IDLE, KEEPALIVE_PAUSE = 15, 5  # seconds
 POLITE_SECONDS = 0.2
 BANNER_PEEK = 512
+COMPLAINTS = 64 * 1024
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
@@ -77,19 +77,31 @@ class ProxyCommand:
         lifeline.stage = f"connecting through {one_line(words[0], 80)}"
         self.stream, theirs = socket.socketpair()
         lifeline.hold(self.stream)
+        # Not blocking on either end: a program that complains without end is not held up, and loses what has no room.
+        self._complaints, complaints = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
-                words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, process_group=0
+                words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=complaints, process_group=0
             )
         except OSError as error:
             self.stream.close()
+            os.close(self._complaints)
             raise SourceRefused(f"cannot start the ProxyCommand {one_line(words[0], 80)}: {error.strerror}") from None
         finally:
             theirs.close()
+            os.close(complaints)
+
+    def words(self) -> str:
+        """What it complained about last; empty if about nothing."""
+        with suppress(BlockingIOError):
+            said = [line for line in os.read(self._complaints, COMPLAINTS).splitlines() if line.strip()]
+            return one_line(said[-1], 150) if said else ""
+        return ""
 
     def end(self) -> None:
         """Close its stream, give it a moment, and kill its group."""
         self.stream.close()
+        os.close(self._complaints)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(POLITE_SECONDS)
         with suppress(ProcessLookupError, PermissionError):
@@ -143,8 +155,3 @@ def _tune(made: socket.socket, load_timeout: float) -> None:
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_PAUSE)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1000, round(load_timeout * 1000)))
-
-
-def monotonic_left(deadline: float) -> float:
-    """Seconds left until a deadline (monotonic), never negative."""
-    return max(0.0, deadline - time.monotonic())

@@ -136,7 +136,7 @@ class Drain:
         taken = self._repeat(lambda: self._conversation.take(MOST, wait, after))
         self.answered = True
         left = taken.depth - held - len(taken.elements)
-        self._standing.measure(taken.exchange, taken.depth)
+        self._standing.count(taken)
         stuck = left > 0 and not taken.elements
         text = f"{left} messages in the queue are too long to be taken; remove them there" if stuck else ""
         self._mailbox.put(self._standing.report(Contact.REACHABLE, text))

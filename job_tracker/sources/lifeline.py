@@ -1,7 +1,7 @@
 """Lifeline: how a connection that is being made, or stands, is ended from outside, wherever its thread waits.
 
 Rule: whatever a thread may wait for hangs on its lifeline; once that is cut, nothing waits on it any more.
-Rule: at most TURNS connections are made side by side; who takes longer than a second no longer counts, so that a host
+Rule: at most TURNS connections are made side by side; who takes longer than two seconds no longer counts, so that a host
 that hangs delays no other.
 """
 
@@ -13,8 +13,8 @@ from threading import Condition, Timer
 
 from job_tracker.errors import SourceUnreachable
 
-TURNS = 16
-TURN_SECONDS = 1.0
+TURNS = 12
+TURN_SECONDS = 2.0
 
 
 class Lifeline:
@@ -31,14 +31,14 @@ class Lifeline:
         with self._condition:
             self._sockets.append(held)
             if self._reason:
-                _shut(held)
+                self.shut(held)
 
     def cut(self, reason: str) -> None:
         """End all that hangs on it; the first reason stands."""
         with self._condition:
             self._reason = self._reason or reason
             for held in self._sockets:
-                _shut(held)
+                self.shut(held)
             self._condition.notify_all()
 
     def check(self) -> None:
@@ -63,6 +63,12 @@ class Lifeline:
         """Let whoever waits look again."""
         with self._condition:
             self._condition.notify_all()
+
+    @staticmethod
+    def shut(held: socket.socket) -> None:
+        """Wake whoever waits for a socket, and end its connection."""
+        with suppress(OSError):  # closed, or not connected yet and never to be
+            held.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
@@ -117,8 +123,3 @@ class Turns:
         now = time.monotonic()
         free = self._most - sum(end > now for end in list(self._ends.values()))
         return free > 0 and lifeline in self._line[:free]
-
-
-def _shut(held: socket.socket) -> None:
-    with suppress(OSError):  # closed, or not connected yet and never to be
-        held.shutdown(socket.SHUT_RDWR)

@@ -65,10 +65,9 @@ def make_local(
     tracker: our id.  interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  take_over: drain
     the queue even if another tracker does.
     """
-    command = (host.python, "-I", host.message_queue_handler, "-f", host.message_queue, "serve")
     return DrainingSource(
         host.name,
-        connect=lambda: ChildTransport(command),
+        connect=lambda: ChildTransport(command(host)),
         tracker=tracker,
         interval=interval,
         load_timeout=load_timeout,
@@ -77,6 +76,11 @@ def make_local(
         clock=clock,
         take_over=take_over,
     )
+
+
+def command(host: Host) -> Sequence[str]:
+    """What is started."""
+    return (host.python, "-I", host.message_queue_handler, "-f", host.message_queue, "serve")
 
 
 class ChildTransport:
@@ -92,7 +96,7 @@ class ChildTransport:
         self._wake: tuple[int, int] | None = None
         self._interrupted = False
 
-    def open(self, deadline: float) -> None:
+    def open(self, deadline: float) -> float:
         """Start the child."""
         pipe = subprocess.PIPE
         try:
@@ -107,6 +111,7 @@ class ChildTransport:
         os.set_blocking(stdin.fileno(), False)
         self._poll.register(stdout, select.POLLIN)
         self._poll.register(stderr, select.POLLIN)
+        return 0.0
 
     def send(self, line: bytes) -> None:
         """Write a line; a pipe that has no room for it belongs to a child that reads nothing."""

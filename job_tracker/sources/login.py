@@ -6,6 +6,7 @@ Rule: a key that the configuration names is the only one offered; each refused k
 
 import os
 import socket
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.agent import AgentSSH
 
-from job_tracker.errors import SourceRefused
+from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.sources.host_keys import fingerprint
 from job_tracker.sources.lifeline import Lifeline
 from job_tracker.sources.ssh_settings import Stop
@@ -41,7 +42,7 @@ class Agent(AgentSSH):
     """The user's ssh-agent, if there is one; one that hangs ends with the lifeline."""
 
     def __init__(self, lifeline: Lifeline) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         path = os.environ.get(AGENT_VARIABLE)
         self.complaint = "" if path else f"{AGENT_VARIABLE} is not set"
         if not path:
@@ -72,10 +73,8 @@ def log_in(link: paramiko.Transport, stop: Stop, lifeline: Lifeline) -> str:
                 break
             if _offer(link, stop, candidate, refused):
                 return candidate.name
-            lifeline.check()
     finally:
         agent.end()
-    lifeline.check()
     raise SourceRefused(_refusal(stop, refused, complaints))
 
 
@@ -86,10 +85,11 @@ def _offer(link: paramiko.Transport, stop: Stop, candidate: Candidate, refused: 
         allowed = ", ".join(error.allowed_types)
         raise SourceRefused(f"login refused: {stop.place} takes no keys from {stop.user}, only {allowed}") from None
     except paramiko.AuthenticationException:
-        if link.is_active():
-            refused.append(candidate.name)
-            return False
+        if not link.is_active() and not refused:
+            raise SourceUnreachable(f"{stop.place} hung up while {stop.user} logged in") from None
         refused.append(candidate.name)
+        if link.is_active():
+            return False
         raise SourceRefused(f"{_refusal(stop, refused, [])} (it hung up)") from None
     if further:
         raise SourceRefused(
@@ -148,7 +148,7 @@ def _of_file(path: Path, agent: Agent, complaints: list[str]) -> Iterator[Candid
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
         complaints.append(f"{path} is no private key that can be used")
     else:
-        yield Candidate(key=key, name=f"{path} ({key.get_name()} {fingerprint(_public(key))})")
+        yield Candidate(key=key, name=f"{path} ({key.get_name()} {fingerprint(key.asbytes())})")
 
 
 def _of_encrypted(path: Path, agent: Agent, complaints: list[str]) -> Iterator[Candidate]:
@@ -167,15 +167,10 @@ def _load(path: Path, _changed: int, _size: int) -> paramiko.PKey:
     return paramiko.PKey.from_path(path)
 
 
-def _public(key: paramiko.PKey) -> bytes:
-    """A key's public half, that of its certificate if it has one."""
-    return key.asbytes()
-
-
 def _public_half(path: Path) -> bytes | None:
     """The public half of an encrypted key, which stands in clear beside it, or in it in OpenSSH's own format."""
     with suppress(OSError, ValueError, IndexError):
-        return paramiko.Message(_decode(path.with_name(path.name + ".pub").read_text().split()[1])).asbytes()
+        return _decode(path.with_name(path.name + ".pub").read_text().split()[1])
     with suppress(OSError, ValueError):
         body = _decode("".join(path.read_text().split("-----")[2].split()))
         if body.startswith(_MAGIC):
@@ -188,6 +183,4 @@ def _public_half(path: Path) -> bytes | None:
 
 
 def _decode(text: str) -> bytes:
-    from base64 import b64decode
-
     return b64decode(text, validate=True)

@@ -106,7 +106,7 @@ class Route:
 
 
 class Reading(paramiko.SSHConfig):
-    """paramiko's reader, which leaves a ProxyCommand as it is written, and whatever way `exec` is written, runs none."""
+    """paramiko's reader, which leaves a ProxyCommand as it is written, and runs no `exec`, however it is written."""
 
     def _allowed_tokens(self, key: str) -> list[str]:
         allowed: list[str] = [] if key == "proxycommand" else super()._allowed_tokens(key)  # type: ignore[misc]

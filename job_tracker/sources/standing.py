@@ -4,10 +4,14 @@ Rule: `since` begins when contact was made or lost; an unreachable host that ref
 it boots, has been without contact since it became unreachable.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 from job_tracker.ports import Contact, Report
-from job_tracker.sources.conversation import Exchange
+from job_tracker.sources.conversation import Exchange, Taken
+
+LATENCIES = 20
+"""Kept of the last answers."""
 
 LOST = frozenset({Contact.UNREACHABLE, Contact.REFUSED})
 
@@ -23,12 +27,24 @@ class Standing:
         self._offset: int | None = None
         self._latency: int | None = None
         self._depth: int | None = None
+        self._latencies: deque[int] = deque(maxlen=LATENCIES)
+        self._messages = self._size = 0
+        self._last_message: int | None = None
 
     def measure(self, exchange: Exchange, depth: int) -> None:
         """Learn from an answer."""
         self._latency, self._depth = exchange.latency, depth
+        self._latencies.append(exchange.latency)
         if exchange.clock is not None:
             self._offset = _offset(self._offset, exchange.clock - exchange.received, exchange.latency)
+
+    def count(self, taken: Taken) -> None:
+        """Learn from what was taken."""
+        self.measure(taken.exchange, taken.depth)
+        if taken.elements:
+            self._messages += len(taken.elements)
+            self._size += taken.size
+            self._last_message = taken.exchange.received
 
     def report(self, contact: Contact | None = None, text: str = "", notice: str = "") -> Report:
         """How the source stands from now on; None leaves the contact as it is."""
@@ -45,6 +61,10 @@ class Standing:
             latency=self._latency,
             depth=self._depth,
             notice=notice,
+            messages=self._messages,
+            size=self._size,
+            last_message=self._last_message,
+            latencies=tuple(self._latencies),
         )
 
 

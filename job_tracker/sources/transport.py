@@ -32,8 +32,11 @@ class Ending:
 class Transport(Protocol):
     """A connection to the far side's stdin and stdout; made at rest, opened once, closed once."""
 
-    def open(self, deadline: float) -> None:
-        """Connect and start the far side, by then (monotonic seconds); SourceUnreachable or SourceRefused if not."""
+    def open(self, deadline: float) -> float:
+        """Connect and start the far side, by then (monotonic seconds); SourceUnreachable or SourceRefused if not.
+
+        Returns the seconds in which it waited for its turn here: they are not the host's, and do not count.
+        """
 
     def send(self, line: bytes) -> None:
         """Send one short line, its end included; SourceUnreachable if it cannot be sent at once."""

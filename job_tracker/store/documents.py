@@ -11,11 +11,13 @@ The view's tables, by their keys (a job's key holds no blank):
     changes    "<job> <number>"    one change of state or status that no run tells by itself
     messages   "<job> <slot>"      one of the last messages; the slots are a ring
     unmatched  "<number>"          one name that belongs to no configured job
+    outbox     "<number>"          one subject of which notifications wait to be delivered
     meta       "meta"              who wrote all this, when, and how its sources stand
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median_low as median
 from typing import Any
 
 from job_tracker.core.board import Board, Watermarks
@@ -30,7 +32,7 @@ from job_tracker.core.verdicts import shown
 from job_tracker.ports import Report
 from job_tracker.store.promises import promise_document
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the view; a reader that knows another one says so."""
 
 MESSAGES = 10
@@ -47,7 +49,7 @@ class Publication:
 
     rewound: by job, the number of runs and the serial behind which everything is replaced by what is here.
     outdated: runs that the history no longer has room for, or that nothing keeps beyond it any more.
-    unmatched: all rows, the latest first; None if they are as they were.
+    unmatched: all rows, the latest first; None if they are as they were.  outbox: the same of what is to be delivered.
     """
 
     meta: Document
@@ -58,6 +60,7 @@ class Publication:
     changes: tuple[tuple[str, Document], ...] = ()
     messages: tuple[tuple[str, Message], ...] = ()
     unmatched: tuple[Document, ...] | None = None
+    outbox: tuple[Document, ...] | None = None
 
 
 def publication(
@@ -67,6 +70,7 @@ def publication(
     meta: Document,
     now: int,
     unmatched: Iterable[Document] | None = None,
+    outbox: Iterable[Document] | None = None,
 ) -> Publication:
     """What a step did, for the view."""
     runs: list[tuple[str, Run]] = []
@@ -92,6 +96,7 @@ def publication(
         changes=tuple(changes),
         messages=tuple(messages),
         unmatched=None if unmatched is None else tuple(unmatched),
+        outbox=None if outbox is None else tuple(outbox),
     )
 
 
@@ -237,7 +242,12 @@ def report_document(report: Report) -> Document:
         "text": report.text,
         "clock_offset": report.clock_offset,
         "latency": report.latency,
+        "latency_median": median(report.latencies) if report.latencies else None,
+        "latency_worst": max(report.latencies, default=None),
         "depth": report.depth,
+        "messages": report.messages,
+        "bytes": report.size,
+        "last_message": report.last_message,
         "notice": report.notice,
     }
 

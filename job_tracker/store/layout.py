@@ -12,7 +12,7 @@ from job_tracker.errors import StoreRefused
 APPLICATION = 0x6A6F6274
 """'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
 
-LAYOUT = 2
+LAYOUT = 3
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,13 +57,26 @@ def _add_outbox(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox}
+THIRD_LAYOUT = """
+ALTER TABLE outbox ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE told (job TEXT PRIMARY KEY, state TEXT NOT NULL, status INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+def _add_told(connection: sqlite3.Connection) -> None:
+    """Layout 3: since when a notification waits, how many older ones had to go, and what was told last."""
+    for statement in THIRD_LAYOUT.split(";"):
+        connection.execute(statement)
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox, 2: _add_told}
 """By the layout they start from."""
 
 
 def make(connection: sqlite3.Connection) -> None:
     """Lay out an empty file."""
-    for statement in (TABLES + SECOND_LAYOUT).split(";"):
+    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {LAYOUT}")

@@ -7,8 +7,8 @@ Rule: a message adds rows; it never rewrites a job's history (but for one that c
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.schedule import DAY
 from job_tracker.core.standing import Run, Standing
-from job_tracker.errors import StoreFailed
+from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ports import Memento
 from job_tracker.store.codec import (
     Row,
@@ -32,6 +32,7 @@ from job_tracker.store.codec import (
     standing_from_text,
     standing_to_text,
 )
+from job_tracker.store.outbox import Outbox
 
 REMEMBERED_DAYS = 35
 """How long the uid of a message is remembered: a queue restored from a backup of last month repeats nothing."""
@@ -50,6 +51,7 @@ class Entry:
 
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
     taken: the uids of all messages taken, matched or not.  outbox: rows (job, at, state, status, text) to be notified.
+    told: by subject of the outbox, the state and status that it has been told once these rows are delivered.
     """
 
     records: Mapping[str, Record]
@@ -59,6 +61,7 @@ class Entry:
     taken: tuple[str, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
     outbox: tuple[Row, ...] = ()
+    told: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -70,16 +73,23 @@ class Ledger:
         self._history = 100
         self._pruned_on = -1
         self.tracker = self._tracker_id()
+        self.outbox = Outbox(connection, self._transaction)
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
 
     def settle(self, jobs: Jobs, now: int) -> dict[str, Standing]:
-        """The standing of every configured job; new ones are known since now, changed promises count from now."""
+        """The standing of every configured job; new ones are known since now, changed promises count from now.
+
+        Raises StoreFailed, and StoreRefused where what is kept makes no sense.
+        """
         self._history = jobs.history
-        kept = self._standings()
-        promises: dict[str, str] = dict(self._connection.execute("SELECT key, promise FROM jobs"))
+        try:
+            kept = self._standings()
+            promises: dict[str, str] = dict(self._connection.execute("SELECT key, promise FROM jobs"))
+        except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as failure:
+            raise damaged(self.path, failure) from failure
         result: dict[str, Standing] = {}
         with self._transaction():
             for key, job in jobs.by_key.items():
@@ -126,9 +136,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
             )
             self._save_unmatched(entry.unmatched)
-            self._connection.executemany(
-                "INSERT INTO outbox (job, at, state, status, text) VALUES (?, ?, ?, ?, ?)", entry.outbox
-            )
+            self.outbox.put(entry.outbox, entry.told, entry.now)
             if day != self._pruned_on:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
                 self._pruned_on = day
@@ -163,6 +171,13 @@ class Ledger:
             (self._ids[key], id, up_to),
         ).fetchone()
         return None if row is None else run_from_row(row)
+
+    def last_runs(self, key: str, most: int) -> list[Run]:
+        """The last runs of a job, the newest first."""
+        rows = self._connection.execute(
+            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? ORDER BY number DESC LIMIT ?", (self._ids[key], most)
+        )
+        return [run_from_row(row) for row in rows]
 
     def all_runs(self) -> Iterator[tuple[str, Run]]:
         """Every kept run of every job, in order."""
@@ -288,7 +303,8 @@ class Ledger:
             )
         if unmatched:
             self._connection.execute(
-                "DELETE FROM unmatched WHERE last < (SELECT last FROM unmatched ORDER BY last DESC LIMIT 1 OFFSET ?)",
+                "DELETE FROM unmatched WHERE (source, name, env, reason) IN"
+                " (SELECT source, name, env, reason FROM unmatched ORDER BY last DESC LIMIT -1 OFFSET ?)",
                 (UNMATCHED_NAMES,),
             )
 
@@ -304,7 +320,7 @@ class Ledger:
                 runs.setdefault(row[0], {})[row[1]] = run_from_row(row[1:])
         return {
             key: standing_from_text(text, tuple(runs[job][number] for number in sorted(runs.get(job, ()))))
-            for job, key, text in self._connection.execute("SELECT id, key, standing FROM jobs")
+            for job, key, text in self._connection.execute("SELECT id, key, standing FROM jobs").fetchall()
         }
 
     def _enroll(self, job: Job, promise: str, standing: Standing) -> None:
@@ -360,7 +376,14 @@ class Ledger:
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # a disk that fails: what was not committed is gone, whatever it says
+                self._connection.execute("ROLLBACK")
+
+
+def damaged(path: Path, failure: Exception) -> StoreRefused:
+    """What to say of a store that makes no sense, and what to do."""
+    reason = " ".join(str(failure).split())
+    return StoreRefused(f"{path} is damaged ({reason}); restore a copy, or move it away to begin anew")
 
 
 def _place(position: Position | None) -> Row:

@@ -5,14 +5,17 @@ Rule: a store that cannot be read is never taken for an empty one.  Rule: a new 
 
 import os
 import sqlite3
+import stat
 import uuid
 from pathlib import Path
 
 from job_tracker.errors import StoreRefused
 from job_tracker.store import layout
-from job_tracker.store.ledger import Ledger
+from job_tracker.store.ledger import Ledger, damaged
 
 LOCK_SECONDS = 2.0
+SMALLEST = 512
+"""Bytes: no database is shorter, and SQLite takes a file of fewer than a hundred for an empty one."""
 
 
 def open_ledger(path: Path) -> tuple[Ledger, str]:
@@ -22,18 +25,17 @@ def open_ledger(path: Path) -> tuple[Ledger, str]:
     """
     exists = os.path.lexists(path)
     try:
-        if not exists:
+        if exists:
+            _look_at(path)
+        else:
             _make(path)
-        elif path.stat().st_size == 0:
-            raise StoreRefused(f"{path} is empty, what was known is lost; restore a copy, or remove it to begin anew")
-        connection, migrated_from = _open(path)
-        ledger = Ledger(connection, path)
+        ledger, migrated_from = _open(path)
     except sqlite3.OperationalError as failure:
         raise StoreRefused(f"{path} cannot be opened: {failure}; {_advice(failure)}") from failure
     except OSError as failure:
         raise StoreRefused(f"{path} cannot be opened: {failure.strerror}; mend that, then start again") from failure
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failure:
-        raise StoreRefused(f"{path} is damaged ({failure}); restore a copy, or move it away to begin anew") from failure
+        raise damaged(path, failure) from failure
     if not exists:
         return ledger, f"store made path={path}: nothing was known before, every job is known since now"
     if migrated_from is not None:
@@ -42,6 +44,17 @@ def open_ledger(path: Path) -> tuple[Ledger, str]:
             f"store migrated path={path} layout={migrated_from}->{layout.LAYOUT} copy={_copy_of(path, migrated_from)}",
         )
     return ledger, f"store opened path={path}"
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what SQLite would take for an empty database, or would wait for."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreRefused(f"{path} is not a regular file; name another store_file, or move it away to begin anew")
+    if found.st_size == 0:
+        raise StoreRefused(f"{path} is empty, what was known is lost; restore a copy, or remove it to begin anew")
+    if found.st_size < SMALLEST:
+        raise sqlite3.DatabaseError(f"no more than {found.st_size} bytes are left")
 
 
 def _make(path: Path) -> None:
@@ -59,9 +72,14 @@ def _make(path: Path) -> None:
     finally:
         connection.close()
     os.rename(draft, path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # what is confirmed from now on is known nowhere but in a file of that name
+    finally:
+        os.close(directory)
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, int | None]:
+def _open(path: Path) -> tuple[Ledger, int | None]:
     connection = sqlite3.connect(path, isolation_level=None, timeout=LOCK_SECONDS)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second tracker on one store would undo the first
@@ -73,10 +91,10 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int | None]:
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA temp_store = MEMORY")  # a full /tmp is no reason not to know something
         if found < layout.LAYOUT:
             _migrate(connection, path, found)
-            return connection, found
-        return connection, None
+        return Ledger(connection, path), found if found < layout.LAYOUT else None
     except BaseException:
         connection.close()
         raise

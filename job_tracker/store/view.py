@@ -34,7 +34,7 @@ log = logging.getLogger("job_tracker")
 
 Row = TypeVar("Row")
 
-TABLES = ("jobs", "promises", "runs", "changes", "messages", "unmatched", "meta")
+TABLES = ("jobs", "promises", "runs", "changes", "messages", "unmatched", "outbox", "meta")
 BACKLOG = 500
 """Requests the thread may be behind; beyond, it hangs or the disk is too slow, and memory must not pay for it."""
 
@@ -134,9 +134,10 @@ class View:
         outdated = ((key, number - self._history) for key, number, _ in numbered if number > self._history)
         tables["changes"].discard(change_key(key, number) for key, number in outdated)
         tables["jobs"].update((document["job"], document) for document in new.jobs)
-        if new.unmatched is not None:
-            tables["unmatched"].discard_after("", "~")
-            tables["unmatched"].update(_in_order(new.unmatched))
+        for name, documents in (("unmatched", new.unmatched), ("outbox", new.outbox)):
+            if documents is not None:
+                tables[name].discard_after("", "~")
+                tables[name].update(_in_order(documents))
         tables["meta"].update([("meta", new.meta)])
 
     def _next_number(self, job: str) -> int:

@@ -50,6 +50,11 @@ class JobView:
     messages: tuple[Document, ...]
 
 
+def read_meta(path: Path) -> Document:
+    """The meta document: who writes the view, and how the sources stand."""
+    return _checked(path, _read(path, _meta))
+
+
 def read_jobs(path: Path) -> tuple[Document, list[Document]]:
     """The meta document, and every job's document with its promise, in the order of the configuration."""
 
@@ -96,9 +101,17 @@ def read_job(path: Path, key: str) -> JobView | None:
 
 def read_unmatched(path: Path) -> tuple[Document, list[Document]]:
     """The meta document, and what belongs to no configured job, the latest first."""
+    return _read_all(path, "unmatched")
 
+
+def read_outbox(path: Path) -> tuple[Document, list[Document]]:
+    """The meta document, and what waits to be delivered, the longest first."""
+    return _read_all(path, "outbox")
+
+
+def _read_all(path: Path, table: str) -> tuple[Document, list[Document]]:
     def ask(connection: sqlite3.Connection) -> tuple[str, list[str]]:
-        rows = connection.execute("SELECT value FROM unmatched ORDER BY key")
+        rows = connection.execute(f'SELECT value FROM "{table}" ORDER BY key')  # noqa: S608 - named above
         return _meta(connection), [value for (value,) in rows]
 
     meta, rows = _read(path, ask)

@@ -7,9 +7,8 @@ standings travel through the ledger's codec, so that nothing but what it writes 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from job_tracker.core.board import Board, make_board
+from job_tracker.core.board import Board
 from job_tracker.core.folding import Past, Record, reach
-from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.store.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
@@ -87,10 +86,9 @@ class Checkpointing:
         named = [run for run in self.kept[key].runs.values() if run.id == id and run.order <= up_to]
         return max(named, key=lambda run: run.order, default=None)
 
-    def resumed(self, jobs: Jobs, drained: Mapping[str, int], now: int) -> Board:
-        """The board that a tracker begins with which finds only what is written here."""
-        standings = {key: self._standing(key) for key in jobs.by_key}
-        return make_board(jobs, standings, drained, now)
+    def standings(self) -> dict[str, Standing]:
+        """What a tracker begins with that finds only what is written here."""
+        return {key: self._standing(key) for key in self.kept}
 
     def _standing(self, key: str) -> Standing:
         kept = self.kept[key]
@@ -103,12 +101,14 @@ class Checkpointing:
         return standing_from_text(kept.text, tuple(sorted(wanted, key=lambda run: run.order)))
 
     def _checkpoint(self, kept: Kept, record: Record) -> None:
-        by_serial = {each.serial: each for each in kept.checkpoints}
         for each in record.checkpoints:
+            assert each.serial > kept.checkpoints[-1].serial, "no checkpoint is made twice"
             text = standing_to_text(each, with_runs=True)
-            by_serial[each.serial] = Checkpoint(serial=each.serial, runs=each.count, floor=reach(each), standing=text)
-        kept.checkpoints = [by_serial[serial] for serial in sorted(by_serial)]
+            made = Checkpoint(serial=each.serial, runs=each.count, floor=reach(each), standing=text)
+            kept.checkpoints.append(made)
         standing, history = record.standing, self.history
+        if standing.count <= history and standing.serial <= CHANGES_PER_RUN * max(history, 100):
+            return
         old = [
             each
             for each in kept.checkpoints

@@ -261,5 +261,3 @@ def _seconds(moment: Moment) -> float:
 
 def _after_midnight(moment: int) -> float:
     return moment / MICROSECONDS - T if moment % MICROSECONDS else moment // MICROSECONDS - T
-
-

@@ -115,9 +115,10 @@ def _line(change: Change) -> dict[str, Any]:
 
 
 class Restarted(Watch):
-    """A tracker that is killed after every step, and finds again only what the ledger would have."""
+    """A tracker that is killed after every step that wrote something, and finds only what the ledger would have."""
 
     def advance(self, messages: Any, now: int) -> Step:
         made = super().advance(messages, now)
-        self.board = self.memory.resumed(self.jobs, made.board.drained, now)
+        if made.records:
+            self.board = made.board.updated(self.jobs, self.memory.standings(), made.board.drained)
         return made

@@ -25,7 +25,10 @@ from job_tracker.screens.view_path import DEFAULT_VIEW
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden"
-COMMANDS = ("", "run", "check-config", "jobs", "history", "explain", "unmatched", "replay")
+COMMANDS = (
+    *("", "run", "start", "stop", "restart", "reload", "status", "links", "check-config"),
+    *("jobs", "history", "explain", "unmatched", "notifications", "replay", "sources", "check-sources"),
+)
 HOSTILE = "[red]ORA[/red] \x1b[31mtoo\x1b]0;owned\x07 old\r\n\u202egnp.exe \x9b2J"
 
 CONFIG = {

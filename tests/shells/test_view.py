@@ -141,6 +141,7 @@ def test_a_message_writes_its_own_rows_and_no_other(publish: Callable[..., Publi
         "changes": 0,
         "messages": 1,
         "unmatched": 0,
+        "outbox": 0,
         "meta": 1,
     }
 

@@ -1,0 +1,349 @@
+"""Measures the tracker over SSH: fifty real sshd's on this machine, and beside each figure its target.
+
+Rule: what is compared runs side by side in one run, on the same hosts, with the same messages.
+Rule: a cycle is measured from outside: from the moment in which fifty stopped `serve` go on, to the last empty queue.
+
+    make bench-ssh              all of it, a few minutes
+    bench_ssh.py --hosts 10     quicker;  --only cycle|latency|backlog|idle|growth
+"""
+
+import argparse
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "tests" / "hosts")]
+
+import light  # noqa: E402 - found by the line above
+from rig import ROOT, GaveUpError, Row, cpu_seconds, median, memory, percentile, wait_for  # noqa: E402
+
+JOBS_PER_HOST = 10
+ROUNDS = 7
+BACKLOG = 50_000
+LATENCY_TRIES = 200
+IDLE_SECONDS = 20.0
+SSH = ("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-F", "none", "-o", "LogLevel=ERROR")
+
+
+@dataclass
+class Running:
+    """A tracker of ours, its files, and the hosts it drains."""
+
+    process: "subprocess.Popen[bytes]"
+    home: Path
+    hosts: Sequence[light.Host]
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
+
+    def connected(self) -> int:
+        """How many of its sources are reachable, by its services file."""
+        path = self.home / "run" / "job_tracker.services"
+        text = path.read_text() if path.exists() else ""
+        return text.count(" - reachable since ")
+
+
+def job_name(host: light.Host, number: int) -> str:
+    """A job of a host."""
+    return f"LOAD_{host.name}_{number:02d}"
+
+
+def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path) -> dict[str, Any]:
+    """All hosts with ten jobs each."""
+    promise = {
+        "cyclic_or_daily": "cyclic",
+        "cyclic_interval_in_hh:mm:ss": "04:00:00",
+        "timeout_in_hh:mm:ss": "01:00:00",
+    }
+    return {
+        "global_config": {
+            "run_dir": str(home / "run"),
+            "store_file": str(home / "store.sqlite"),
+            "view_file": str(home / "view.sqlite"),
+            "log_file": str(home / "job_tracker.log"),
+            "time_zone": "UTC",
+        },
+        "source_hosts": [
+            {
+                "name": host.name,
+                "hostname": host.address,
+                "port": host.port,
+                "user": host.user,
+                "key": str(lab.key),
+                "known_hosts": str(lab.known_hosts),
+                "message_queue": str(host.queue),
+                "message_queue_handler": str(light.TOOL),
+                "python": light.PYTHON,
+            }
+            for host in hosts
+        ],
+        "jobs": [
+            {"name": job_name(host, number), "env": "P", "source_host": host.name, **promise}
+            for host in hosts
+            for number in range(JOBS_PER_HOST)
+        ],
+    }
+
+
+@contextmanager
+def tracker(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Running]:
+    """A tracker that is connected to all hosts."""
+    with tempfile.TemporaryDirectory(prefix="bench-ssh-") as directory:
+        home = Path(directory)
+        (home / "run").mkdir()
+        (home / "job_tracker.cfg").write_text(json.dumps(configuration(lab, hosts, home)))
+        command = [sys.executable, "-m", "job_tracker", "run", "-c", str(home / "job_tracker.cfg")]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        running = Running(process, home, hosts)
+        try:
+            wait_for(lambda: running.connected() == len(hosts), "connections", process)
+            yield running
+        except GaveUpError:
+            print((home / "job_tracker.log").read_text()[-2000:])
+            raise
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def put_in(host: light.Host, event: str) -> None:
+    """A message of each of its jobs."""
+    host.add(*(job_name(host, number) for number in range(JOBS_PER_HOST)), event=event)
+
+
+def fill(hosts: Sequence[light.Host], event: str) -> None:
+    """Ten messages on every host."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda host: put_in(host, event), hosts))
+
+
+def cycles(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
+    """A full cycle with ten new messages on each host, against ssh and message-queue.py, in turn."""
+    one_by_one, sixteen, ours = [], [], []
+    for host in hosts:
+        put_in(host, "STARTED")
+    for turn in range(2):
+        began = time.monotonic()
+        for host in hosts:
+            remove(lab, host)
+        one_by_one.append(time.monotonic() - began)
+        fill(hosts, "SUCCESS")
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda host: remove(lab, host), hosts))
+        sixteen.append(time.monotonic() - began)
+        if turn == 0:
+            fill(hosts, "STARTED")
+    with tracker(lab, hosts) as running:
+        serves = [pid for host in hosts for pid in host.serves()]
+        assert len(serves) == len(hosts), (len(serves), len(hosts))
+        for turn in range(ROUNDS):
+            for pid in serves:
+                os.kill(pid, signal.SIGSTOP)
+            fill(hosts, "SUCCESS" if turn % 2 else "STARTED")
+            time.sleep(0.5)  # what the adds have left to write is not the tracker's
+            with open_queues(hosts) as queues:
+                began = time.monotonic()
+                for pid in serves:
+                    os.kill(pid, signal.SIGCONT)
+                for queue in queues:
+                    wait_for(lambda queue=queue: is_empty(queue), "an empty queue", running.process)
+                ours.append(time.monotonic() - began)
+    cycle = median(ours)
+    for name, walls, target in (("host after host", one_by_one, 200), ("16 at once", sixteen, 80)):
+        ratio = min(walls) / cycle
+        yield Row(
+            figure=f"(a) cycle, {len(hosts)} hosts x {JOBS_PER_HOST} messages, against ssh {name}",
+            measured=f"{ratio:,.0f} times",
+            target=f">= {target} times",
+            comparison=f"{cycle * 1000:,.0f} ms against {min(walls):,.2f} s",
+            met=ratio >= target,
+            values={"cycle_seconds": cycle, "ssh_seconds": min(walls)},
+        )
+
+
+def remove(lab: light.Lab, host: light.Host) -> None:
+    """What a script would do: log in, take the messages out, log out."""
+    options = ["-i", str(lab.free_key), "-o", f"UserKnownHostsFile={lab.known_hosts}", "-p", str(host.port)]
+    goal = f"{host.user}@{host.address}"
+    command = f"{light.PYTHON} -I {light.TOOL} -f {host.queue} remove"
+    done = subprocess.run(["ssh", *SSH, *options, goal, command], capture_output=True, timeout=60, check=True)
+    assert len(json.loads(done.stdout)) == JOBS_PER_HOST
+
+
+@contextmanager
+def open_queues(hosts: Sequence[light.Host]) -> Iterator[list[sqlite3.Connection]]:
+    """The queues, to look into."""
+    queues = [sqlite3.connect(f"file:{host.queue}?mode=ro", uri=True, timeout=10) for host in hosts]
+    try:
+        yield queues
+    finally:
+        for queue in queues:
+            queue.close()
+
+
+def is_empty(queue: sqlite3.Connection) -> bool:
+    """Whether everything was confirmed."""
+    return queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone() == (1,)
+
+
+def latencies(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
+    """From the call of `add` on a host (its timestamp) to the changed state file (its moment of change)."""
+    taken: list[float] = []
+    with tracker(lab, hosts) as running:
+        time.sleep(2.0)  # the start's own work
+        for turn in range(LATENCY_TRIES):
+            host = hosts[turn % len(hosts)]
+            name = job_name(host, turn // len(hosts) % JOBS_PER_HOST)
+            state = running.home / "run" / f"job_tracker.{name}__P.state"
+            before = state.stat().st_mtime_ns
+            event = "SUCCESS" if turn // len(hosts) >= JOBS_PER_HOST else "STARTED"
+            called = time.time()
+            host.tool("add", "--instance", "P", "--job", name, "--event", event)
+            wait_for(lambda state=state, before=before: state.stat().st_mtime_ns != before, "a state file")
+            taken.append(state.stat().st_mtime_ns / 1e9 - called)
+    middle, worst = median(taken) * 1000, percentile(taken, 0.99) * 1000
+    bare = median(list(start_times())) * 1000
+    yield Row(
+        figure=f"(b) add to state file, {len(hosts)} hosts connected, median of {len(taken)}",
+        measured=f"{middle:.1f} ms",
+        target="< 60 ms",
+        comparison=f"of which {bare:.0f} ms are the start and the end of a Python",
+        met=middle < 60,
+        values={"median_ms": middle},
+    )
+    yield Row(
+        figure="(b) the same, 99th percentile",
+        measured=f"{worst:.1f} ms",
+        target="< 250 ms",
+        met=worst < 250,
+        values={"p99_ms": worst},
+    )
+
+
+def start_times() -> Iterator[float]:
+    """How long a Python takes that does nothing."""
+    for _ in range(10):
+        began = time.monotonic()
+        subprocess.run([light.PYTHON, "-I", "-c", "import json, sqlite3, argparse, subprocess"], check=True)
+        yield time.monotonic() - began
+
+
+def backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
+    """A queue that grew while the tracker was away: from its first answer to the empty queue."""
+    host = hosts[0]
+    lines = [
+        json.dumps(
+            {"instance": "P", "job": job_name(host, n // 2 % JOBS_PER_HOST), "event": ("STARTED", "SUCCESS")[n % 2]}
+        )
+        for n in range(BACKLOG)
+    ]
+    host.tool("add", "-j", "-", stdin="\n".join(lines))
+    with tracker_of_backlog(lab, [host]) as running, closing(sqlite3.connect(host.queue, timeout=10)) as queue:
+        wait_for(lambda: len(host.serves()) == 1, "a connection", running.process)
+        began, used = time.monotonic(), cpu_seconds(running.pid)
+        wait_for(lambda: is_empty(queue), "an empty queue", running.process)
+        took, used = time.monotonic() - began, cpu_seconds(running.pid) - used
+    rate = BACKLOG / took
+    yield Row(
+        figure=f"(c) {BACKLOG:,} waiting messages on one host: drained, judged, stored, confirmed",
+        measured=f"{rate:,.0f}/s",
+        target=">= 10,000/s",
+        comparison=f"{took:.1f} s, from the start of serve; {used:.1f} s of the tracker's CPU time",
+        met=rate >= 10_000,
+        values={"per_second": rate},
+    )
+
+
+@contextmanager
+def tracker_of_backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Running]:
+    """A tracker that has only just been started."""
+    with tempfile.TemporaryDirectory(prefix="bench-ssh-") as directory:
+        home = Path(directory)
+        (home / "run").mkdir()
+        (home / "job_tracker.cfg").write_text(json.dumps(configuration(lab, hosts, home)))
+        command = [sys.executable, "-m", "job_tracker", "run", "-c", str(home / "job_tracker.cfg")]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        try:
+            yield Running(process, home, hosts)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def idle(lab: light.Lab, hosts: Sequence[light.Host], *, judged: bool = True) -> Iterator[Row]:
+    """What the tracker costs while nothing happens."""
+    began = time.monotonic()
+    with tracker(lab, hosts) as running:
+        connected = time.monotonic() - began
+        time.sleep(3.0)
+        used, begun = cpu_seconds(running.pid), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        share = (cpu_seconds(running.pid) - used) / (time.monotonic() - begun) * 100
+        resident = memory(running.pid)
+        threads = len(os.listdir(f"/proc/{running.pid}/task"))
+    yield Row(
+        figure=f"(d) idle with {len(hosts)} hosts: CPU of one core",
+        measured=f"{share:.2f} %",
+        target="< 1 %" if judged else "",
+        comparison=f"{threads} threads; all connected {connected:.1f} s after its start",
+        met=share < 1 if judged else None,
+        values={"percent": share},
+    )
+    yield Row(
+        figure=f"(d) memory with {len(hosts)} hosts",
+        measured=f"{resident:.0f} MB",
+        target="< 100 MB" if judged else "",
+        met=resident < 100 if judged else None,
+        values={"megabytes": resident},
+    )
+
+
+def show(rows: Iterator[Row], told: list[Row]) -> None:
+    """Print each row as soon as it is known."""
+    for row in rows:
+        verdict = {True: "met", False: "NOT MET", None: ""}[row.met]
+        print(f"{row.figure:<72} {row.measured:>12}  {row.target:<14} {verdict:<8} {row.comparison}", flush=True)
+        told.append(row)
+
+
+def main() -> int:
+    """Measure; exit code 1 if a target was missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, default=50)
+    parser.add_argument("--only", choices=("cycle", "latency", "backlog", "idle", "growth"))
+    given = parser.parse_args()
+    if reason := light.missing():
+        parser.error(reason)
+    told: list[Row] = []
+    wanted = lambda name: given.only in (None, name)  # noqa: E731 - a question, asked five times below
+    with light.lab(given.hosts) as lab:
+        print(
+            f"{given.hosts} sshd's, each in namespaces of its own" if not lab.loopback else f"{given.hosts} on loopback"
+        )
+        hosts = lab.hosts
+        for name, measure in (("cycle", cycles), ("latency", latencies), ("backlog", backlog), ("idle", idle)):
+            if wanted(name):
+                show(measure(lab, hosts), told)
+        if wanted("growth"):
+            show(idle(lab, hosts[:10], judged=False), told)
+            lab.up(200 - len(hosts))
+            show(idle(lab, lab.hosts, judged=False), told)
+    return 1 if any(row.met is False for row in told) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""Notifying: what the Event Console has to be told, kept until it has taken it.
+
+Rule: a notification is stored with its change, then delivered, then marked delivered; never the other way round.
+Rule: in order for each subject (a job, or a source); what waits of one is told at once, the newest as the event and
+the others as what happened meanwhile.
+Rule: a target that is down is tried with growing pauses, and with another subject each time, so that one notification
+that nobody takes holds up no other.
+Rule: everything here is on the main thread and returns at once; the command runs on the courier's.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from job_tracker.config.reading import Config
+from job_tracker.core.board import Board
+from job_tracker.core.folding import owners
+from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.core.notices import Notice, Notices, notices, present
+from job_tracker.core.tracker import Step
+from job_tracker.delivery import Courier, Errand, Receipt
+from job_tracker.errors import StoreFailed
+from job_tracker.outputs import event_console
+from job_tracker.outputs.event_console import Fact, Notification
+from job_tracker.outputs.service_lines import DAEMON_SERVICE
+from job_tracker.pausing import Pauses
+from job_tracker.store.ledger import Ledger
+from job_tracker.store.outbox import Waiting
+
+log = logging.getLogger("job_tracker")
+
+HOLD = 30 * MICROSECONDS
+"""How long a source may be behind, after an outage, before what its jobs have shown so far is told all the same."""
+
+SHOWN = 200
+"""Subjects that the command line shows, the ones that wait longest."""
+
+HEARTBEAT = ""
+"""The subject of the heartbeat, which is never stored."""
+
+
+class Notifying:
+    """What waits, what was told last, and the courier."""
+
+    def __init__(self, config: Config, ledger: Ledger, wake: Callable[[], None]) -> None:
+        self.config, self.ledger = config, ledger
+        self.courier = Courier(wake, ledger.path.with_name(f"{ledger.path.name}.delivering"))
+        self.pauses = Pauses()
+        self.told: dict[str, tuple[str, int]] = {}
+        self.unseen: dict[str, str] = {}
+        self.waiting: dict[str, list[Waiting]] = {}
+        self.carrying: list[Waiting] = []
+        self.unmarked: list[int] = []
+        self.behind: dict[str, int] = {}
+        self.heartbeat_at = 0
+        self.is_current = False
+        self._reported = ""
+        self._trims = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anybody to be told."""
+        return "event" in self.config.settings.backends
+
+    # -- what is to be told --------------------------------------------------------------------------------------
+
+    def begin(self, config: Config, board: Board, now: int) -> None:
+        """Tell what is true, where that is not what was told: after a start, a reload, a change of mind."""
+        self.config, self.is_current = config, False
+        if not self.heartbeat_at:
+            self.behind = dict.fromkeys(config.jobs.sources, now)
+            self.heartbeat_at = now
+        try:
+            self._become_current(board, now)
+        except StoreFailed as failure:
+            log.warning("outbox not written, it is tried again error=%s", failure)
+
+    def draft(self, made: Step) -> Notices:
+        """What a step gives cause to tell; nothing is remembered of it until it is `stored`."""
+        if not self.is_wanted or not self.is_current or not made.changes:
+            return Notices(notices=(), told={}, unseen=self.unseen)
+        return notices(made.changes, made.board, self.config.jobs, self.told, self.unseen)
+
+    def stored(self, draft: Notices) -> None:
+        """The ledger holds it."""
+        self.unseen = dict(draft.unseen)
+        for subject, told in draft.told.items():
+            self.told[subject] = told
+            if not told[1]:
+                del self.told[subject]
+        if draft.notices:
+            self._gather()
+
+    def heard(self, source: str, *, is_drained: bool, now: int) -> None:
+        """A source has told everything it had, or has more; what its jobs have shown so far may be half a story."""
+        if is_drained:
+            self.behind.pop(source, None)
+        else:
+            self.behind.setdefault(source, now)
+
+    # -- working -------------------------------------------------------------------------------------------------
+
+    def work(self, board: Board, now: int) -> int | None:
+        """Take the receipt, mark what was delivered, begin the next; return when there is more to do."""
+        try:
+            if not self.is_current:
+                self._become_current(board, now)
+            self._take_receipt(now)
+            if self.unmarked:
+                self.ledger.outbox.delivered(self.unmarked)
+                self.unmarked = []
+        except StoreFailed as failure:
+            log.debug("outbox not written, it is tried again error=%s", failure)
+            return now + MICROSECONDS
+        if not self.is_wanted or self.courier.busy:
+            return None
+        errand = self._next(board, now)
+        if errand is not None:
+            self.courier.begin(errand)
+            return None
+        moments = [*self.pauses.moments(self.waiting), *(since + HOLD for since in self.behind.values())]
+        if self.config.settings.heartbeat_microseconds:
+            moments.append(self.heartbeat_at)
+        return min((moment for moment in moments if moment > now), default=None)
+
+    def documents(self, now: int) -> list[dict[str, Any]]:
+        """What waits, since when, and why, for the command line; the longest first."""
+        rows = {subject: list(each) for subject, each in self.waiting.items()}
+        for each in self.carrying:
+            rows.setdefault(each.job, []).insert(0, each)
+        order = sorted(rows.items(), key=lambda item: item[1][0].id)
+        return [self._document(subject, each, now) for subject, each in order[:SHOWN]]
+
+    def complaint(self) -> str:
+        """What the daemon's own service says of it; empty while all is well."""
+        if not self.pauses.problem:
+            return ""
+        count = sum(map(len, self.waiting.values())) + len(self.carrying)
+        return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}" if count else ""
+
+    def close(self) -> None:
+        """Stop; what was delivered meanwhile is marked, the rest waits for the next start."""
+        self.courier.stop()
+        try:
+            self._take_receipt(0)
+            if self.unmarked:
+                self.ledger.outbox.delivered(self.unmarked)
+        except StoreFailed as failure:
+            log.warning("outbox not written, what was delivered last is delivered again error=%s", failure)
+
+    # -- what work is made of ------------------------------------------------------------------------------------
+
+    def _become_current(self, board: Board, now: int) -> None:
+        outbox = self.ledger.outbox
+        if self.is_wanted:
+            self.told = outbox.told()
+            draft = present(board, self.config.jobs, self.told, now)
+            outbox.add(rows(draft), draft.told, now)
+            self.stored(draft)
+        else:
+            outbox.clear()
+            self.told, self.unseen = {}, {}
+        self._gather(anew=True)
+        self.is_current = True
+
+    def _gather(self, *, anew: bool = False) -> None:
+        """Take over what is new in the outbox, and all of it where that let go of superseded rows."""
+        outbox = self.ledger.outbox
+        mine = {each.id for each in self.carrying} | set(self.unmarked)
+        if anew or outbox.trims != self._trims:
+            self.waiting = {subject: [] for subject in self.waiting}  # in the order in which they take turns
+        mine.update(each.id for waiting in self.waiting.values() for each in waiting)
+        for each in outbox.waiting(after=max(mine, default=0) if any(self.waiting.values()) else 0):
+            if each.id not in mine:
+                self.waiting.setdefault(each.job, []).append(each)
+        self.waiting = {subject: waiting for subject, waiting in self.waiting.items() if waiting}
+        self._trims = outbox.trims
+
+    def _take_receipt(self, now: int) -> None:
+        receipt = self.courier.take()
+        if receipt is None:
+            return
+        carried, self.carrying = self.carrying, []
+        subject = receipt.errand.subject
+        if receipt.problem and carried:
+            self.waiting[subject] = carried + self.waiting.pop(subject, [])  # behind the others, before its own
+        self.unmarked += [] if receipt.problem else [each.id for each in carried]
+        self._log(receipt)
+        self.pauses.note(subject, receipt.problem, now, others=any(each != subject for each in self.waiting))
+
+    def _log(self, receipt: Receipt) -> None:
+        """An outage is one line when it begins, and one when it ends."""
+        subject = receipt.errand.subject or "heartbeat"
+        if not receipt.problem:
+            log.debug("notification delivered subject=%s", subject)
+            if self._reported:
+                log.info("notifications are delivered again")
+        elif receipt.problem != self._reported:
+            log.warning("notification not delivered, it is tried again subject=%s error=%s", subject, receipt.problem)
+        self._reported = receipt.problem
+
+    def _next(self, board: Board, now: int) -> Errand | None:
+        settings = self.config.settings
+        if settings.heartbeat_microseconds and now >= self.heartbeat_at:
+            self.heartbeat_at = now + settings.heartbeat_microseconds
+            return self._heartbeat(now)
+        for subject in self.waiting:
+            if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
+                self.carrying = self.waiting.pop(subject)
+                return self._errand(self._notification(subject, self.carrying, board))
+        return None
+
+    def _is_held(self, subject: str, board: Board, now: int) -> bool:
+        job = self.config.jobs.by_key.get(subject)
+        if job is None or not self.behind:
+            return False
+        since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
+        return any(moment is not None and now - moment < HOLD for moment in since)
+
+    def _notification(self, subject: str, rows: list[Waiting], board: Board) -> Notification:
+        job = self.config.jobs.by_key.get(subject)
+        return Notification(
+            subject=subject,
+            application=self.config.settings.service_prefix + subject,
+            facts=tuple(Fact(at=each.at, state=each.state, status=each.status, text=each.text) for each in rows),
+            forgotten=sum(each.superseded for each in rows),
+            job=job,
+            standing=None if job is None else board.standing(job),
+            runs=() if job is None else tuple(self.ledger.last_runs(subject, event_console.RUNS)),
+            zone=self.config.settings.time_zone,
+        )
+
+    def _heartbeat(self, now: int) -> Errand:
+        jobs, waiting = self.config.jobs, sum(map(len, self.waiting.values()))
+        text = f"alive: {len(jobs.by_key)} jobs, {len(jobs.sources)} sources, {waiting} notifications waiting"
+        fact = Fact(at=now, state="ALIVE", status=0, text=text)
+        alive = Notification(
+            subject=HEARTBEAT,
+            application=DAEMON_SERVICE,
+            facts=(fact,),
+            forgotten=0,
+            job=None,
+            standing=None,
+            runs=(),
+            zone=self.config.settings.time_zone,
+        )
+        return self._errand(alive)
+
+    def _errand(self, notification: Notification) -> Errand:
+        settings = self.config.settings
+        template = settings.notification_template if notification.subject != HEARTBEAT else ""
+
+        def text() -> str:
+            try:
+                return event_console.message(notification, template)
+            except Exception as error:  # a template may do anything, and the notification is worth more than its words
+                log.warning("template failed, the text is plain subject=%s error=%s", notification.subject, error)
+                return event_console.plain(notification)
+
+        return Errand(
+            subject=notification.subject,
+            command=settings.notification_command,
+            arguments=tuple(event_console.arguments(notification, settings.notification_host)),
+            text=text,
+            timeout=settings.notification_timeout_microseconds / MICROSECONDS,
+        )
+
+    def _document(self, subject: str, rows: list[Waiting], now: int) -> dict[str, Any]:
+        newest = rows[-1]
+        return {
+            "subject": subject,
+            "state": newest.state,
+            "status": newest.status,
+            "at": newest.at,
+            "text": newest.text,
+            "waiting": len(rows) + sum(each.superseded for each in rows),
+            "stored": rows[0].stored,
+            "tries": self.pauses.tries.get(subject, 0),
+            "next_try": self.pauses.moment(subject, now),
+            "reason": self._reason(subject, now),
+        }
+
+    def _reason(self, subject: str, now: int) -> str:
+        if self.carrying and self.carrying[0].job == subject:
+            return "being delivered"
+        return self.pauses.problems.get(subject) or self.pauses.problem or "its turn has not come yet"
+
+
+def row(notice: Notice) -> tuple[str, int, str, int, str]:
+    """A notice as the outbox keeps it."""
+    return notice.subject, notice.at, notice.state, notice.status, notice.text
+
+
+def rows(draft: Notices) -> Iterator[tuple[str, int, str, int, str]]:
+    """All of a step."""
+    return map(row, draft.notices)

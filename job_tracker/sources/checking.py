@@ -1,0 +1,90 @@
+"""Checking: connects to a source once, hears its greeting, and tells how far that got.
+
+Rule: nothing is opened, taken or confirmed, so that a check beside a running tracker changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from job_tracker.errors import SourceRefused, SourceUnreachable
+from job_tracker.ports import Contact
+from job_tracker.sources.conversation import Conversation, Greeting, short
+from job_tracker.sources.local import ChildTransport, command
+from job_tracker.sources.ssh import SshTransport
+from job_tracker.sources.ssh_settings import Host
+from job_tracker.sources.transport import Transport
+
+SIDE_BY_SIDE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check found.
+
+    steps: what worked, in order.  text: what did not, in words an operator can act on; empty if all did.
+    clock_offset: microseconds the host's clock is ahead of ours.  took: microseconds to the greeting.
+    drainer: the beginning of the id of the tracker that drains the queue, None if none has.
+    """
+
+    source: str
+    contact: Contact
+    steps: tuple[str, ...]
+    took: int
+    text: str = ""
+    version: str | None = None
+    python: str | None = None
+    depth: int | None = None
+    clock_offset: int | None = None
+    drainer: str | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether the tracker could drain it."""
+        return self.contact is Contact.REACHABLE
+
+
+def check_all(
+    hosts: Iterable[Host], *, load_timeout: float, clock: Callable[[], int], ssh_config: Path | None
+) -> list[CheckResult]:
+    """Check sources side by side; the results come in their order."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "check") as pool:
+        return list(
+            pool.map(lambda host: check(host, load_timeout=load_timeout, clock=clock, ssh_config=ssh_config), hosts)
+        )
+
+
+def check(host: Host, *, load_timeout: float, clock: Callable[[], int], ssh_config: Path | None) -> CheckResult:
+    """Connect to a source, and hear its greeting; load_timeout: seconds, clock: whole microseconds since the epoch."""
+    transport: Transport
+    if getattr(host, "connection", "ssh") == "local":
+        transport, steps = ChildTransport(command(host)), list[str]()
+    else:
+        transport = SshTransport(host, ssh_config, load_timeout=load_timeout)
+        steps = transport.steps
+    began = clock()
+    try:
+        greeting = Conversation(transport, load_timeout=load_timeout, clock=clock).greet()
+    except (SourceRefused, SourceUnreachable) as error:
+        contact = Contact.REFUSED if isinstance(error, SourceRefused) else Contact.UNREACHABLE
+        return CheckResult(source=host.name, contact=contact, steps=tuple(steps), took=clock() - began, text=str(error))
+    finally:
+        transport.close()
+    return _good(host.name, greeting, steps, clock() - began)
+
+
+def _good(source: str, greeting: Greeting, steps: Sequence[str], took: int) -> CheckResult:
+    exchange = greeting.exchange
+    handler = f"message-queue.py {greeting.version} answers on Python {greeting.python}"
+    return CheckResult(
+        source=source,
+        contact=Contact.REACHABLE,
+        steps=(*steps, handler),
+        took=took,
+        version=greeting.version,
+        python=greeting.python,
+        depth=greeting.depth,
+        clock_offset=None if exchange.clock is None else exchange.clock - exchange.received,
+        drainer=None if greeting.drainer is None else short(greeting.drainer),
+    )

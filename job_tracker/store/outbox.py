@@ -1,0 +1,105 @@
+"""The outbox: notifications that are not known to be delivered, and what of each subject was told last.
+
+Rule: a notification is written in the transaction of the change it tells of, and removed in a later one, after the
+delivery; between the two it may be delivered a second time, but never not at all.
+Rule: it is bounded; the oldest that a newer one of the same subject supersedes goes first, the newest of one never.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from job_tracker.store.codec import Row
+
+MOST = 10_000
+"""Rows kept, unless more subjects than that have something to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A notification that waits.  job: its subject, a job's key or a source's name behind `source_`.
+
+    at: when it became true; stored: when it was written.  superseded: older ones of the subject that had to go.
+    """
+
+    id: int
+    job: str
+    at: int
+    state: str
+    status: int
+    text: str
+    stored: int
+    superseded: int
+
+
+class Outbox:
+    """The two tables, on the ledger's connection.  trims: how often rows had to go."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], most: int = MOST
+    ) -> None:
+        self._connection, self._transaction, self.most = connection, transaction, most
+        self.trims = 0
+
+    def put(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
+        """Write (job, at, state, status, text) rows and what is told with them, in the caller's transaction."""
+        before = self._connection.total_changes
+        self._connection.executemany(
+            "INSERT INTO outbox (job, at, state, status, text, stored) VALUES (?, ?, ?, ?, ?, ?)",
+            ((*row, now) for row in rows),
+        )
+        if self._connection.total_changes != before:
+            self._trim()
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO told (job, state, status) VALUES (?, ?, ?)",
+            ((job, state, status) for job, (state, status) in told.items() if status),
+        )
+        gone = ((job,) for job, (_, status) in told.items() if not status)
+        self._connection.executemany("DELETE FROM told WHERE job = ?", gone)
+
+    def add(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
+        """The same in a transaction of its own.  Raises StoreFailed."""
+        with self._transaction():
+            self.put(rows, told, now)
+
+    def waiting(self, after: int = 0) -> list[Waiting]:
+        """What waits behind an id, in the order in which it became known."""
+        rows = self._connection.execute(
+            "SELECT id, job, at, state, status, text, stored, superseded FROM outbox WHERE id > ? ORDER BY id", (after,)
+        )
+        names = ("id", "job", "at", "state", "status", "text", "stored", "superseded")
+        return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def told(self) -> dict[str, tuple[str, int]]:
+        """The state and the status last told of every subject whose status was not 0."""
+        rows = self._connection.execute("SELECT job, state, status FROM told")
+        return {job: (state, status) for job, state, status in rows}
+
+    def delivered(self, ids: Iterable[int]) -> None:
+        """Remove what was delivered.  Raises StoreFailed; may be called again."""
+        with self._transaction():
+            self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id in ids))
+
+    def clear(self) -> None:
+        """Forget all of it: nobody is to be told any more.  Raises StoreFailed."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM outbox")
+            self._connection.execute("DELETE FROM told")
+
+    def _trim(self) -> None:
+        count = self._connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        if count <= self.most:
+            return
+        self.trims += 1
+        excess = count - self.most * 9 // 10  # not one at a time, which would look at all of them each time
+        newest = "SELECT max(id) FROM outbox GROUP BY job"
+        surplus = self._connection.execute(
+            f"SELECT id, job, superseded FROM outbox WHERE id NOT IN ({newest}) ORDER BY id LIMIT ?",  # noqa: S608 - ours
+            (excess,),
+        ).fetchall()
+        self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id, _, _ in surplus))
+        self._connection.executemany(
+            "UPDATE outbox SET superseded = superseded + ? WHERE id = (SELECT min(id) FROM outbox WHERE job = ?)",
+            ((superseded + 1, job) for _, job, superseded in surplus),
+        )

@@ -1,0 +1,1 @@
+../../../job_tracker/onhost/send-notification.py

@@ -1,0 +1,348 @@
+"""The rules for what cannot be seen: a verdict about silence needs a source that is drained past the deadline.
+
+Every story here has a job every 600 seconds that may take 100, a grace of 5, and a patience (controller_interval +
+load timeout) of 15 seconds, unless it says otherwise.
+"""
+
+import pytest
+from story import Story, at, cyclic, said
+
+from job_tracker.core.board import Watermark, make_board
+from job_tracker.core.memory import Memory
+from job_tracker.core.tracker import step
+
+
+def one_run(**keys: object) -> Story:
+    """A job that ran from 0 to 50; its next start is late from 605."""
+    return Story(cyclic(**keys)).hears("STARTED", at=0).hears("SUCCESS", at=50)
+
+
+# --- UNKNOWN ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_deadline_that_no_watermark_covers_is_not_judged() -> None:
+    """“a deadline D is judged once the watermarks of all sources the job belongs to are later than D”."""
+    story = one_run().source_vanishes(at=600).passes(to=610)
+
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+
+
+def test_a_watermark_at_the_deadline_itself_does_not_cover_it() -> None:
+    """“later than D”: a message of that very moment may still lie in the queue."""
+    story = one_run().source_vanishes(at=605).passes(to=619)
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+
+    story.passes(to=620)
+
+    assert story.last == (620, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_a_watermark_just_behind_the_deadline_covers_it() -> None:
+    """Gone a microsecond later, and the start is known to be missed."""
+    story = one_run().source_vanishes(at=605.000001)
+
+    assert story.last == (605, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_an_ok_job_becomes_unknown_once_the_watermark_lags_by_more_than_the_patience() -> None:
+    """“That becomes true at the later of D and watermark + interval + load timeout”: 600 + 15, for D is 605."""
+    story = one_run().source_vanishes(at=600).passes(to=700)
+
+    assert story.last == (615, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_an_ok_job_becomes_unknown_at_the_deadline_if_the_source_has_been_away_for_long() -> None:
+    """The later of the two is D here: nothing was to be seen before it, so nothing was amiss."""
+    story = one_run().source_vanishes(at=100).passes(to=700)
+
+    assert story.last == (605, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_unknown_counts_nothing() -> None:
+    """“counts nothing”: however long it lasts."""
+    story = one_run().source_vanishes(at=600).passes(to=5000)
+
+    assert story.shown == ("UNKNOWN", 3, 0, 0)
+    assert len(story.lines) == 3
+
+
+def test_an_outage_that_ends_within_the_patience_is_not_shown() -> None:
+    """A source that was away for 14 seconds has been asked again in time."""
+    story = one_run().source_vanishes(at=600).source_returns(614)
+
+    assert story.last == (605, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_an_outage_without_a_deadline_is_not_shown() -> None:
+    """There was nothing to be seen: the source's own service says that it is away."""
+    story = one_run().source_vanishes(at=100).source_returns(600)
+
+    assert len(story.lines) == 2
+
+
+def test_the_verdict_keeps_its_own_moment_when_the_source_is_back() -> None:
+    """“ends when the watermark passes D; the verdict then keeps its own moment, so `at` may go back”."""
+    story = one_run().source_vanishes(at=600).source_returns(700)
+
+    assert story.lines[2:] == [
+        (615, "NOT_RUNNING", "UNKNOWN", 3, 0, 0),
+        (605, "UNKNOWN", "DELAYED", 2, 0, 1),
+    ]
+
+
+def test_every_deadline_of_the_outage_is_judged_as_of_its_moment() -> None:
+    """“and is judged as of D when the source is back”: three starts were missed."""
+    story = one_run().source_vanishes(at=600).source_returns(2000)
+
+    assert [line[0] for line in story.lines[2:]] == [615, 605, 1205, 1805]
+
+
+def test_what_ran_well_behind_an_outage_raises_no_alarm() -> None:
+    """“same runs, same verdicts as if it had been there, no flood of alarms for jobs that ran well meanwhile”."""
+    story = one_run().source_vanishes(at=600)
+
+    story.source_returns(1300, said("STARTED", 600), said("SUCCESS", 650), said("STARTED", 1200), said("SUCCESS", 1250))
+
+    assert [line[3] for line in story.lines] == [0, 0, 3, 0, 0, 0, 0]
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+
+
+def test_a_run_that_may_have_timed_out_unseen_is_unknown() -> None:
+    """The rule is for deadlines of both kinds."""
+    story = Story(cyclic()).hears("STARTED", at=0).source_vanishes(at=50).passes(to=105)
+
+    assert story.last == (105, "RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_a_run_that_ended_in_time_behind_an_outage_is_known_again() -> None:
+    """The success of 80 lay in the queue."""
+    story = Story(cyclic()).hears("STARTED", at=0).source_vanishes(at=50)
+
+    story.source_returns(200, said("SUCCESS", 80))
+
+    assert story.lines[1:] == [
+        (105, "RUNNING", "UNKNOWN", 3, 0, 0),
+        (80, "UNKNOWN", "NOT_RUNNING", 0, 0, 0),
+    ]
+
+
+def test_a_job_never_seen_is_unknown_like_any_other() -> None:
+    """“never ran even once” cannot be told either while nobody can look."""
+    story = Story(cyclic()).source_vanishes(at=10).passes(to=605)
+
+    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+
+
+def test_unknown_moves_on_to_the_next_deadline_with_the_watermark() -> None:
+    """The source comes back for a moment, and is away again before the next deadline."""
+    story = one_run(max_errors=9).source_vanishes(at=600).source_returns(1190).source_vanishes(at=1200)
+
+    story.passes(to=1300)
+
+    assert story.lines[2:] == [
+        (615, "NOT_RUNNING", "UNKNOWN", 3, 0, 0),
+        (605, "UNKNOWN", "DELAYED", 0, 0, 1),
+        (1215, "DELAYED", "UNKNOWN", 3, 0, 1),
+    ]
+
+
+# --- a known alarm ----------------------------------------------------------------------------------------------------
+
+
+def test_a_known_alarm_stays_as_it_is() -> None:
+    """“it must neither page again nor hide the error”."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=600).passes(to=700)
+
+    assert story.last == (50, "RUNNING", "ERROR", 2, 1, 0)
+
+
+def test_a_known_alarm_says_what_cannot_be_seen() -> None:
+    """“with that added to its text”."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=600).passes(to=700)
+
+    assert story.text.endswith("; since then cannot tell: app1 unreachable since 2025-06-11 00:10:00")
+
+
+def test_a_warning_stays_as_it_is_too() -> None:
+    """“a job whose status is 0 becomes UNKNOWN”: one that shows 1 has said what is wrong."""
+    story = Story(cyclic(max_errors=3, status_below=1)).hears("STARTED", at=0).hears("ERROR", at=50)
+
+    story.source_vanishes(at=600).passes(to=700)
+
+    assert story.shown == ("ERROR", 1, 1, 0)
+
+
+def test_an_alarm_that_ends_behind_an_outage_leaves_the_state_that_is_known() -> None:
+    """At 700 the success of 610 is heard, and with it everything up to 700."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=600)
+
+    story.source_returns(700, said("STARTED", 605), said("SUCCESS", 610))
+
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+
+
+def test_a_message_through_an_outage_that_clears_an_alarm_leaves_what_cannot_be_told() -> None:
+    """The queue delivers, but is not drained past 605: the run of 590 is well, the start after it is not known."""
+    story = Story(cyclic(timeout=1000)).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=60)
+
+    story.passes(to=700).hears("SUCCESS", at=590, arrives=700)
+
+    assert story.lines[-2:] == [
+        (50, "RUNNING", "ERROR", 2, 1, 0),
+        (590, "ERROR", "UNKNOWN", 3, 0, 0),
+    ]
+
+
+# --- whose watermark --------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_names_its_source_is_judged_by_that() -> None:
+    """Another source may be away for as long as it likes."""
+    story = Story(cyclic(sources=("app1",)), sources=("app1", "app2")).source_vanishes(at=10, source="app2")
+
+    story.passes(to=605)
+
+    assert story.lines == [(605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+
+
+def test_a_job_that_names_several_is_judged_by_all_of_them() -> None:
+    """“the watermarks of all sources the job belongs to”."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2")).source_vanishes(at=10, source="app2")
+
+    story.passes(to=605)
+
+    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+
+
+def test_a_job_that_names_none_belongs_to_all_before_its_first_message() -> None:
+    """“before the first one to all”."""
+    story = Story(cyclic(), sources=("app1", "app2")).source_vanishes(at=10, source="app2").passes(to=605)
+
+    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+
+
+def test_a_job_that_names_none_belongs_to_the_source_that_spoke_last() -> None:
+    """“it belongs to the source that last delivered a message of it”."""
+    story = Story(cyclic(), sources=("app1", "app2")).source_vanishes(at=10, source="app2")
+
+    story.hears("STARTED", at=20).hears("SUCCESS", at=30).passes(to=625)
+
+    assert story.last == (625, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_a_job_moves_to_the_source_that_speaks_for_it() -> None:
+    """Its newest message came from app2, and that is away."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=20).hears("SUCCESS", at=30, source="app2")
+
+    story.source_vanishes(at=100, source="app2").passes(to=625)
+
+    assert story.last == (625, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_a_late_message_does_not_move_a_job_to_its_source() -> None:
+    """What app2 says of an earlier moment is older than the last word, which was app1's."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=20).hears("SUCCESS", at=30)
+
+    story.hears("NOTE", at=25, arrives=40, source="app2").source_vanishes(at=100, source="app2").passes(to=625)
+
+    assert story.last == (625, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_deadlines_that_the_source_before_had_covered_stay_covered() -> None:
+    """app1 was drained past 605 when app2, not drained since 100, spoke for the first time."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=0).hears("SUCCESS", at=50)
+    story.source_vanishes(at=100, source="app2").passes(to=605)
+
+    story.hears("STARTED", at=610, source="app2").passes(to=614)
+
+    assert story.lines[2:] == [
+        (605, "NOT_RUNNING", "DELAYED", 2, 0, 1),
+        (610, "DELAYED", "RUNNING", 0, 0, 0),
+    ]
+
+
+def test_a_source_that_is_no_longer_configured_holds_nothing_up() -> None:
+    """The job's last source was removed: it belongs to all again, and they are drained."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=0, source="app2")
+    story.hears("SUCCESS", at=50, source="app2")
+    jobs = type(story.jobs)(by_key=story.jobs.by_key, sources=("app1",), tolerance=15_000_000, grace=5_000_000)
+    story.jobs = jobs
+
+    story.passes(to=605)
+
+    assert story.last == (605, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_the_source_that_has_been_away_longest_is_named() -> None:
+    """Both are away; the text names the one that decides since when."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2"))
+    story.source_vanishes(at=20, source="app2").source_vanishes(at=50, source="app1").passes(to=700)
+
+    assert "app2 unreachable since 2025-06-11 00:00:20" in story.text
+
+
+# --- the tracker's own start ------------------------------------------------------------------------------------------
+
+
+def started(*, drained: dict[str, int], watermark: Watermark | None, moments: list[float]) -> list[tuple[float, int]]:
+    """What a tracker that starts at 10,000 finds, of a job that never ran: moments with the status then."""
+    story = Story(cyclic())
+    board = make_board(story.jobs, {"LOAD__P": story.standing}, drained, at(10_000))
+    archive, found = Memory(board), []
+    for moment in moments:
+        watermarks = {} if watermark is None else {"app1": watermark}
+        made = step(board, story.jobs, (), watermarks, at(moment), archive)
+        archive.keep(made.records)
+        board = made.board
+        found += [((change.at - at(0)) / 1e6, change.after.status) for change in made.changes]
+    return found
+
+
+def test_after_a_start_no_watermark_exists_and_it_lags_since_the_start() -> None:
+    """“After a start of the tracker no watermark exists until the first complete drain; it lags since the tracker's
+    start”: the deadline of 605 is UNKNOWN from 10,015 on, not from long ago."""
+    lagging = Watermark(drained=None, lags_from=at(10_000))
+
+    assert started(drained={}, watermark=lagging, moments=[10_000, 10_014, 10_015]) == [(10_015, 3)]
+
+
+def test_the_watermark_of_before_the_restart_still_covers_what_it_covered() -> None:
+    """What was drained stays drained: 605 lies before it, and the second deadline, 1205, does not."""
+    lagging = Watermark(drained=None, lags_from=at(10_000))
+
+    assert started(drained={"app1": at(700)}, watermark=lagging, moments=[10_000]) == [(605, 2)]
+
+
+def test_a_source_without_any_word_lags_since_it_was_last_drained() -> None:
+    """A source of which nothing is handed in is measured by what the board knows of it."""
+    assert started(drained={"app1": at(100)}, watermark=None, moments=[10_000]) == [(605, 3)]
+
+
+def test_a_source_never_drained_and_without_any_word_lags_from_now() -> None:
+    """Nobody could have been told of it before."""
+    assert started(drained={}, watermark=None, moments=[10_000]) == []
+
+
+def test_a_watermark_never_goes_back() -> None:
+    """What a source is once known to be drained up to stays so, though a later answer tells of less."""
+    story = Story(cyclic()).passes(to=100)
+    made = step(
+        story.board, story.jobs, (), {"app1": Watermark(drained=at(50), lags_from=at(50))}, at(101), story.archive
+    )
+
+    assert made.board.drained == {"app1": at(100) + 1}
+
+
+@pytest.mark.parametrize("patience", [1, 15, 300])
+def test_the_patience_decides_when_unknown_begins(patience: float) -> None:
+    """“watermark + interval + load timeout”, or the deadline if that is later."""
+    story = Story(cyclic(), patience=patience).source_vanishes(at=600).passes(to=2000)
+
+    assert story.lines == [(max(605, 600 + patience), "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+
+
+def test_the_tracker_asks_to_be_woken_when_unknown_begins() -> None:
+    """Otherwise a job would stay green until somebody speaks."""
+    story = one_run().source_vanishes(at=600).passes(to=606)
+
+    assert story.asks_for == 615

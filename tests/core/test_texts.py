@@ -1,0 +1,198 @@
+"""The lines that an operator reads: every state has its word, since when, and why, in the job's own time.
+
+Every story here has a job every 600 seconds that may take 100, and a grace of 5, unless it says otherwise; moments
+are seconds after midnight of 11 June 2025.
+"""
+
+from dataclasses import replace
+
+import pytest
+from story import HOUR, Story, cyclic, daily
+
+from job_tracker.core.texts import clock, describe, span
+
+
+def test_a_job_not_heard_of_says_by_when_its_first_start_is_expected() -> None:
+    """“a job not heard of yet is 0 and says by when its first start is expected”."""
+    assert Story(cyclic()).text == (
+        "UNKNOWN since 2025-06-11 00:00:00: no message yet, the first start is expected by 2025-06-11 00:10:05"
+    )
+
+
+def test_a_running_job_says_by_when_it_has_to_end() -> None:
+    """The promise in force at this moment."""
+    assert Story(cyclic()).hears("STARTED", at=10).text == (
+        "RUNNING since 2025-06-11 00:00:10: to end by 2025-06-11 00:01:55"
+    )
+
+
+def test_runs_side_by_side_are_counted() -> None:
+    """The first to be late is the one that matters."""
+    story = Story(cyclic()).hears("STARTED", at=0, run="a").hears("STARTED", at=50, run="b")
+
+    assert story.text == "RUNNING since 2025-06-11 00:00:00: 2 runs, to end by 2025-06-11 00:01:45"
+
+
+def test_a_job_at_rest_says_how_long_it_took_and_when_it_is_expected() -> None:
+    """What one asks first."""
+    assert Story(cyclic()).hears("STARTED", at=0).hears("SUCCESS", at=75).text == (
+        "NOT_RUNNING since 2025-06-11 00:01:15: last run took 00:01:15, next start expected by 2025-06-11 00:10:05"
+    )
+
+
+def test_a_job_at_rest_whose_start_was_not_seen_claims_no_duration() -> None:
+    """It began at an unknown moment."""
+    assert Story(cyclic()).hears("SUCCESS", at=75).text == (
+        "NOT_RUNNING since 2025-06-11 00:01:15: next start expected by 2025-06-11 00:11:20"
+    )
+
+
+def test_an_error_says_what_the_job_said() -> None:
+    """As in the contract: `ERROR since … (2 of 2 errors): ORA-01555 snapshot too old`."""
+    story = Story(cyclic(max_errors=2)).hears("STARTED", at=0).hears("ERROR", at=10)
+
+    story.hears("ERROR", at=20, message="ORA-01555 snapshot too old")
+
+    assert story.text == "ERROR since 2025-06-11 00:00:10 (2 of 2 errors): ORA-01555 snapshot too old"
+
+
+def test_an_error_without_text_tells_the_exit_code() -> None:
+    """Better than nothing."""
+    assert Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10, exit_code=0).text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 1 errors): exit code 0"
+    )
+
+
+def test_an_error_that_says_nothing_at_all_is_said_to_be_one() -> None:
+    """A text is never without a reason."""
+    assert Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 1 errors): the job reported an error"
+    )
+
+
+def test_an_error_and_missed_starts_are_both_counted() -> None:
+    """The two promises that are broken."""
+    story = Story(cyclic(max_errors=3)).hears("STARTED", at=0).hears("ERROR", at=10, message="no").passes(to=1205)
+
+    assert story.text == "ERROR since 2025-06-11 00:00:10 (1 of 3 errors, 2 missed starts): no"
+
+
+def test_a_timeout_says_how_long_it_runs_and_how_long_it_may() -> None:
+    """Since when it is late, and since when it runs."""
+    assert Story(cyclic()).hears("STARTED", at=10).passes(to=115).text == (
+        "TIMEOUT since 2025-06-11 00:01:55 (1 of 1 errors): running since 2025-06-11 00:00:10, 00:01:40 allowed"
+    )
+
+
+@pytest.mark.parametrize(("count", "words"), [(2, " and 1 more"), (3, " and 2 more")])
+def test_several_timeouts_are_counted(count: int, words: str) -> None:
+    """The oldest is named."""
+    story = Story(cyclic(max_errors=9))
+    for number in range(count):
+        story.hears("STARTED", at=10, run=f"r{number}")
+
+    story.passes(to=115)
+
+    assert story.text == (
+        f"TIMEOUT since 2025-06-11 00:01:55 ({count} of 9 errors): running since 2025-06-11 00:00:10{words}, "
+        "00:01:40 allowed"
+    )
+
+
+def test_a_run_that_is_still_in_time_is_not_counted_with_those_that_hang() -> None:
+    """a hangs, b runs."""
+    story = Story(cyclic()).hears("STARTED", at=0, run="a").hears("STARTED", at=50, run="b").passes(to=105)
+
+    assert story.text == (
+        "TIMEOUT since 2025-06-11 00:01:45 (1 of 1 errors): running since 2025-06-11 00:00:00, 00:01:40 allowed"
+    )
+
+
+def test_a_delay_says_when_the_start_was_expected() -> None:
+    """Due at 600, late since 635."""
+    assert Story(cyclic(delay=30)).passes(to=635).text == (
+        "DELAYED since 2025-06-11 00:10:35 (1 missed start): no start since it was expected at 2025-06-11 00:10:00"
+    )
+
+
+def test_a_longer_delay_still_names_the_first_start_that_was_missed() -> None:
+    """Since then nothing has started."""
+    assert Story(cyclic(delay=30)).passes(to=1300).text == (
+        "DELAYED since 2025-06-11 00:10:35 (2 missed starts): no start since it was expected at 2025-06-11 00:10:00"
+    )
+
+
+def test_a_daily_delay_names_the_first_start_that_was_missed() -> None:
+    """Two nights later it is still the first one since which nothing has started."""
+    assert Story(daily("02:00", delay=600)).passes(to=50 * HOUR + 605).text == (
+        "DELAYED since 2025-06-11 02:10:05 (3 missed starts): no start since it was expected at 2025-06-11 02:00:00"
+    )
+
+
+def test_a_delay_behind_an_open_older_run_names_the_start_too() -> None:
+    """b ended at 20; the next start was due at 610."""
+    story = Story(cyclic(timeout=HOUR)).hears("STARTED", at=0, run="a").hears("STARTED", at=10, run="b")
+
+    assert story.hears("SUCCESS", at=20, run="b").passes(to=615).text == (
+        "DELAYED since 2025-06-11 00:10:15 (1 missed start): no start since it was expected at 2025-06-11 00:10:10"
+    )
+
+
+def test_what_cannot_be_told_says_whom_nobody_hears_and_what_was_known() -> None:
+    """“cannot tell: app1 unreachable since 02:10”, and what was the case before."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("SUCCESS", at=75).source_vanishes(at=600).passes(to=700)
+
+    assert story.text == (
+        "UNKNOWN since 2025-06-11 00:10:15: cannot tell: app1 unreachable since 2025-06-11 00:10:00; before that: "
+        "NOT_RUNNING since 2025-06-11 00:01:15: last run took 00:01:15, next start expected by 2025-06-11 00:10:05"
+    )
+
+
+def test_a_known_alarm_says_since_when_more_cannot_be_told() -> None:
+    """“A known alarm stays as it is, with that added to its text”."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10, message="no").source_vanishes(at=600)
+
+    assert story.passes(to=700).text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 1 errors): no; since then cannot tell: "
+        "app1 unreachable since 2025-06-11 00:10:00"
+    )
+
+
+def test_moments_are_on_the_jobs_own_clock() -> None:
+    """The operator of a job in Lord Howe reads its own time: ten and a half hours ahead of UTC."""
+    assert Story(cyclic(zone="Australia/Lord_Howe")).hears("STARTED", at=10).text == (
+        "RUNNING since 2025-06-11 10:30:10: to end by 2025-06-11 10:31:55"
+    )
+
+
+def test_a_moment_is_shown_by_the_second_it_lies_in() -> None:
+    """Microseconds are cut, not rounded: nothing is said to have happened before it did."""
+    job = cyclic()
+
+    assert clock(job, 1_749_600_000_999_999) == "2025-06-11 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "00:00:00"), (61, "00:01:01"), (3599, "00:59:59"), (90_061, "25:01:01")]
+)
+def test_a_span_may_be_longer_than_a_day(seconds: int, text: str) -> None:
+    """As it is written in the configuration."""
+    assert span(seconds * 1_000_000 + 999_999) == text
+
+
+def test_every_text_begins_with_the_word_of_the_state_shown() -> None:
+    """“Texts always carry the state word”: so that a reader of any of them knows."""
+    story = Story(cyclic(max_errors=9)).hears("STARTED", at=0).passes(to=110).hears("ERROR", at=111)
+    story.passes(to=700).source_vanishes(at=710).passes(to=2000)
+
+    for change in story.changes:
+        assert describe(change.job, change.standing).startswith(f"{change.after.state.value} since ")
+
+
+def test_a_reason_that_is_not_known_is_left_out() -> None:
+    """A standing written by hand, or by another version, is still told in a sentence."""
+    story = Story(cyclic()).hears("STARTED", at=0)
+    standing = story.standing.fork()
+    standing.put(replace(standing.runs[0], timeout_at=None))
+
+    assert describe(story.job, standing) == "RUNNING since 2025-06-11 00:00:00"
