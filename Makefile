@@ -37,7 +37,7 @@ check: $(VENV)/installed ## style, types, layers, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/message-queue.py
+	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/*.py
 	$(BIN)/yamllint --strict examples .yamllint.yml
 	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh .ci/run
 

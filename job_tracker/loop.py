@@ -110,12 +110,11 @@ class Loop:
         self.supervisor.alive()
         self.monitoring.tell(made, self.board, begun, self.now())
         self.confirm(deliveries)
+        longest = begun + self.config.settings.interval_microseconds
+        wakes = (longest, made.wake, self.monitoring.wake, self.tell(self.now()))
         self.publishing.publish(made, self.board, self.watermarks, self.now())
         self.log_changes(made)
-        wakes = (made.wake, self.notifying.work(self.board, self.now()))
-        self.monitoring.undelivered = self.notifying.complaint()
-        longest = begun + self.config.settings.interval_microseconds
-        return min([longest, *(wake for wake in wakes if wake is not None)])
+        return min(wake for wake in wakes if wake is not None)
 
     def hear(self) -> list[Delivery]:
         """Take what the sources handed over; what could not be saved before comes first."""
@@ -127,7 +126,7 @@ class Loop:
                 self.note(item)
                 continue
             deliveries.append(item)
-            self.notifying.heard(item.source, is_drained=item.drained is not None, now=self.now())
+            self.notifying.heard(item, self.now())
             if item.drained is not None:
                 self.watermarks[item.source] = Watermark(drained=item.drained, lags_from=item.drained)
         return deliveries
@@ -194,6 +193,12 @@ class Loop:
             )
         if report.notice:
             log.warning("source noticed source=%s text=%s", report.source, report.notice)
+
+    def tell(self, now: int) -> int | None:
+        """Go on with what the Event Console has to be told; return when there is more to do."""
+        wake = self.notifying.work(self.board, now)
+        self.monitoring.undelivered = self.notifying.complaint()
+        return wake
 
     def next_memento(self, delivery: Delivery) -> Memento:
         before = self.mementos.get(delivery.source, Memento())

@@ -24,6 +24,9 @@ STALE_SECONDS = 60.0
 LEAST_PAUSE = MICROSECONDS
 """Between two writes of the services file when nothing of it changed but its moment, and what is measured."""
 
+PAUSE_PER_LINE = 20
+"""Microseconds of it for each line when some changed: ten thousand take milliseconds, which no message may wait for."""
+
 
 class Monitoring:
     """The run directory's files, kept up to date.
@@ -41,6 +44,7 @@ class Monitoring:
         self.undelivered = ""
         self._services_at = 0
         self._cycle_began = 0
+        self._behind = False
         self._unsaid: set[str] = set()
 
     def begin(self, board: Board, now: int) -> None:
@@ -89,24 +93,33 @@ class Monitoring:
             self.sources[source] = replace(self.sources[source], drifting=True)
 
     def tell(self, made: Step, board: Board, begun: int, now: int) -> None:
-        """Write the lines that changed; the services file when one did, or when it is due."""
+        """Write the lines that changed, each in its file at once, and the services file when it is due."""
         settings = self.config.settings
+        changed: dict[str, str] = {}
         for key in made.records:
             job = self.config.jobs.by_key[key]
             line = job_line(job, board.standing(job), prefix=settings.service_prefix, with_metrics=settings.perfdata)
             if line != self.lines.get(key):
-                self.lines[key] = line
-                self._write(key, line)
+                changed[key] = line
+        if changed:
+            self.lines.update(changed)
+            self._behind = True
+            self._try("state files", lambda: self.files.update(changed))
         self._cycle_began = begun
-        changed = bool(made.records)
-        if changed or now - self._services_at >= min(settings.interval_microseconds, LEAST_PAUSE):
+        due = self._services_at + min(settings.interval_microseconds, LEAST_PAUSE)
+        if now >= min(due, self.wake or due):
             self.write_services(now)
+
+    @property
+    def wake(self) -> int | None:
+        """When the services file has to be written, because a line changed that it does not hold yet."""
+        return self._services_at + PAUSE_PER_LINE * len(self.lines) if self._behind else None
 
     def write_services(self, now: int) -> None:
         """Rename the services file into place."""
         settings = self.config.settings
         stale_after = max(STALE_SECONDS, STALE_INTERVALS * settings.controller_interval)
-        self._services_at = now
+        self._services_at, self._behind = now, False
         lines = [self.daemon_line(now), *self.source_lines(now), *self.lines.values()]
         self._try(
             "services file", lambda: self.files.services(lines, written=now / MICROSECONDS, stale_after=stale_after)
@@ -132,9 +145,6 @@ class Monitoring:
                 critical_after=settings.unreachable_critical_after_microseconds,
                 zone=settings.time_zone,
             )
-
-    def _write(self, key: str, line: str) -> None:
-        self._try("state files", lambda: self.files.write(key, line))
 
     def _try(self, what: str, write: Callable[[], None]) -> None:
         """Write, and say once that it failed and once that it works again."""

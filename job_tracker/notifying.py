@@ -24,6 +24,7 @@ from job_tracker.outputs import event_console
 from job_tracker.outputs.event_console import Fact, Notification
 from job_tracker.outputs.service_lines import DAEMON_SERVICE
 from job_tracker.pausing import Pauses
+from job_tracker.ports import Delivery
 from job_tracker.store.ledger import Ledger
 from job_tracker.store.outbox import Waiting
 
@@ -91,12 +92,12 @@ class Notifying:
         if draft.notices:
             self._gather()
 
-    def heard(self, source: str, *, is_drained: bool, now: int) -> None:
-        """A source has told everything it had, or has more; what its jobs have shown so far may be half a story."""
-        if is_drained:
-            self.behind.pop(source, None)
+    def heard(self, delivery: Delivery, now: int) -> None:
+        """A source has told all it had, or has more to tell: what its jobs have shown so far may be half a story."""
+        if delivery.drained is None:
+            self.behind.setdefault(delivery.source, now)
         else:
-            self.behind.setdefault(source, now)
+            self.behind.pop(delivery.source, None)
 
     # -- working -------------------------------------------------------------------------------------------------
 
@@ -182,7 +183,7 @@ class Notifying:
             return
         carried, self.carrying = self.carrying, []
         subject = receipt.errand.subject
-        if receipt.problem and carried:
+        if receipt.problem and carried and self.is_wanted:
             self.waiting[subject] = carried + self.waiting.pop(subject, [])  # behind the others, before its own
         self.unmarked += [] if receipt.problem else [each.id for each in carried]
         self._log(receipt)
@@ -276,14 +277,15 @@ class Notifying:
             "waiting": len(rows) + sum(each.superseded for each in rows),
             "stored": rows[0].stored,
             "tries": self.pauses.tries.get(subject, 0),
-            "next_try": self.pauses.moment(subject, now),
-            "reason": self._reason(subject, now),
+            "next_try": self.pauses.moment(subject),
+            "reason": self._reason(subject),
         }
 
-    def _reason(self, subject: str, now: int) -> str:
+    def _reason(self, subject: str) -> str:
+        failed = self.pauses.problems.get(subject) or self.pauses.problem
         if self.carrying and self.carrying[0].job == subject:
-            return "being delivered"
-        return self.pauses.problems.get(subject) or self.pauses.problem or "its turn has not come yet"
+            return f"being tried again, for {failed}" if failed else "being delivered"
+        return failed or "its turn has not come yet"
 
 
 def row(notice: Notice) -> tuple[str, int, str, int, str]:

@@ -25,9 +25,11 @@ class Pauses:
         self._not_before: dict[str, int] = {}
         self._failures = 0
         self._pause_until = 0
+        self._latest = 0
 
     def note(self, subject: str, problem: str, now: int, *, others: bool) -> None:
         """Take in how a try ended; others: something else waits that could be tried instead."""
+        self._follow(now)
         self.problem = problem
         if not problem:
             if self._failures > 1:
@@ -43,12 +45,13 @@ class Pauses:
             self._pause_until = now + pause(self._failures - 1 if others else self._failures)
 
     def is_due(self, subject: str, now: int) -> bool:
-        """Whether it may be tried now; a clock that was set back makes no pause longer."""
-        return all(not now < moment <= now + LONGEST * MICROSECONDS for moment in self._moments_of(subject))
+        """Whether it may be tried now."""
+        self._follow(now)
+        return now >= max(self._moments_of(subject))
 
-    def moment(self, subject: str, now: int) -> int:
-        """When it may be tried, not before now."""
-        return max(now, *self._moments_of(subject))
+    def moment(self, subject: str) -> int:
+        """When it may be tried, as of the last time that anybody asked."""
+        return max(self._moments_of(subject))
 
     def moments(self, subjects: Iterable[str]) -> Iterator[int]:
         """When something may change for any of them."""
@@ -56,6 +59,14 @@ class Pauses:
         for subject in subjects:
             if subject in self._not_before:
                 yield self._not_before[subject]
+
+    def _follow(self, now: int) -> None:
+        """A clock that was set back makes no pause longer."""
+        if now < self._latest:
+            back = self._latest - now
+            self._pause_until -= back
+            self._not_before = {subject: moment - back for subject, moment in self._not_before.items()}
+        self._latest = now
 
     def _moments_of(self, subject: str) -> tuple[int, int]:
         return self._pause_until, self._not_before.get(subject, 0)

@@ -24,6 +24,8 @@ Told = tuple[str, int]
 """A state and a status; a subject that nothing is known of was told, or need not be told, that all is well."""
 
 WELL: Told = ("", OK)
+REACHABLE = "REACHABLE"
+"""What is said of a source when none of its jobs is UNKNOWN any more; what is said of one whose jobs are, is UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,8 @@ def _of_source(
     """All jobs of the source are listed at once: those that follow into UNKNOWN are not told one by one."""
     dark = [key for key, by in unseen.items() if by == source]
     if not dark:
-        return State.RUNNING.value, OK, at, f"reachable since {clock(first, at)}: its jobs can be judged again"
+        seen = max(at, board.drained.get(source, 0))  # a verdict keeps its own moment, which may lie in the outage
+        return REACHABLE, OK, seen, f"REACHABLE since {clock(first, seen)}: the jobs of {source} can be judged again"
     blind = board.standing(jobs.by_key[dark[0]]).blind
     since = clock(first, at if blind is None else blind.unheard_since)
     hidden = set(dark)

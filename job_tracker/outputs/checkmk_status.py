@@ -114,15 +114,16 @@ class StatusFiles:
 
     def write(self, key: str, line: str) -> None:
         """Write one job's state file, if it should say something else than it does."""
-        if self._wanted.get(key) == line and key not in self._pending:
-            return
-        self._wanted[key] = line
-        self._settle(key)
+        self.update({key: line})
+
+    def update(self, lines: Mapping[str, str]) -> None:
+        """Write the state files of some jobs (key to line), as far as they should say something else than they do."""
+        fresh = [key for key, line in lines.items() if self._wanted.get(key) != line or key in self._pending]
+        self._settle(fresh, lines)
 
     def remove(self, key: str) -> None:
         """Remove the state file of a job that is no longer configured."""
-        self._wanted.pop(key, None)
-        self._settle(key)
+        self._settle([key], {})
 
     def services(self, lines: Iterable[str], *, written: float, stale_after: float) -> None:
         """Rename the services file into place; state files that could not be written before are tried again too."""
@@ -134,9 +135,16 @@ class StatusFiles:
             _publish_in(directory, SERVICES_FILE, text, 0o644)
             self._flush(directory)
 
-    def _settle(self, key: str) -> None:
-        state_file_name(key)
-        self._pending[key] = None
+    def _settle(self, keys: list[str], lines: Mapping[str, str]) -> None:
+        """Take in what some files should say, those without a line be gone, and bring them to it."""
+        for key in keys:
+            state_file_name(key)
+        for key in keys:
+            self._wanted.pop(key, None)
+            self._pending[key] = None
+        self._wanted.update((key, lines[key]) for key in keys if key in lines)
+        if not keys:
+            return
         with _reported(self._run_dir), _directory(self._run_dir) as directory:
             self._flush(directory)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.core.board import newcomer, renewed
-from job_tracker.core.folding import BEHIND, Past, Record, reach
+from job_tracker.core.folding import Past, Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message, Position
@@ -100,7 +100,7 @@ class Ledger:
                     self._enroll(job, promise, standing)
                 elif promises[key] != promise:
                     standing = renewed(standing, job, now)
-                    self._renew(job, promise, standing, now)
+                    self._renew(job, promise, standing)
                 result[key] = standing
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
@@ -331,7 +331,7 @@ class Ledger:
         self._ids[job.key] = cursor.lastrowid or 0
         self._begin_history(job, standing, None)
 
-    def _renew(self, job: Job, promise: str, standing: Standing, now: int) -> None:
+    def _renew(self, job: Job, promise: str, standing: Standing) -> None:
         self._connection.execute(
             "UPDATE jobs SET promise = ?, standing = ? WHERE key = ?",
             (promise, standing_to_text(standing, with_runs=False), job.key),
@@ -341,8 +341,7 @@ class Ledger:
             ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
         )
         self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (self._ids[job.key],))
-        moment = max(now, *(each[0] for each in (reach(standing),) if each is not None))
-        self._begin_history(job, standing, (moment, BEHIND, 0))
+        self._begin_history(job, standing, reach(standing))
 
     def _begin_history(self, job: Job, standing: Standing, floor: Position | None) -> None:
         """The standing that nothing can be folded before."""

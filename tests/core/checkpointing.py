@@ -65,6 +65,14 @@ class Checkpointing:
             if record.checkpoints:
                 self._checkpoint(kept, record)
 
+    def begin_anew(self, key: str, standing: Standing) -> None:
+        """A promise has changed: nothing can be folded again from before it, but all runs are still known."""
+        kept = self.kept[key]
+        kept.runs.update(standing.changed)
+        text = standing_to_text(standing, with_runs=True)
+        first = Checkpoint(serial=standing.serial, runs=standing.count, floor=reach(standing), standing=text)
+        kept.checkpoints, kept.text = [first], standing_to_text(standing, with_runs=False)
+
     def past(self, key: str, position: Position, run: int | None) -> Past:
         """See `core.folding.Archive`."""
         kept = self.kept[key]

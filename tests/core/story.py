@@ -141,7 +141,10 @@ class Story:
         )
         self.job = job
         self.board = make_board(self.jobs, {job.key: standing}, self.board.drained, self.now)
-        self.archive = Memory(self.board)
+        if isinstance(self.archive, Memory):
+            self.archive = Memory(self.board)
+        else:
+            self.archive.begin_anew(job.key, standing)
         self.look()
         return self
 

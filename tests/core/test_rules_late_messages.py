@@ -275,6 +275,60 @@ def test_a_second_late_message_of_a_step_is_not_folded_from_a_checkpoint_that_th
     assert [(run.begun is not None, run.outcome.value) for run in story.runs] == [(True, "well")]
 
 
+def test_a_run_from_before_the_kept_history_is_without_errors_again() -> None:
+    """Behind a reload the error of 110 is counted to the first a; the late start of 105 takes it away again."""
+    story = Story(cyclic(timeout=1000), archive=Checkpointing).hears("STARTED", at=0, run="a")
+    story.hears("SUCCESS", at=10, run="a").hears("STARTED", at=20, run="b").hears("SUCCESS", at=30, run="b")
+    story.promise_changes(100, cyclic(timeout=900)).hears("ERROR", at=110, run="a")
+    assert [run.errors for run in story.runs] == [1, 0]
+
+    story.hears("STARTED", at=105, run="a", arrives=120)
+
+    assert [(run.id, run.errors) for run in story.runs] == [("a", 0), ("b", 0), ("a", 1)]
+    assert story.shown == ("ERROR", 2, 1, 0)
+
+
+def test_an_error_of_a_run_from_before_the_kept_history_is_counted_once() -> None:
+    """Folded again because of a late note, the error of 110 still finds the first a, and is its only one."""
+    story = Story(cyclic(timeout=1000), archive=Checkpointing).hears("STARTED", at=0, run="a")
+    story.hears("SUCCESS", at=10, run="a").hears("STARTED", at=20, run="b").hears("SUCCESS", at=30, run="b")
+    story.promise_changes(100, cyclic(timeout=900)).hears("ERROR", at=110, run="a")
+
+    story.hears("NOTE", at=105, arrives=120)
+
+    assert [(run.id, run.errors) for run in story.runs] == [("a", 1), ("b", 0)]
+    assert story.standing.errors == 1
+
+
+def test_a_message_that_was_under_way_at_the_reload_is_not_forgotten_by_a_later_refold() -> None:
+    """The end of 50 is heard behind the reload, and then a note from before that end."""
+    story = Story(cyclic(timeout=1000), archive=Checkpointing).hears("STARTED", at=0)
+    story.promise_changes(100, cyclic(timeout=900)).hears("SUCCESS", at=50, arrives=120)
+
+    story.hears("NOTE", at=40, arrives=130)
+
+    assert story.runs[0].ended == at(50)
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+
+
+def test_a_message_from_before_what_was_folded_at_the_reload_is_folded_behind_it() -> None:
+    """The start of 60 was the last thing folded under the old promise; the end of 50 cannot come before it any more."""
+    story = Story(cyclic(timeout=1000), archive=Checkpointing).hears("STARTED", at=0).hears("NOTE", at=60)
+
+    story.promise_changes(100, cyclic(timeout=900)).hears("SUCCESS", at=50, arrives=120)
+
+    assert story.runs[0].ended == at(60.000001)
+
+
+def test_the_first_message_of_a_job_whose_promise_was_changed_is_folded() -> None:
+    """Nothing was folded before the reload, so the history begins with nothing."""
+    story = Story(cyclic(timeout=1000), archive=Checkpointing).promise_changes(100, cyclic(timeout=900))
+
+    story.hears("SUCCESS", at=50, arrives=120).hears("STARTED", at=40, arrives=130)
+
+    assert [(run.begun, run.ended) for run in story.runs] == [(at(40), at(50))]
+
+
 class Counting(Checkpointing):
     """An archive that notes what it was asked for."""
 

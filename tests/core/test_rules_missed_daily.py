@@ -4,7 +4,10 @@ Every story here has a job at 02:00 UTC that may take an hour, start five minute
 unless it says otherwise.  E is 02:00 of the first day, 7,200 seconds after midnight.
 """
 
+import json
+
 from story import HOUR, Story, daily
+from watching import jobs_of
 
 E = 2 * HOUR
 DAY = 24 * HOUR
@@ -171,5 +174,9 @@ def test_a_daily_jobs_day_is_its_own_zones() -> None:
 
 
 def test_quiet_windows_are_not_for_daily_jobs() -> None:
-    """“cyclic jobs only”: the configuration gives a daily job none, so its night is judged."""
-    assert daily("02:00").quiet is None
+    """“cyclic jobs only”: of a configuration with a quiet window a daily job gets none, so its night is judged."""
+    window = {"no_timeout_for_cyclic_jobs_from_in_hh:mm": "01:00", "no_timeout_for_cyclic_jobs_until_in_hh:mm": "05:00"}
+    promise = {"name": "LOAD", "env": "P", "timeout_in_hh:mm:ss": "01:00:00", "cyclic_or_daily": "daily"}
+    config = {"global_config": window, "jobs": [promise | {"daily_start_time_in_hh:mm": "02:00"}]}
+
+    assert jobs_of(json.dumps(config)).by_key["LOAD__P"].quiet is None

@@ -64,8 +64,8 @@ def test_a_job_not_heard_of_yet_is_unknown_and_ok() -> None:
     assert Story(cyclic()).shown == ("UNKNOWN", 0, 0, 0)
 
 
-def test_a_lost_newest_run_is_not_running() -> None:
-    """It can only be the newest again if it was found: until then the start that lost it is."""
+def test_a_lost_run_is_not_one_that_is_open() -> None:
+    """Nobody waits for its end; with the end of the run that lost it, nothing runs."""
     story = Story(cyclic()).hears("STARTED", at=0).hears("STARTED", at=10).hears("SUCCESS", at=20)
 
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)

@@ -15,9 +15,9 @@ from pathlib import Path
 import light
 import pytest
 from test_sources import Box, now
-from tracking import Producer, Tracker, everything_is_counted, fill, section, small_file_system, tracking, wait_until
+from tracking import Producer, Tracker, everything_is_counted, fill, small_file_system, tracking, wait_until
 
-from job_tracker.config.settings import SourceHost
+from job_tracker.config.reading import load
 from job_tracker.ports import Delivery, Memento, Source
 from job_tracker.sources.ssh import make_ssh
 
@@ -155,10 +155,9 @@ def test_a_link_cut_in_a_confirmation(
 ) -> None:
     """Whether the host got it or not: each message is confirmed once, or comes again, and no queue looks restored."""
     host, control, box = hosts[0], tmp_path / "control", Box()
-    (tmp_path / "ssh_config").write_text(relayed(control))
-    settings = SourceHost.model_validate(section(lab, host))
+    config = load(Tracker(tmp_path, lab, [host], further=relayed(control)).config)
     given = {"tracker": "t", "interval": 0.5, "load_timeout": 2.0, "memento": Memento(), "clock": now}
-    tracked = make_ssh(settings, mailbox=box, ssh_config=tmp_path / "ssh_config", **given)  # type: ignore[arg-type]
+    tracked = make_ssh(config.sources[0], mailbox=box, ssh_config=config.settings.ssh_config, **given)  # type: ignore[arg-type]
     tracked.start()
     try:
         host.add("A", "B")

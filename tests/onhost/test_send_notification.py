@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ HOSTILE = {
     "a priority": "<13>@1763950447;0 host app: text",
     "leading digits": "2016 May 26 15:41:47 IST host app: text",
     "an octet count": "9 swallowed",
-    "quotes": "it's \"quoted\" `here`",
+    "quotes": 'it\'s "quoted" `here`',
     "a command": "$(touch /tmp/owned); rm -rf / | cat & %n %s {x} \\n",
     "colons": ": : a: b",
     "nothing": " \t ",
@@ -227,17 +228,23 @@ def test_a_full_disk_leaves_no_half_line(run_once: Run) -> None:
 # -- odi --------------------------------------------------------------------------------------------------------------
 
 
-def test_odi_stores_the_message_that_add_would_store(run: Run, queue) -> None:
+def test_odi_stores_the_message_that_add_would_store(queue, tmp_path: Path) -> None:
     """One format exists: message-queue.py's own code writes it."""
     words = ["--job", "LOAD", "--instance", "P", "--event", "ERROR", "--message=-ORA-1 'x'\n$(y)", "--run", "7"]
 
-    done = run("odi", "-f", str(queue.path), *words, "--exit-code", "3")
+    for tool in (TOOL, TOOL.with_name("message-queue.py")):
+        shutil.copy(tool, tmp_path)
+    python = [queue.python, "-I", str(tmp_path / TOOL.name)]
+
+    done = subprocess.run(
+        [*python, "odi", "-f", str(queue.path), *words, "--exit-code", "3"], capture_output=True, check=False
+    )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     (message,) = queue.messages()
     expected = {"instance": "P", "job": "LOAD", "event": "ERROR", "message": "-ORA-1 'x'\n$(y)", "run": "7"}
     assert {**expected, "exit_code": 3}.items() <= message.items()
-    assert not list(TOOL.parent.glob("__pycache__"))
+    assert not list(tmp_path.glob("__pycache__"))
 
 
 def test_odi_says_what_is_wrong_as_add_does(run: Run, one_queue, tmp_path: Path) -> None:

@@ -1,0 +1,190 @@
+"""What somebody is told: each alarm and its end, once; and of a source that is away, once for all its jobs.
+
+Every story here has jobs every 600 seconds that may take 100, a grace of 5 and a patience of 15, unless it says
+otherwise.
+"""
+
+from story import Story, cyclic, said
+
+from job_tracker.core.board import make_board
+from job_tracker.core.notices import Notice, Told, notices, present
+
+TOLD: dict[str, Told] = {}
+
+
+def told_in(story: Story) -> list[Notice]:
+    """Everything that the steps of a story gave cause to tell."""
+    told: dict[str, Told] = {}
+    unseen: dict[str, str] = {}
+    found: list[Notice] = []
+    for made in story.steps:
+        draft = notices(made.changes, made.board, story.jobs, told, unseen)
+        told |= draft.told
+        unseen = dict(draft.unseen)
+        found += draft.notices
+    return found
+
+
+def heads(found: list[Notice]) -> list[tuple[str, str, int]]:
+    """Subject, state and status of each."""
+    return [(notice.subject, notice.state, notice.status) for notice in found]
+
+
+def two_jobs() -> Story:
+    """One is due every ten minutes, the other every hour."""
+    return Story(cyclic(name="OFTEN"), cyclic(name="SELDOM", interval=3600))
+
+
+def test_an_alarm_is_told_and_so_is_its_end() -> None:
+    """With the moment it became true, and the text that the monitoring shows."""
+    story = Story(cyclic()).passes(to=605).hears("STARTED", at=700)
+
+    found = told_in(story)
+
+    assert heads(found) == [("LOAD__P", "DELAYED", 2), ("LOAD__P", "RUNNING", 0)]
+    assert [notice.at for notice in found] == [change.at for change in story.changes]
+    assert found[0].text.startswith("DELAYED since 2025-06-11 00:10:05")
+
+
+def test_a_job_that_is_well_is_not_told_of() -> None:
+    """Runs come and go."""
+    assert told_in(Story(cyclic()).hears("STARTED", at=0).hears("SUCCESS", at=10)) == []
+
+
+def test_another_state_of_an_alarm_is_told() -> None:
+    """It failed, it runs, it hangs: whoever repairs it wants to know."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).hears("STARTED", at=20).passes(to=125)
+
+    assert heads(told_in(story)) == [("LOAD__P", "ERROR", 2), ("LOAD__P", "RUNNING", 2), ("LOAD__P", "TIMEOUT", 2)]
+
+
+def test_one_more_error_in_the_same_state_is_not_told() -> None:
+    """The alarm is known."""
+    assert len(told_in(Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).hears("ERROR", at=20))) == 1
+
+
+def test_an_alarm_that_was_over_when_it_was_found_is_not_told() -> None:
+    """“kept in the history and not notified”."""
+    story = Story(cyclic()).hears("STARTED", at=0).source_vanishes(at=50)
+
+    story.source_returns(200, said("ERROR", 60), said("SUCCESS", 70))
+
+    assert [notice.subject for notice in told_in(story)] == ["source_app1", "source_app1"]
+
+
+def test_of_jobs_that_cannot_be_seen_their_source_is_told_once() -> None:
+    """“it must neither page again nor hide the error”: one source that is away is one notice, not a thousand."""
+    story = two_jobs().source_vanishes(at=600).passes(to=5000)
+
+    assert heads(told_in(story)) == [("source_app1", "UNKNOWN", 3)]
+
+
+def test_a_sources_notice_lists_the_jobs_that_follow_too() -> None:
+    """Those that follow are not told one by one."""
+    story = two_jobs().source_vanishes(at=600).passes(to=620)
+
+    assert told_in(story)[0].text == (
+        "UNKNOWN since 2025-06-11 00:10:15: app1 unreachable since 2025-06-11 00:10:00, cannot tell about 1 of its 2 "
+        "jobs: OFTEN__P; as soon as something is due also: SELDOM__P"
+    )
+
+
+def test_a_sources_notice_names_nobody_else_where_there_is_nobody() -> None:
+    """The only job is the one that cannot be seen."""
+    story = Story(cyclic()).source_vanishes(at=600).passes(to=620)
+
+    assert told_in(story)[0].text.endswith("cannot tell about 1 of its 1 jobs: LOAD__P")
+
+
+def test_a_job_of_another_source_is_not_listed() -> None:
+    """It can be seen."""
+    jobs = [cyclic(name="HERE", sources=("app1",)), cyclic(name="THERE", sources=("app2",))]
+    story = Story(*jobs, sources=("app1", "app2")).source_vanishes(at=600).passes(to=620)
+
+    notice = next(notice for notice in told_in(story) if notice.subject == "source_app1")
+
+    assert notice.text.endswith("cannot tell about 1 of its 1 jobs: HERE__P")
+
+
+def test_as_many_names_are_listed_as_there_is_room_for() -> None:
+    """A line to the Event Console has its limits: 1,400 characters hold a hundred names of twelve and a comma."""
+    story = Story(*(cyclic(name=f"JOB_{n:05}") for n in range(300))).source_vanishes(at=600).passes(to=620)
+
+    text = told_in(story)[0].text
+
+    assert text.endswith("JOB_00098__P, JOB_00099__P and 200 more")
+
+
+def test_a_source_whose_jobs_can_be_judged_again_is_told() -> None:
+    """With the alarm that was found behind the outage."""
+    story = Story(cyclic()).source_vanishes(at=600).source_returns(700)
+
+    found = told_in(story)
+
+    assert heads(found)[1:] == [("LOAD__P", "DELAYED", 2), ("source_app1", "RUNNING", 0)]
+    assert found[-1].text.startswith("reachable since 2025-06-11 00:10:05: its jobs can be judged again")
+
+
+def test_an_alarm_that_stays_through_an_outage_is_told_once() -> None:
+    """It is known, and that its source is away changes nothing in it."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=600).source_returns(700)
+
+    assert heads(told_in(story)) == [("LOAD__P", "ERROR", 2)]
+
+
+# --- where nothing but the configuration has changed ------------------------------------------------------------------
+
+
+def test_what_is_wrong_when_telling_begins_is_told_then() -> None:
+    """As of the moment since when it is so."""
+    story = Story(cyclic()).passes(to=1300)
+
+    draft = present(story.board, story.jobs, TOLD, story.now)
+
+    assert heads(list(draft.notices)) == [("LOAD__P", "DELAYED", 2)]
+    assert draft.notices[0].at == story.standing.since
+
+
+def test_what_was_told_is_not_told_again() -> None:
+    """A restart pages nobody."""
+    story = Story(cyclic()).passes(to=1300)
+
+    assert present(story.board, story.jobs, {"LOAD__P": ("DELAYED", 2)}, story.now).notices == ()
+
+
+def test_a_source_that_is_away_when_telling_begins_is_told() -> None:
+    """And by which source each job is not seen is known from then on."""
+    story = two_jobs().source_vanishes(at=600).passes(to=700)
+
+    draft = present(story.board, story.jobs, TOLD, story.now)
+
+    assert heads(list(draft.notices)) == [("source_app1", "UNKNOWN", 3)]
+    assert draft.unseen == {"OFTEN__P": "app1"}
+
+
+def test_a_job_that_is_no_longer_configured_is_told_to_be_gone() -> None:
+    """“nothing that was told once stays uncorrected”."""
+    story = Story(cyclic())
+
+    draft = present(story.board, story.jobs, {"OLD__P": ("ERROR", 2)}, story.now)
+
+    assert heads(list(draft.notices)) == [("OLD__P", "GONE", 0)]
+
+
+def test_a_source_that_can_be_seen_again_is_told_to_be_gone() -> None:
+    """It was away when the configuration was read last."""
+    story = Story(cyclic())
+
+    draft = present(story.board, story.jobs, {"source_app1": ("UNKNOWN", 3)}, story.now)
+
+    assert heads(list(draft.notices)) == [("source_app1", "GONE", 0)]
+
+
+def test_a_job_that_is_well_again_under_another_threshold_is_told() -> None:
+    """The alarm was told under the old one."""
+    story = Story(cyclic(max_errors=3)).hears("STARTED", at=0).hears("ERROR", at=10)
+    board = make_board(story.jobs, {"LOAD__P": story.standing}, {}, story.now)
+
+    draft = present(board, story.jobs, {"LOAD__P": ("ERROR", 2)}, story.now)
+
+    assert heads(list(draft.notices)) == [("LOAD__P", "ERROR", 0)]
