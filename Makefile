@@ -7,17 +7,22 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SECONDS ?= 0
 PYTEST_WORKERS ?= 2
+WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check fix golden bench mutants clean packages
+.PHONY: help run test cover check fix golden bench mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/deploy: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,deploy]'
 	touch $@
 
 run: $(VENV)/installed ## the tracker on a local queue with example jobs and a live view; SECONDS=60 stops by itself
@@ -29,17 +34,31 @@ packages:
 test: $(VENV)/installed packages ## everything: core, shells, on-host tools, documents
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
+test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about half an hour
+	@sh tests/packages.sh hosts
+	$(BIN)/python -m pytest -m hosts -x tests/hosts
+
+wheelhouse: $(VENV)/deploy ## everything a tracker host installs, for hosts that reach no package index
+	$(BIN)/python deploy/wheelhouse.py $(WHEELHOUSE)
+
+lock: $(VENV)/deploy ## pin what the tracker runs on, with hashes
+	sh deploy/lock.sh $(BIN)/pip-compile
+
+known-hosts: ## learn the host keys of the machines that Vagrant made, over Vagrant's own connection
+	sh deploy/known-hosts.sh
+
 cover: $(VENV)/installed ## the core's tests with branch coverage, 100 % or failure
 	$(BIN)/python -m pytest tests/core -n $(PYTEST_WORKERS) --cov=job_tracker.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-check: $(VENV)/installed ## style, types, layers, shell scripts
+check: $(VENV)/deploy ## style, types, layers, shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/*.py
-	$(BIN)/yamllint --strict examples .yamllint.yml
-	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh .ci/run
+	$(BIN)/yamllint --strict examples .yamllint.yml setup.yml roles
+	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME=$(CURDIR)/$(VENV)/ansible $(BIN)/ansible-lint --offline --strict setup.yml roles
+	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh deploy/*.sh init.d/job_tracker .ci/run
 
 fix: $(VENV)/installed ## format, and mend what can be mended by itself
 	$(BIN)/ruff check --fix .

@@ -68,7 +68,7 @@ def pack(directory: Path) -> int:
 
 def pip(*words: str | Path) -> None:
     """Run pip; it says what went wrong."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, words)]
+    command = [sys.executable, "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check", *map(str, words)]
     subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
 
 

@@ -76,10 +76,10 @@ class Loop:
         self.watch_signals()
         self.notifying.begin(self.config, self.board, self.now())
         self.monitoring.begin(self.board, self.now())
-        self.publishing.rebuild(self.board, self.watermarks, self.now())
-        self.supervisor.ready()
         for name in self.config.jobs.sources:
             self.begin_source(name)
+        self.publishing.rebuild(self.board, self.watermarks, self.now())
+        self.supervisor.ready()
         try:
             while not self.stopping:
                 wake = self.cycle()
@@ -111,9 +111,10 @@ class Loop:
         self.monitoring.tell(made, self.board, begun, self.now())
         self.confirm(deliveries)
         longest = begun + self.config.settings.interval_microseconds
-        wakes = (longest, made.wake, self.monitoring.wake, self.tell(self.now()))
-        self.publishing.publish(made, self.board, self.watermarks, self.now())
+        told = self.tell(self.now())
+        published = self.publishing.publish(made, self.board, self.watermarks, self.now())
         self.log_changes(made)
+        wakes = (longest, made.wake, self.monitoring.wake, told, published)
         return min(wake for wake in wakes if wake is not None)
 
     def hear(self) -> list[Delivery]:

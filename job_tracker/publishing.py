@@ -4,6 +4,7 @@ Rule: the view is derived; losing it, or being unable to write it, holds up noth
 """
 
 import os
+import time
 from collections.abc import Callable
 
 from job_tracker import __version__
@@ -12,9 +13,20 @@ from job_tracker.core.board import Board, Watermarks
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.tracker import Step
 from job_tracker.ports import Report
-from job_tracker.store.documents import Document, job_documents, meta_document, publication
+from job_tracker.store.documents import Document, job_document, meta_document, publication
 from job_tracker.store.ledger import Ledger
+from job_tracker.store.promises import promise_document
 from job_tracker.store.view import View
+from job_tracker.store.view_rows import Past
+
+BUILDING = 0.05
+"""Seconds that building the view may hold up a cycle."""
+
+A_MOMENT = 5_000
+"""Microseconds until it goes on, which leaves the thread that writes some of the time."""
+
+JOBS_AT_ONCE = 50
+"""About as many milliseconds of it, where the history is long."""
 
 
 class Publishing:
@@ -34,16 +46,13 @@ class Publishing:
         self._published_at = 0
 
     def rebuild(self, board: Board, watermarks: Watermarks, now: int) -> None:
-        """Build the whole view from the ledger; what waits to be delivered comes with the next publication."""
+        """Begin to build the whole view from the ledger; `publish` goes on with that, a little in each cycle.
+
+        What waits to be delivered comes with the next publication.
+        """
         self._outbox = []
-        self.view.rebuild(
-            job_documents(self.config.jobs, board),
-            self.ledger.all_runs(),
-            self.ledger.all_changes(),
-            self.ledger.unmatched(),
-            self.meta(watermarks, now),
-            self.ledger.last_messages(),
-        )
+        self.view.begin(self.config.jobs.by_key, self.config.jobs.history)
+        self._build(board, watermarks, now)
 
     def reload(self, config: Config, board: Board, watermarks: Watermarks, now: int) -> None:
         """Build it anew for another configuration."""
@@ -51,11 +60,19 @@ class Publishing:
         self.reports = {name: each for name, each in self.reports.items() if name in config.jobs.sources}
         self.rebuild(board, watermarks, now)
 
-    def publish(self, made: Step, board: Board, watermarks: Watermarks, now: int) -> None:
-        """Hand over what a step changed, and at least once an interval that we are still here."""
+    def publish(self, made: Step, board: Board, watermarks: Watermarks, now: int) -> int | None:
+        """Hand over what a step changed, and at least once an interval that we are still here.
+
+        Returns when there is more to do, None if there is not.
+        """
         if self.view.rebuild_due:
             self.rebuild(board, watermarks, now)
-            return
+        else:
+            self._hand_over(made, watermarks, now)
+            self._build(board, watermarks, now)
+        return now + A_MOMENT if self.view.is_building else None
+
+    def _hand_over(self, made: Step, watermarks: Watermarks, now: int) -> None:
         pause = min(self.config.settings.interval_microseconds, MICROSECONDS)
         if not made.records and not self.unmatched_grew and now - self._published_at < pause:
             return
@@ -67,6 +84,26 @@ class Publishing:
         outbox = None if self._outbox == before else self._outbox
         self.view.publish(
             publication(self.config.jobs, made.records, meta=meta, now=now, unmatched=unmatched, outbox=outbox)
+        )
+
+    def _build(self, board: Board, watermarks: Watermarks, now: int) -> None:
+        """Go on with a new view for a moment."""
+        until = time.monotonic() + BUILDING
+        while self.view.is_building and (keys := self.view.lacking(JOBS_AT_ONCE)):
+            self.view.fill(self._past(board, key) for key in keys)
+            if time.monotonic() >= until:
+                break
+        if self.view.is_complete:
+            self.view.finish(self.ledger.unmatched(), self.meta(watermarks, now))
+
+    def _past(self, board: Board, key: str) -> Past:
+        job = self.config.jobs.by_key[key]
+        document = job_document(self.config.jobs, job, board.standing(job))
+        return Past(
+            document={**document, "promise": promise_document(job)},
+            runs=self.ledger.runs_of(key),
+            changes=self.ledger.changes_of(key),
+            messages=self.ledger.messages_of(key),
         )
 
     def close(self, watermarks: Watermarks, now: int) -> None:

@@ -2,6 +2,8 @@
 # The system packages that the tests use: installed as root on Debian or Ubuntu, otherwise named.
 set -eu
 packages="dash busybox mawk gawk original-awk openssh-server openssh-client iproute2 rsyslog"
+# Real hosts, for `make test-hosts` alone.
+if [ "${1:-}" = hosts ]; then packages="$packages debootstrap systemd-container vagrant"; fi
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"

@@ -6,7 +6,7 @@ happens to the configuration meanwhile.
 Rule: a job of which nothing can be told because its source is unreachable says nothing; its source does, once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from job_tracker.core.board import Board
@@ -25,7 +25,7 @@ Told = tuple[str, int]
 
 WELL: Told = ("", OK)
 REACHABLE = "REACHABLE"
-"""What is said of a source when none of its jobs is UNKNOWN any more; what is said of one whose jobs are, is UNKNOWN."""
+"""What is told of a source when none of its jobs is UNKNOWN any more; while one is, it is told to be UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def notices(
     seen_by = dict(unseen)
     for key, change in last.items():
         job, standing = change.job, change.standing
-        _note(found, told, key, _of_job(job, standing, change.at))
+        found.extend(_of_job(job, standing, change.at, told))
         if change.after.status == UNSEEN and standing.blind is not None:
             seen_by[key] = standing.blind.source
         else:
@@ -68,7 +68,7 @@ def notices(
     for source in sorted({each[key] for key in last for each in (unseen, seen_by) if key in each}):
         concerned = [change for key, change in last.items() if source in (unseen.get(key), seen_by.get(key))]
         at = max(change.at for change in concerned)
-        _note(found, told, subject_of(source), _of_source(source, seen_by, board, jobs, at, concerned[0].job))
+        found.extend(_of_source(source, seen_by, board, jobs, at, concerned[0].job, told))
     return _gathered(found, seen_by)
 
 
@@ -78,12 +78,12 @@ def present(board: Board, jobs: Jobs, told: Mapping[str, Told], now: int) -> Not
     unseen = {}
     for key, job in jobs.by_key.items():
         standing = board.standing(job)
-        _note(found, told, key, _of_job(job, standing, standing.since))
+        found.extend(_of_job(job, standing, standing.since, told))
         if standing.blind is not None and shown(job, standing).status == UNSEEN:
             unseen[key] = standing.blind.source
     for source in sorted(set(unseen.values())):
         first = next(jobs.by_key[key] for key, by in unseen.items() if by == source)
-        _note(found, told, subject_of(source), _of_source(source, unseen, board, jobs, now, first))
+        found.extend(_of_source(source, unseen, board, jobs, now, first, told))
     open_sources = {subject_of(source) for source in unseen.values()}
     for subject in told:
         if subject not in jobs.by_key and subject not in open_sources:
@@ -97,26 +97,34 @@ def subject_of(source: str) -> str:
     return f"source_{source}"
 
 
-def _note(found: list[Notice], told: Mapping[str, Told], subject: str, notice: tuple[str, int, int, str]) -> None:
-    state, status, at, text = notice
+def _is_news(told: Mapping[str, Told], subject: str, state: str, status: int) -> bool:
     before = told.get(subject, WELL)
-    if before[1] != status or (status != OK and before[0] != state):
-        found.append(Notice(subject=subject, at=at, state=state, status=status, text=text))
+    return before[1] != status or (status != OK and before[0] != state)
 
 
-def _of_job(job: Job, standing: Standing, at: int) -> tuple[str, int, int, str]:
+def _of_job(job: Job, standing: Standing, at: int, told: Mapping[str, Told]) -> Iterator[Notice]:
     """What is known of a job, whether or not it can be seen now; the text says if it cannot."""
-    return standing.state.value, status_of(job, standing), at, describe(job, standing)
+    state, status = standing.state.value, status_of(job, standing)
+    if _is_news(told, job.key, state, status):
+        yield Notice(subject=job.key, at=at, state=state, status=status, text=describe(job, standing))
 
 
 def _of_source(
-    source: str, unseen: Mapping[str, str], board: Board, jobs: Jobs, at: int, first: Job
-) -> tuple[str, int, int, str]:
+    source: str, unseen: Mapping[str, str], board: Board, jobs: Jobs, at: int, first: Job, told: Mapping[str, Told]
+) -> Iterator[Notice]:
     """All jobs of the source are listed at once: those that follow into UNKNOWN are not told one by one."""
     dark = [key for key, by in unseen.items() if by == source]
+    state, status = (State.UNKNOWN.value, UNSEEN) if dark else (REACHABLE, OK)
+    subject = subject_of(source)
+    if _is_news(told, subject, state, status):
+        at, text = _text_of_source(source, dark, board, jobs, at, first)
+        yield Notice(subject=subject, at=at, state=state, status=status, text=text)
+
+
+def _text_of_source(source: str, dark: list[str], board: Board, jobs: Jobs, at: int, first: Job) -> tuple[int, str]:
     if not dark:
         seen = max(at, board.drained.get(source, 0))  # a verdict keeps its own moment, which may lie in the outage
-        return REACHABLE, OK, seen, f"REACHABLE since {clock(first, seen)}: the jobs of {source} can be judged again"
+        return seen, f"REACHABLE since {clock(first, seen)}: the jobs of {source} can be judged again"
     blind = board.standing(jobs.by_key[dark[0]]).blind
     since = clock(first, at if blind is None else blind.unheard_since)
     hidden = set(dark)
@@ -124,7 +132,7 @@ def _of_source(
     count = f"{len(dark)} of its {len(dark) + len(others)} jobs"
     text = f"UNKNOWN since {clock(first, at)}: {source} unreachable since {since}, cannot tell about {count}"
     following = f"; as soon as something is due also: {_listed(others)}" if others else ""
-    return State.UNKNOWN.value, UNSEEN, at, f"{text}: {_listed(dark)}{following}"
+    return at, f"{text}: {_listed(dark)}{following}"
 
 
 def _belongs(job: Job, board: Board, jobs: Jobs, source: str) -> bool:

@@ -42,6 +42,10 @@ SAMPLE_LIMIT = 2_000
 CHANGES_PER_RUN = 10
 RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code"
 MESSAGE_COLUMNS = "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code"
+COMING_AND_GOING = (
+    "(status_from = 0 AND status_to = 0"
+    " AND state_from IN ('RUNNING', 'NOT_RUNNING') AND state_to IN ('RUNNING', 'NOT_RUNNING'))"
+)
 CHANGE_COLUMNS = "serial, at, state_from, status_from, state_to, status_to, errors, missed, text"
 
 
@@ -194,15 +198,34 @@ class Ledger:
 
     def last_messages(self, most: int = 10) -> Iterator[tuple[str, Message]]:
         """The last messages of every job, each job's in order."""
-        keys = {job: key for key, job in self._ids.items()}
-        for job, key in sorted(keys.items()):
-            rows = self._connection.execute(
-                f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE job = ?"
-                " ORDER BY moment DESC, source DESC, number DESC LIMIT ?",
-                (job, most),
-            ).fetchall()
-            for row in reversed(rows):
-                yield key, message_from_row(row)
+        for key in sorted(self._ids, key=self._ids.__getitem__):
+            for message in self.messages_of(key, most):
+                yield key, message
+
+    def runs_of(self, key: str) -> Iterator[Run]:
+        """Every kept run of a job, in order."""
+        rows = self._connection.execute(
+            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? ORDER BY number", (self._ids[key],)
+        )
+        return map(run_from_row, rows.fetchall())
+
+    def changes_of(self, key: str) -> Iterator[dict[str, Any]]:
+        """The kept changes of a job but for its comings and goings, in the order they were found."""
+        names = [*CHANGE_COLUMNS.split(", "), "found"]
+        rows = self._connection.execute(
+            f"SELECT {CHANGE_COLUMNS}, found FROM changes WHERE job = ? AND NOT {COMING_AND_GOING} ORDER BY id",
+            (self._ids[key],),
+        )
+        return (dict(zip(names, row, strict=True)) for row in rows.fetchall())
+
+    def messages_of(self, key: str, most: int = 10) -> Iterator[Message]:
+        """The last messages of a job, in order."""
+        rows = self._connection.execute(
+            f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE job = ?"
+            " ORDER BY moment DESC, source DESC, number DESC LIMIT ?",
+            (self._ids[key], most),
+        )
+        return map(message_from_row, reversed(rows.fetchall()))
 
     def unmatched(self) -> list[dict[str, Any]]:
         """What belongs to no configured job, the latest first."""

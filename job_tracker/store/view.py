@@ -1,10 +1,11 @@
 """The view: what the command line shows, in one SQLite file that anybody of the group may read.
 
 Rule: derived and harmless when lost; it is built anew at every start, beside the old one, and renamed into place.
-Rule: it never holds up the daemon: what is published goes to a thread, and what that thread cannot write is said once
-and built anew later.
+Rule: it never holds up the daemon: it is built a few jobs at a time, what is published goes to a thread, and what that
+thread cannot write is said once and built anew later.
 
-Readers are in `view_reading`, the documents in `documents`, the thread and its tables in `view_tables`.
+Readers are in `view_reading`, the documents in `documents`, the thread and its tables in `view_tables`, the rows in
+`view_rows`.
 """
 
 import contextlib
@@ -12,11 +13,9 @@ import logging
 import os
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
 
 from job_tracker.core.messages import Message
 from job_tracker.core.standing import Outcome, Run
@@ -28,15 +27,17 @@ from job_tracker.store.documents import (
     run_document,
     tells_something,
 )
+from job_tracker.store.view_rows import Past, by_job, change_key, end_of, in_order, of_others, run_key
 from job_tracker.store.view_tables import Table, Worker, encode
 
 log = logging.getLogger("job_tracker")
 
-Row = TypeVar("Row")
-
 TABLES = ("jobs", "promises", "runs", "changes", "messages", "unmatched", "outbox", "meta")
 BACKLOG = 500
 """Requests the thread may be behind; beyond, it hangs or the disk is too slow, and memory must not pay for it."""
+
+BACKLOG_WHILE_BUILDING = 40
+"""Beyond, it gets no more of the past, which does not hurry."""
 
 UNDONE = (
     "json_extract(value, '$.serial') > ?"
@@ -47,15 +48,15 @@ UNDONE = (
 RETRY_AFTER = 60.0
 """Seconds until a view that could not be written is built anew."""
 
-REBUILDING = 120.0
-"""Seconds that writing a whole view may take, at most."""
+FINISHING = 10.0
+"""Seconds that the last requests of a new view may take."""
 
 CLOSING = 0.5
 """Seconds that the end of the daemon waits for the last publication."""
 
 
 class View:
-    """The published view.  clock: seconds, for pauses only."""
+    """The published view.  clock: seconds, for pauses only.  is_building: a new one is being filled."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
@@ -65,12 +66,15 @@ class View:
         self._tables: dict[str, Table] = {}
         self._changes: dict[str, int] = {}
         self._messages: dict[str, int] = {}
+        self.is_building = False
+        self._beside = path.with_name(f"{path.name}.new")
+        self._lacking: dict[str, None] = {}
         self._failing = ""
         self._retry_at = 0.0
 
     @property
     def rebuild_due(self) -> bool:
-        """The view could not be written, and it is time to build it anew: call `rebuild` instead of `publish`."""
+        """The view could not be written, and it is time to build it anew: call `begin` instead of `publish`."""
         self._look()
         return self._worker is None and self._clock() >= self._retry_at
 
@@ -87,27 +91,94 @@ class View:
 
         jobs: `documents.job_documents`.  runs, changes, messages: those kept of all jobs, each job's in their order.
         """
-        self._let_go()
         try:
-            self._build(jobs, runs, changes, unmatched, meta, messages)
-            worker = Worker(self.path, journal_mode="DELETE")
-            self._tables = {name: Table(worker, name) for name in TABLES}
+            documents = list(jobs)
+            kept_runs, kept_changes, kept_messages = by_job(runs), by_job(changes), by_job(messages)
         except (OSError, sqlite3.Error) as failure:
             self._fail(str(failure))
             return False
-        self._worker = worker
+        self.begin([document["job"] for document in documents], meta["history"])
+        self.fill(
+            Past(
+                document=document,
+                runs=kept_runs.get(document["job"], ()),
+                changes=kept_changes.get(document["job"], ()),
+                messages=kept_messages.get(document["job"], ()),
+            )
+            for document in documents
+        )
+        return self.finish(unmatched, meta)
+
+    def begin(self, jobs: Iterable[str], history: int) -> None:
+        """Begin a new view beside the old one; `fill` it with what it is `lacking`, then `finish` it."""
+        self._let_go()
+        self._changes, self._messages, self._history = {}, {}, history
+        try:
+            make_empty(self._beside)
+            self._open(self._beside, journal_mode="OFF")
+        except (OSError, sqlite3.Error) as failure:
+            self._fail(str(failure))
+            return
+        self.is_building, self._lacking = True, dict.fromkeys(jobs)
+
+    def lacking(self, most: int) -> list[str]:
+        """A few jobs to fill a new view with; none as long as the thread has enough to do."""
+        return list(islice(self._lacking, most)) if self._keeps_up else []
+
+    @property
+    def is_complete(self) -> bool:
+        """A new view lacks nothing, and can be finished at once."""
+        return self.is_building and not self._lacking and self._keeps_up
+
+    def fill(self, pasts: Iterable[Past]) -> None:
+        """Put all in that is known of some jobs; from now on, publications of them are taken."""
+        self._look()
+        if self._worker is None:
+            return
+        rows: dict[str, list[tuple[str, str]]] = {
+            name: [] for name in ("promises", "jobs", "runs", "changes", "messages")
+        }
+        try:
+            for past in pasts:
+                self._gather(past, rows)
+            for name, part in rows.items():
+                self._tables[name].put(part)
+        except sqlite3.Error as failure:
+            self._fail(str(failure))
+
+    def finish(self, unmatched: Iterable[Document], meta: Document) -> bool:
+        """Put the new view in the old one's place; False: it could not be, as was logged."""
+        if self._worker is None:
+            return False
+        try:
+            self._write(Publication(meta=meta, unmatched=tuple(unmatched)))
+            self._tables["meta"].commit(blocking=False)
+            if not self._worker.finish(FINISHING):
+                raise sqlite3.OperationalError(self._worker.reason)
+            # The journal of a daemon that was killed belongs to the old file; SQLite would roll it back into the new.
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self.path}-journal").unlink()
+            self._beside.replace(self.path)
+            self.is_building = False
+            self._open(self.path, journal_mode="DELETE")
+        except (OSError, sqlite3.Error) as failure:
+            self._fail(str(failure))
+            return False
         if self._failing:
             log.info("view works again path=%s", self.path)
         self._failing = ""
         return True
 
     def publish(self, publication: Publication) -> None:
-        """Hand over what is new; returns at once, and does nothing while the view waits to be built anew."""
+        """Hand over what is new; returns at once, and does nothing while the view waits to be built anew.
+
+        Of jobs that a new view still lacks it takes nothing: they come with `fill`.
+        """
         self._look()
         if self._worker is None:
             return
         try:
-            self._write(publication)
+            self._write(of_others(publication, self._lacking))
             self._tables["meta"].commit(blocking=False)
         except sqlite3.Error as failure:
             self._fail(str(failure))
@@ -117,6 +188,7 @@ class View:
         if self._worker is not None:
             self._worker.finish(CLOSING)
         self._worker = None
+        self._abandon()
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -137,7 +209,7 @@ class View:
         for name, documents in (("unmatched", new.unmatched), ("outbox", new.outbox)):
             if documents is not None:
                 tables[name].discard_after("", "~")
-                tables[name].update(_in_order(documents))
+                tables[name].update(in_order(documents))
         tables["meta"].update([("meta", new.meta)])
 
     def _next_number(self, job: str) -> int:
@@ -151,40 +223,27 @@ class View:
 
     # -- rebuilding ----------------------------------------------------------------------------------------------
 
-    def _build(
-        self,
-        jobs: Iterable[Document],
-        runs: Iterable[tuple[str, Run]],
-        changes: Iterable[tuple[str, Document]],
-        unmatched: Iterable[Document],
-        meta: Document,
-        messages: Iterable[tuple[str, Message]],
-    ) -> None:
-        self._changes, self._messages, self._history = {}, {}, meta["history"]
-        beside = self.path.with_name(f"{self.path.name}.new")
-        make_empty(beside)
-        try:
-            builder = _Builder(Worker(beside, journal_mode="OFF"))
-            counts = dict(builder.jobs(jobs))
-            kept = ((key, run) for key, run in runs if key in counts and self._is_kept(run, counts[key]))
-            builder.put("runs", ((run_key(key, run.order), run_document(run)) for key, run in kept))
-            telling = _last((each for each in changes if each[0] in counts and tells_something(each[1])), self._history)
-            builder.put("changes", ((change_key(key, self._next_number(key)), change) for key, change in telling))
-            known = _last((each for each in messages if each[0] in counts), MESSAGES)
-            builder.put("messages", self._slotted(known))
-            builder.put("unmatched", _in_order(unmatched))
-            builder.put("meta", [("meta", meta)])
-            builder.finish()
-            # The journal of a daemon that was killed belongs to the old file; SQLite would roll it back into the new.
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}-journal").unlink()
-            beside.replace(self.path)
-        finally:
-            with contextlib.suppress(OSError):
-                beside.unlink()
+    def _open(self, path: Path, *, journal_mode: str) -> None:
+        self._worker = Worker(path, journal_mode=journal_mode)
+        self._tables = {name: Table(self._worker, name) for name in TABLES}
 
-    def _is_kept(self, run: Run, count: int) -> bool:
-        return run.order > count - self._history or run.outcome is Outcome.OPEN or run.errors > 0
+    @property
+    def _keeps_up(self) -> bool:
+        return self._worker is not None and self._worker.backlog <= BACKLOG_WHILE_BUILDING
+
+    def _gather(self, past: Past, rows: dict[str, list[tuple[str, str]]]) -> None:
+        """All rows of a job, by their tables."""
+        document = dict(past.document)
+        key, oldest = document["job"], document["runs"] - self._history
+        runs = [run for run in past.runs if run.order > oldest or run.outcome is Outcome.OPEN or run.errors > 0]
+        changes = [change for change in past.changes if tells_something(change)][-self._history :]
+        messages = [(key, message) for message in past.messages][-MESSAGES:]
+        rows["promises"].append((key, encode(document.pop("promise"))))
+        rows["jobs"].append((key, encode(document)))
+        rows["runs"] += [(run_key(key, run.order), encode(run_document(run))) for run in runs]
+        rows["changes"] += [(change_key(key, self._next_number(key)), encode(change)) for change in changes]
+        rows["messages"] += [(slot, encode(each)) for slot, each in self._slotted(messages)]
+        self._lacking.pop(key, None)
 
     # -- failing -------------------------------------------------------------------------------------------------
 
@@ -203,6 +262,7 @@ class View:
         self._failing = reason
         self._retry_at = self._clock() + RETRY_AFTER
         self._let_go()
+        self._abandon()
 
     def _let_go(self) -> None:
         """Ask the thread to end; it may hang in a system call, and nobody waits for it."""
@@ -211,63 +271,12 @@ class View:
         self._worker = None
         self._tables = {}
 
-
-class _Builder:
-    """Fills a new file; waits for the disk, so that memory stays small."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._tables = {name: Table(worker, name) for name in TABLES}
-
-    def jobs(self, documents: Iterable[Document]) -> Iterator[tuple[str, int]]:
-        """Put jobs and promises in; gives each job's key and the number of its runs."""
-        jobs, promises = [], []
-        for document in documents:
-            key = document["job"]
-            promises.append((key, encode(document.pop("promise"))))
-            jobs.append((key, encode(document)))
-            yield key, document["runs"]
-        self._tables["jobs"].put(jobs)
-        self._tables["promises"].put(promises)
-
-    def put(self, table: str, documents: Iterable[tuple[str, Any]]) -> None:
-        """Put documents in, a few thousand at a time."""
-        part: list[tuple[str, str]] = []
-        for key, document in documents:
-            part.append((key, encode(document)))
-            if len(part) == 4000:
-                self._tables[table].put(part)
-                part = []
-                self._wait()
-        self._tables[table].put(part)
-
-    def finish(self) -> None:
-        """Commit and close; raises what went wrong."""
-        self._tables["meta"].commit(blocking=False)
-        if not self._worker.finish(REBUILDING):
-            raise sqlite3.OperationalError(self._worker.reason)
-
-    def _wait(self) -> None:
-        until = time.monotonic() + REBUILDING
-        while self._worker.backlog > 40:
-            if not self._worker.is_well or time.monotonic() > until:
-                raise sqlite3.OperationalError(self._worker.reason)
-            time.sleep(0.001)
-
-
-def run_key(job: str, order: int) -> str:
-    """Where a run lies; in the order of its beginning."""
-    return f"{job} {order:012d}"
-
-
-def change_key(job: str, number: int) -> str:
-    """Where a change lies; in the order in which they were found."""
-    return f"{job} {number:012d}"
-
-
-def end_of(job: str) -> str:
-    """Behind all keys of a job's rows: '!' follows the blank, and no job's name holds either."""
-    return f"{job}!"
+    def _abandon(self) -> None:
+        """Leave nothing of a view that was not finished."""
+        if self.is_building:
+            with contextlib.suppress(OSError):
+                self._beside.unlink()
+        self.is_building, self._lacking = False, {}
 
 
 def make_empty(path: Path) -> None:
@@ -280,14 +289,3 @@ def make_empty(path: Path) -> None:
         os.fchmod(file, 0o640)
     finally:
         os.close(file)
-
-
-def _in_order(rows: Iterable[Document]) -> Iterator[tuple[str, Document]]:
-    for number, row in enumerate(rows):
-        yield f"{number:06d}", row
-
-
-def _last(rows: Iterable[tuple[str, Row]], most: int) -> Iterator[tuple[str, Row]]:
-    """The last few of each job; a job's rows follow each other."""
-    for _, group in groupby(rows, key=lambda row: row[0]):
-        yield from deque(group, maxlen=most)

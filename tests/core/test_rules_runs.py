@@ -4,7 +4,7 @@ Every story here has a job every 600 seconds that may take 100, and a grace of 5
 """
 
 import pytest
-from story import Story, cyclic, quiet
+from story import Story, cyclic, daily, quiet
 
 from job_tracker.core.standing import Outcome
 
@@ -103,6 +103,16 @@ def test_a_second_start_with_the_id_of_an_open_run_changes_nothing() -> None:
     assert story.last == (105, "RUNNING", "TIMEOUT", 2, 1, 0)
 
 
+def test_ids_are_the_same_if_they_read_the_same() -> None:
+    """Two messages bring two texts."""
+    first, second = ("".join(["r", str(number)]) for number in (17, 17))
+    assert first is not second
+
+    story = Story(cyclic()).hears("STARTED", at=0, run=first).hears("STARTED", at=50, run=second)
+
+    assert outcomes(story) == ["open"]
+
+
 def test_a_second_start_with_an_open_runs_id_loses_no_other_run() -> None:
     """It changes nothing, although a run that has timed out would be lost to any other start."""
     story = Story(cyclic()).hears("STARTED", at=0, run="a").hears("STARTED", at=90, run="b").passes(to=106)
@@ -110,6 +120,17 @@ def test_a_second_start_with_an_open_runs_id_loses_no_other_run() -> None:
     story.hears("STARTED", at=110, run="b")
 
     assert outcomes(story) == ["open", "open"]
+
+
+def test_a_second_start_with_an_open_runs_id_makes_no_expected_start() -> None:
+    """Repeated the next night, five minutes early, it is still the run of the night before."""
+    tomorrow = 26 * 3600
+    story = Story(daily("02:00", timeout=90 * 3600)).hears("STARTED", at=7200, run="a")
+
+    story.hears("STARTED", at=tomorrow - 300, run="a").hears("SUCCESS", at=tomorrow - 200, run="a")
+    story.passes(to=tomorrow + 5)
+
+    assert story.last == (tomorrow + 5, "NOT_RUNNING", "DELAYED", 2, 0, 1)
 
 
 def test_a_start_with_the_id_of_a_closed_run_opens_a_new_one() -> None:
@@ -327,6 +348,13 @@ def test_open_the_newest_and_erroneous_runs_are_kept_and_others_let_go() -> None
     assert [run.id for run in story.standing.runs] == ["a", "b", "d", "e"]
 
 
+def test_a_run_that_ended_well_is_let_go_when_the_next_begins() -> None:
+    """A standing does not grow with the job's age."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("SUCCESS", at=10).hears("STARTED", at=600)
+
+    assert [run.order for run in story.standing.runs] == [2]
+
+
 def test_errors_are_the_sum_of_the_errors_of_all_runs() -> None:
     """“`errors`, their sum”: a timeout of one, two errors of another, a third that was lost."""
     story = Story(cyclic(max_errors=9)).hears("STARTED", at=0, run="a").hears("STARTED", at=50, run="b")
@@ -341,6 +369,15 @@ def test_a_run_lost_in_one_quiet_window_counts_nothing() -> None:
     story = Story(cyclic(quiet=quiet("00:00", "01:00"))).hears("STARTED", at=100).hears("STARTED", at=200)
 
     assert outcomes(story) == ["lost", "open"]
+    assert story.shown == ("RUNNING", 0, 0, 0)
+
+
+def test_a_run_lost_at_the_very_begin_of_a_quiet_window_counts_nothing() -> None:
+    """“[from, until)”: the begin belongs to it, for the one start as for the other."""
+    story = Story(cyclic(quiet=quiet("01:00", "02:00")), known_since=3500)
+
+    story.hears("STARTED", at=3600).hears("STARTED", at=3600)
+
     assert story.shown == ("RUNNING", 0, 0, 0)
 
 

@@ -105,6 +105,13 @@ def test_errors_and_missed_starts_add_up() -> None:
     assert story.shown == ("ERROR", 2, 2, 1)
 
 
+def test_one_error_and_one_missed_start_are_two() -> None:
+    """They add up, whatever their bits look like."""
+    story = Story(cyclic(max_errors=2)).hears("STARTED", at=0).hears("ERROR", at=10).passes(to=605)
+
+    assert story.shown == ("ERROR", 2, 1, 1)
+
+
 def test_timeouts_count_towards_the_threshold() -> None:
     """The third full timeout is an alarm at a threshold of three."""
     story = Story(cyclic(max_errors=3)).hears("STARTED", at=0).passes(to=305)

@@ -28,6 +28,9 @@ from bases import HOME, KEY, RECIPE, base, run, until
 
 HOSTS, SSH_CONFIG = HOME / "hosts", HOME / "ssh_config"
 BRIDGE, NETWORK, LIFETIME = "jtn-bridge", "10.77.1.", 3 * 3600
+KEEPERS: list[subprocess.Popen[bytes]] = []
+"""Those that this process began, to be reaped."""
+
 REBOOT_ASKED = 133  # nspawn's exit code then
 
 
@@ -84,9 +87,10 @@ class Host:
         """Switch it on; whoever keeps it running is a process of its own."""
         command = [sys.executable, __file__, "keep", self.name]
         with (self.home / "console").open("ab") as console:
-            subprocess.Popen(
+            keeper = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, cwd="/"
             )
+        KEEPERS.append(keeper)
 
     def keep(self) -> None:
         """Be its power supply: start it again when it asks for a reboot, until it is switched off."""
@@ -129,6 +133,7 @@ class Host:
         if (init := self.init()) is not None:
             os.kill(init, signal.SIGKILL)
         until(f"{self.name} is off", lambda: not self.is_kept())
+        KEEPERS[:] = [each for each in KEEPERS if each.poll() is None]
 
     def is_kept(self) -> bool:
         """Whether it is switched on."""

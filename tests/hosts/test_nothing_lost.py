@@ -287,7 +287,7 @@ def test_a_full_file_system_under_the_queue(tmp_path: Path, lab: light.Lab, host
             filling = fill(host.queue.parent)
             host.signal(signal.SIGCONT, "message-queue.py")
             wait_until(lambda: tracker.errors()[host.name] == 50)
-            wait_until(lambda: "full" in str(tracker.sources()[host.name]["text"]), str(tracker.sources()))
+            wait_until(lambda: "no room left" in str(tracker.sources()[host.name]["text"]))
             assert host.count() == 50
             producer.add()
             filling.unlink()
@@ -305,7 +305,7 @@ def test_a_full_file_system_under_the_store(tmp_path: Path, lab: light.Lab, host
         wait_until(lambda: host.count() == 0)
         filling = fill(made.store.parent)
         producer.add()
-        wait_until(lambda: "messages wait in their queues" in tracker.services(), tracker.services())
+        wait_until(lambda: "messages wait in their queues" in tracker.services())
         assert host.count() == 300
         assert tracker.services().splitlines()[1].startswith("2 ")
         producer.add()

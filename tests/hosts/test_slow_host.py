@@ -19,7 +19,7 @@ HOSTS = 8
 TRIES = 12
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lab() -> Iterator[light.Lab]:
     """Eight hosts; the bench has fifty."""
     assert not REASON, REASON
@@ -61,7 +61,7 @@ def test_one_that_hangs_delays_no_other(tmp_path: Path, lab: light.Lab, how: str
     """Before, while it hangs unnoticed, and while the tracker tries to reach it again."""
     hang, recover = HANGS[how]
     hung, *others = lab.hosts
-    with tracking(Tracker(tmp_path, lab, lab.hosts)) as tracker:
+    with tracking(Tracker(tmp_path, lab, lab.hosts, load_timeout=4.0)) as tracker:
         before = latency(tracker, others)
         hang(hung)
         try:

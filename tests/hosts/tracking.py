@@ -27,11 +27,11 @@ PATIENCE = 60.0
 TOO_MANY = 1_000_000
 
 
-def wait_until(true: Callable[[], bool], what: str = "", seconds: float = PATIENCE) -> None:
-    """Look until something is true."""
-    until = time.monotonic() + seconds
+def wait_until(true: Callable[[], bool], told: Callable[[], object] = lambda: "waited in vain") -> None:
+    """Look until something is true; told: what to show if it never is."""
+    until = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, told()
         time.sleep(0.02)
 
 
@@ -74,7 +74,7 @@ class Tracker:
         """Send it a signal; SIGHUP only once it would not die of it."""
         assert self.process is not None
         if number is signal.SIGHUP:
-            wait_until(lambda: (self.run_dir / "job_tracker.services").exists(), "the daemon's start")
+            wait_until(lambda: (self.run_dir / "job_tracker.services").exists())
         self.process.send_signal(number)
 
     def kill(self) -> None:
@@ -133,7 +133,7 @@ class Tracker:
                 self.signal(signal.SIGHUP)
             return False
 
-        wait_until(reached, f"contact: {self.sources()} {self.logged()[-1500:]}")
+        wait_until(reached, lambda: (self.sources(), self.logged()[-1500:]))
 
 
 class Producer:
@@ -216,7 +216,7 @@ def everything_is_counted(tracker: Tracker, producers: Sequence[Producer]) -> No
     tracker.wait_for_contact(*(producer.host for producer in producers))
     wait_until(
         lambda: tracker.errors() == expected and all(producer.host.count() == 0 for producer in producers),
-        f"expected {expected}, counted {tracker.errors()}; {tracker.logged()[-1500:]}",
+        lambda: (expected, tracker.errors(), tracker.logged()[-1500:]),
     )
     tracker.expected = sum(expected.values()) + len(tracker.hosts)
 

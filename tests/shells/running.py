@@ -10,9 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,41 @@ def wait_until(is_so: Callable[[], object], what: str = "", *, seconds: float = 
             pass
         assert time.monotonic() < until, f"in vain waited for {what or is_so}"
         time.sleep(0.01)  # the pace of looking; the condition decides
+
+
+@contextmanager
+def file_system(place: Path, size: str) -> Iterator[Path]:
+    """A file system of its own, as large as mount's `size` says; the test is skipped where that is not possible."""
+    if os.geteuid() != 0:
+        missing("needs root, to mount a file system")
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        missing("not allowed to mount a tmpfs")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(directory: Path) -> Path:
+    """Leave no room on a file system; the file to be removed again."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"\0" * 4096):
+                pass
+        except OSError:
+            return filler
+    raise AssertionError("it never became full")
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A directory in memory where there is one: what a process has written survives its death there as on a disk."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="job-tracker-test-", dir=memory) as name:
+        yield Path(name)
 
 
 def cyclic(name: str, interval: str = "01:00:00", timeout: str = "00:10:00", **keys: Any) -> Line:

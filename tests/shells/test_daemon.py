@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import SLOW, Line, Tracker, changes_of, cyclic, daily, missing, said, wait_until
+from running import SLOW, Line, Tracker, changes_of, cyclic, daily, file_system, fill, said, wait_until
 
 Make = Callable[..., Tracker]
 PROMPTLY = 2.5
@@ -37,28 +36,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, with room for 4 MiB."""
-    if os.geteuid() != 0:
-        missing("needs root, to mount a file system")
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        missing("not allowed to mount a tmpfs")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(directory: Path) -> Path:
-    """Leave no room on a file system; the file to be removed again."""
-    filler = directory / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 4096):
-                pass
-        except OSError:
-            return filler
-    raise AssertionError("it never became full")
+    """A file system that is soon full."""
+    with file_system(tmp_path / "small", "4m") as place:
+        yield place
 
 
 def identity(path: Path) -> tuple[int, int]:

@@ -471,6 +471,7 @@ def test_the_outbox_is_bounded_and_never_loses_the_newest_of_a_job(tmp_path: Pat
         tracker.moment += MICROSECONDS
         tracker.hears((number, "BUSY", "SUCCESS" if number % 2 else "ERROR"))
     kept = tracker.loop.ledger.outbox.waiting()
+    tracker.until(lambda: not tracker.loop.notifying.courier.busy)
     receiver.come()
     tracker.until(tracker.settled, passing=1)
     tracker.close()

@@ -12,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import SLOW, Line, Tracker, cyclic, daily, said, wait_until
+from running import SLOW, Line, Tracker, cyclic, daily, in_memory, said, wait_until
 
 LAUNCHER = Path(__file__).with_name("fatal_writes.py")
 MOST_WRITES = 2000
@@ -31,6 +30,7 @@ class Launcher:
 
     def __init__(self, errors: Path) -> None:
         self.errors = errors.open("ab")
+        self.alive: int | None = None
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             [sys.executable, str(LAUNCHER)], stdin=pipe, stdout=pipe, stderr=self.errors, text=True, bufsize=1
@@ -40,15 +40,23 @@ class Launcher:
         """Start one; its process id."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{tracker.config} {chosen}\n")
-        return self.read()
+        self.alive = self._read()
+        return self.alive
 
-    def read(self) -> int:
-        """The next number that it prints."""
+    def end(self) -> int:
+        """Wait for the end of the one that was started; its exit code."""
+        code = self._read()
+        self.alive = None
+        return code
+
+    def _read(self) -> int:
         assert self.process.stdout is not None
         return int(self.process.stdout.readline())
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, whatever the test left undone."""
+        if self.alive is not None:
+            os.kill(self.alive, signal.SIGKILL)
         self.process.kill()
         self.process.communicate(timeout=SLOW)
         self.errors.close()
@@ -56,10 +64,8 @@ class Launcher:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory in memory where there is one: what a process has written survives its death there as on a disk."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="job-tracker-test-", dir=memory) as name:
-        yield Path(name)
+    with in_memory() as made:
+        yield made
 
 
 @pytest.fixture
@@ -166,7 +172,7 @@ def live_on(launcher: Launcher, tracker: Tracker) -> None:
     pid = launcher.start(tracker, 0)
     wait_until(lambda: is_caught_up(tracker, after), "the restarted tracker to catch up")
     os.kill(pid, signal.SIGTERM)
-    assert launcher.read() == 0
+    assert launcher.end() == 0
 
 
 def die_at(launcher: Launcher, tracker: Tracker, chosen: int) -> bool:
@@ -177,7 +183,7 @@ def die_at(launcher: Launcher, tracker: Tracker, chosen: int) -> bool:
     wait_until(lambda: is_dead(pid) or is_caught_up(tracker, after), "the tracker to die, or to catch up")
     if not is_dead(pid):
         os.kill(pid, signal.SIGTERM)
-    code = launcher.read()
+    code = launcher.end()
     assert code in (0, -signal.SIGKILL)
     return code != 0
 
@@ -236,13 +242,13 @@ def test_killed_while_the_store_is_made_it_begins_anew(launcher: Launcher, place
         wait_until(lambda pid=pid, tracker=tracker, after=after: is_dead(pid) or is_drained(tracker, after))
         if not is_dead(pid):
             os.kill(pid, signal.SIGTERM)
-        deaths += launcher.read() != 0
+        deaths += launcher.end() != 0
 
         after = time.time_ns()
         pid = launcher.start(tracker, 0)
         wait_until(lambda tracker=tracker, after=after: is_drained(tracker, after), "the tracker to catch up")
         os.kill(pid, signal.SIGTERM)
-        assert launcher.read() == 0
+        assert launcher.end() == 0
 
         assert tracker.ledger("SELECT key, runs FROM jobs ORDER BY key") == [
             ("CHAIN__P", 1),

@@ -4,7 +4,6 @@ import os
 import random
 import sqlite3
 import stat
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 from published import HOUR, SECOND, T0, cyclic, daily, jobs_of
-from running import missing
+from running import file_system, fill
 
 from job_tracker.core import folding
 from job_tracker.core.board import Board, Watermark, make_board
@@ -579,7 +578,9 @@ def test_what_is_no_part_of_the_promise_may_change_without_a_new_beginning(
 
 
 @pytest.mark.usefixtures("frequent")
-def test_a_message_from_before_a_changed_promise_is_folded_after_what_was_judged_by_it(kept: Callable[..., Kept]) -> None:
+def test_a_message_from_before_a_changed_promise_is_folded_after_what_was_judged_by_it(
+    kept: Callable[..., Kept],
+) -> None:
     """What was judged by the old promise stays judged; the message itself is not lost."""
     tracker = kept(jobs_of(cyclic("LOAD")))
     tracker.say(0, "LOAD", "STARTED")
@@ -868,28 +869,9 @@ def test_a_store_that_may_not_be_read_is_refused(open_directory: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, with room for 256 KiB."""
-    if os.geteuid() != 0:
-        missing("needs root, to mount a file system")
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        missing("not allowed to mount a tmpfs")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(directory: Path) -> Path:
-    """Leave no room on a file system; the file to be removed again."""
-    filler = directory / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 4096):
-                pass
-        except OSError:
-            return filler
-    raise AssertionError("it never became full")
+    """A file system that is soon full."""
+    with file_system(tmp_path / "small", "256k") as place:
+        yield place
 
 
 def test_a_step_that_finds_no_room_is_saved_later_as_if_nothing_had_happened(small_disk: Path) -> None:

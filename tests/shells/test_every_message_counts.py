@@ -4,16 +4,14 @@ The soak of the queue alone, with an `add` for each message, is beside the queue
 few messages at once, all or none, so that the daemon gets its fill.
 """
 
-import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import SLOW, TOOL, Queue, Tracker, cyclic, wait_until
+from running import SLOW, TOOL, Queue, Tracker, cyclic, in_memory, wait_until
 
 PRODUCERS = 16
 MESSAGES = 2000  # of each producer
@@ -79,10 +77,8 @@ class Producer:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory in memory where there is one: what a process has written survives its death there as on a disk."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="job-tracker-test-", dir=memory) as name:
-        yield Path(name)
+    with in_memory() as made:
+        yield made
 
 
 def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(place: Path) -> None:

@@ -1,0 +1,69 @@
+"""The role's variables: described, typed, used, and documented, each of them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "roles" / "job_tracker-setup"
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+OPTIONS: dict[str, dict[str, Any]] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())[
+    "argument_specs"
+]["main"]["options"]
+
+
+def test_defaults_and_specification_have_the_same_keys_and_values() -> None:
+    """A variable that is described but not there, or there but not described, misleads."""
+    assert {name: option["default"] for name, option in OPTIONS.items()} == DEFAULTS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_each_variable_is_typed_described_and_used(name: str) -> None:
+    """And none is left over from what the role once did."""
+    parts = ("tasks", "templates", "handlers", "defaults")
+    used = "".join(path.read_text() for part in parts for path in (ROLE / part).iterdir())
+
+    assert OPTIONS[name]["type"]
+    assert OPTIONS[name]["description"].strip().endswith(".")
+    assert re.search(rf"\b{name}\b(?!:)", used)
+
+
+def test_the_documents_table_is_the_specification() -> None:
+    """`deploy/variables.py` writes it."""
+    words = [sys.executable, str(ROOT / "deploy" / "variables.py"), "--check"]
+
+    assert subprocess.run(words, check=False).returncode == 0
+
+
+def test_the_lock_pins_what_the_project_pins() -> None:
+    """A version raised in one place and not in the other would be tested here and not deployed."""
+    import tomllib
+
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    locked = (ROOT / "deploy" / "requirements.lock").read_text().lower()
+
+    assert [each for each in wanted if f"{each.lower()} \\" not in locked] == []
+
+
+def test_the_role_has_the_files_of_the_program_itself() -> None:
+    """Links, not copies, so that what is deployed is what is tested."""
+    assert {each.name: each.resolve().exists() for each in (ROLE / "files").iterdir()} == {
+        "job_tracker.init": True,
+        "local-check.sh": True,
+        "look-at-queue.py": True,
+        "message-queue.py": True,
+        "send-notification.py": True,
+    }
+
+
+def test_the_settings_of_the_init_script_are_those_it_reads() -> None:
+    """A name that nobody reads would change nothing."""
+    script = (ROOT / "init.d" / "job_tracker").read_text()
+    template = (ROLE / "templates" / "job_tracker.default.j2").read_text()
+
+    assert [name for name in re.findall(r"^([A-Z_]+)=", template, re.MULTILINE) if f"\n{name}=" not in script] == []
