@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check fix golden bench mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test cover check fix golden bench bench-ssh mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ golden: $(VENV)/installed ## rewrite the golden files; read the difference befor
 
 bench: $(VENV)/installed ## measure, each figure beside its target
 	$(BIN)/python bench/bench.py
+
+bench-ssh: $(VENV)/installed packages ## the same over SSH: fifty real sshd's, side by side with ssh itself
+	$(BIN)/python bench/bench_ssh.py
 
 mutants: $(VENV)/installed ## mutation testing of the core; takes an hour
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'

@@ -61,8 +61,8 @@ def job_name(host: light.Host, number: int) -> str:
     return f"LOAD_{host.name}_{number:02d}"
 
 
-def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path) -> dict[str, Any]:
-    """All hosts with ten jobs each."""
+def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path, **further: Any) -> dict[str, Any]:
+    """All hosts with ten jobs each, and what else the global section is to say."""
     promise = {
         "cyclic_or_daily": "cyclic",
         "cyclic_interval_in_hh:mm:ss": "04:00:00",
@@ -75,6 +75,7 @@ def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path) -> di
             "view_file": str(home / "view.sqlite"),
             "log_file": str(home / "job_tracker.log"),
             "time_zone": "UTC",
+            **further,
         },
         "source_hosts": [
             {
@@ -99,21 +100,28 @@ def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path) -> di
 
 
 @contextmanager
-def tracker(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Running]:
+def tracker(lab: light.Lab, hosts: Sequence[light.Host], **further: Any) -> Iterator[Running]:
     """A tracker that is connected to all hosts."""
+    with started(lab, hosts, **further) as running:
+        try:
+            wait_for(lambda: running.connected() == len(hosts), "connections", running.process)
+            yield running
+        except GaveUpError:
+            print((running.home / "job_tracker.log").read_text()[-2000:])
+            raise
+
+
+@contextmanager
+def started(lab: light.Lab, hosts: Sequence[light.Host], **further: Any) -> Iterator[Running]:
+    """A tracker that has only just been started."""
     with tempfile.TemporaryDirectory(prefix="bench-ssh-") as directory:
         home = Path(directory)
         (home / "run").mkdir()
-        (home / "job_tracker.cfg").write_text(json.dumps(configuration(lab, hosts, home)))
+        (home / "job_tracker.cfg").write_text(json.dumps(configuration(lab, hosts, home, **further)))
         command = [sys.executable, "-m", "job_tracker", "run", "-c", str(home / "job_tracker.cfg")]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        running = Running(process, home, hosts)
         try:
-            wait_for(lambda: running.connected() == len(hosts), "connections", process)
-            yield running
-        except GaveUpError:
-            print((home / "job_tracker.log").read_text()[-2000:])
-            raise
+            yield Running(process, home, hosts)
         finally:
             process.terminate()
             process.wait(30)
@@ -147,7 +155,8 @@ def cycles(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
         sixteen.append(time.monotonic() - began)
         if turn == 0:
             fill(hosts, "STARTED")
-    with tracker(lab, hosts) as running:
+    # A serve that is stopped while the messages are put in must not be given up meanwhile.
+    with tracker(lab, hosts, controller_data_load_timeout_in_sec=60) as running:
         serves = [pid for host in hosts for pid in host.serves()]
         assert len(serves) == len(hosts), (len(serves), len(hosts))
         for turn in range(ROUNDS):
@@ -252,7 +261,7 @@ def backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
         for n in range(BACKLOG)
     ]
     host.tool("add", "-j", "-", stdin="\n".join(lines))
-    with tracker_of_backlog(lab, [host]) as running, closing(sqlite3.connect(host.queue, timeout=10)) as queue:
+    with started(lab, [host]) as running, closing(sqlite3.connect(host.queue, timeout=10)) as queue:
         wait_for(lambda: len(host.serves()) == 1, "a connection", running.process)
         began, used = time.monotonic(), cpu_seconds(running.pid)
         wait_for(lambda: is_empty(queue), "an empty queue", running.process)
@@ -266,22 +275,6 @@ def backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
         met=rate >= 10_000,
         values={"per_second": rate},
     )
-
-
-@contextmanager
-def tracker_of_backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Running]:
-    """A tracker that has only just been started."""
-    with tempfile.TemporaryDirectory(prefix="bench-ssh-") as directory:
-        home = Path(directory)
-        (home / "run").mkdir()
-        (home / "job_tracker.cfg").write_text(json.dumps(configuration(lab, hosts, home)))
-        command = [sys.executable, "-m", "job_tracker", "run", "-c", str(home / "job_tracker.cfg")]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        try:
-            yield Running(process, home, hosts)
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 def idle(lab: light.Lab, hosts: Sequence[light.Host], *, judged: bool = True) -> Iterator[Row]:

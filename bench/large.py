@@ -2,9 +2,10 @@
 
 import importlib.util
 import os
+import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from rig import (
     cpu_seconds,
     median,
     memory,
+    name_of,
     percentile,
     place,
     runs,
@@ -36,6 +38,9 @@ from job_tracker.store.opening import open_ledger
 
 JOBS = 10_000
 HISTORY = 20
+PROMISES = 72
+"""Different ones among them: the jobs of `rig.promise` repeat themselves after so many."""
+
 IDLE_SECONDS = 15.0
 ADDS = 100
 
@@ -45,15 +50,16 @@ def start(base: Path) -> Iterator[Row]:
     with place(base, jobs=JOBS) as where:
         with tracker(where) as running:
             took = running.wait_for_state_files()
+            used = running.start_cpu
         with tracker(where) as running:
             again = running.wait_for_state_files()
     yield Row(
         figure="start, 10,000 jobs, empty store",
         target="<= 3 s",
         measured=f"{took:.2f} s",
-        comparison=f"{again:.2f} s when started again",
+        comparison=f"CPU {used:.2f} s; {again:.2f} s when started again",
         met=took <= 3,
-        values={"seconds": took, "again_seconds": again},
+        values={"seconds": took, "cpu_seconds": used, "again_seconds": again},
     )
 
 
@@ -67,12 +73,20 @@ def resident(base: Path) -> Iterator[Row]:
                 figure=f"start, 10,000 jobs, {HISTORY} runs of each kept",
                 target="<= 3 s",
                 measured=f"{took:.2f} s",
-                comparison=f"{where.store.stat().st_size / 1e6:.0f} MB of store",
+                comparison=f"CPU {running.start_cpu:.2f} s; {where.store.stat().st_size / 1e6:.0f} MB of store",
                 met=took <= 3,
-                values={"seconds": took},
+                values={"seconds": took, "cpu_seconds": running.start_cpu},
             )
-            wait_for(lambda: (where.home / "view.sqlite").exists(), "view", running.process)
             running.moment_of("contact=reachable")
+            heard = time.monotonic() - running.began
+            wait_for((where.home / "view.sqlite").exists, "view", running.process)
+            viewed = time.monotonic() - running.began
+            yield Row(
+                figure="until sources are heard, until the view is whole",
+                measured=f"{heard:.2f} s, {viewed:.1f} s",
+                comparison="meanwhile messages are taken and state files written",
+                values={"heard_seconds": heard, "view_seconds": viewed},
+            )
             time.sleep(3.0)
             yield rest(running)
             yield one_file(running)
@@ -87,7 +101,8 @@ def rest(running: Tracker) -> Row:
     before = cpu_seconds(running.pid), cpu_seconds(serve), time.monotonic()
     time.sleep(IDLE_SECONDS)
     elapsed = time.monotonic() - before[2]
-    own, served = ((cpu_seconds(pid) - old) / elapsed * 100 for pid, old in ((running.pid, before[0]), (serve, before[1])))
+    own = (cpu_seconds(running.pid) - before[0]) / elapsed * 100
+    served = (cpu_seconds(serve) - before[1]) / elapsed * 100
     return Row(
         figure="idle CPU, 10,000 jobs",
         target="< 1 % of a core",
@@ -164,9 +179,8 @@ def latency_in_one_process(running: Tracker) -> Row:
         wait_for_quickly(changed)
         seconds.append(time.monotonic() - begun)
         time.sleep(0.02)
-    return _latency_row(
-        "add to state file, 10,000 jobs", seconds, f"storing it alone: median {median(storing) * 1000:.1f} ms", promised=True
-    )
+    comparison = f"storing it alone: median {median(storing) * 1000:.1f} ms"
+    return _latency_row("add to state file, 10,000 jobs", seconds, comparison, promised=True)
 
 
 def _latency_row(figure: str, seconds: list[float], comparison: str, *, promised: bool) -> Row:
@@ -181,13 +195,13 @@ def _latency_row(figure: str, seconds: list[float], comparison: str, *, promised
     )
 
 
-def watch(path: Path):  # noqa: ANN201
+def watch(path: Path) -> Callable[[], bool]:
     """Whether a file has been replaced since now."""
     before = os.stat(path).st_ino
     return lambda: os.stat(path).st_ino != before
 
 
-def wait_for_quickly(changed) -> None:  # noqa: ANN001
+def wait_for_quickly(changed: Callable[[], bool]) -> None:
     """Look three times a millisecond."""
     until = time.monotonic() + 10
     while not changed() and time.monotonic() < until:
@@ -205,15 +219,15 @@ def message_queue() -> ModuleType:
 
 
 def write_history(where: Place) -> None:
-    """Give the store a past, through the core and the ledger as the daemon does, but without its processes."""
+    """Give the store a past: that of one job of each promise through the core, the other jobs' copied from theirs."""
     jobs = load(where.config).jobs
     now = time.time()
     since = round((now - 30 * 3600) * MICROSECONDS)
     ledger, _ = open_ledger(where.store)
     board = make_board(jobs, ledger.settle(jobs, since), {}, since)
-    messages = runs(where.jobs, HISTORY, until=now - 60, apart=1800)
+    messages = runs(PROMISES, HISTORY, until=now - 60, apart=1800)
     numbered = ({**message, "_id": n, "uid": f"history-{n}"} for n, message in enumerate(messages, 1))
-    while elements := list(islice(numbered, where.jobs)):
+    while elements := list(islice(numbered, PROMISES)):
         moment = round(elements[-1]["timestamp"] * MICROSECONDS)
         intake = take_in(jobs, "here", elements, moment, lambda uid: False)
         mark = {"here": Watermark(drained=moment, lags_from=moment)}
@@ -222,3 +236,33 @@ def write_history(where: Place) -> None:
         ledger.save(Entry(records=made.records, drained=made.board.drained, now=moment, mementos={}, taken=taken))
         board = made.board
     ledger.close()
+    copy_history(where)
+
+
+def copy_history(where: Place) -> None:
+    """What the first jobs have lived through, every later job with the same promise has too."""
+    connection = sqlite3.connect(where.store)
+    connection.execute("CREATE TEMP TABLE twins (id INTEGER PRIMARY KEY, first INTEGER, name TEXT)")
+    ids = {key.removesuffix("__P"): id for id, key in connection.execute("SELECT id, key FROM jobs")}
+    twins = [
+        (ids[name_of(number)], ids[name_of(number % PROMISES)], name_of(number))
+        for number in range(PROMISES, where.jobs)
+    ]
+    connection.executemany("INSERT INTO twins VALUES (?, ?, ?)", twins)
+    connection.execute("DELETE FROM checkpoints WHERE job IN (SELECT id FROM twins)")
+    other = {"job": "twins.id", "name": "twins.name", "uid": "uid || '-' || twins.id", "id": "rows.id"}
+    for table in ("runs", "messages", "checkpoints", "changes"):
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        columns = [column for column in columns if (table, column) != ("changes", "id")]
+        values = ", ".join(other.get(column, f"rows.{column}") for column in columns)
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - names of ours
+            f" SELECT {values} FROM twins JOIN {table} AS rows ON rows.job = twins.first"
+        )
+    connection.execute(
+        "UPDATE jobs SET (runs, standing) = (SELECT old.runs, old.standing FROM twins JOIN jobs AS old"
+        " ON old.id = twins.first WHERE twins.id = jobs.id) WHERE id IN (SELECT id FROM twins)"
+    )
+    connection.execute("INSERT OR IGNORE INTO taken SELECT uid, 0 FROM messages")
+    connection.commit()
+    connection.close()

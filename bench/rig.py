@@ -138,7 +138,7 @@ class Tracker:
 
     def __init__(self, where: Place) -> None:
         self.place = where
-        self.began = time.monotonic()
+        self.began, self.start_cpu = time.monotonic(), 0.0
         command = [sys.executable, "-m", "job_tracker", "run", "-c", str(where.config)]
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid
@@ -146,7 +146,7 @@ class Tracker:
     def wait_for_state_files(self) -> float:
         """Seconds from its start until the state file of every job is there."""
         wait_for(lambda: (self.place.run_dir / "job_tracker.services").exists(), "state files", self.process)
-        took = time.monotonic() - self.began
+        took, self.start_cpu = time.monotonic() - self.began, cpu_seconds(self.pid)
         assert len(self.place.state_files()) == self.place.jobs
         return took
 
@@ -165,7 +165,6 @@ class Tracker:
         return int(" ".join(path.read_text() for path in children).split()[0])
 
     def stop(self) -> None:
-
         """End it."""
         self.process.terminate()
         self.process.wait(PATIENCE)

@@ -44,7 +44,9 @@ HIGHEST_ID = 2**63 - 1
 PAGE = 1000  # messages read at a time where the reader of our output may be slow
 
 COLUMNS = ("_id", "uid", "timestamp", "instance", "job", "event", "message", "run", "exit_code")
-SELECT = "SELECT _id, uid, timestamp, instance, job, event, message, run, exit_code FROM messages "
+# the uid once more as bytes: what somebody wrote past `add` may be no UTF-8, and must be found again to be removed
+SELECT = "SELECT _id, uid, timestamp, instance, job, event, message, run, exit_code, CAST(uid AS BLOB) FROM messages "
+DELETE = "DELETE FROM messages WHERE _id = ? AND CAST(uid AS BLOB) = ?"
 INSERT = "INSERT OR IGNORE INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
 SCHEMA = (
     "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, timestamp REAL NOT NULL,"
@@ -190,12 +192,25 @@ def _cut(message):
 
 
 def as_object(row):
-    """A row as the message that is printed and sent: optional keys are left out where they are empty."""
-    message = dict(zip(COLUMNS, row))
+    """A row as the message that is printed and sent: optional keys are left out where they are empty.
+
+    Others may have written past `add`: what is no text is made one, so that it blocks nothing that comes after it.
+    """
+    message = {key: value if not isinstance(value, bytes) else decoded(value) for key, value in zip(COLUMNS, row)}
     for key in ("run", "exit_code"):
         if message[key] is None:
             del message[key]
     return message
+
+
+def decoded(data):
+    """Bytes as text, with replacement characters for what is no UTF-8."""
+    return data.decode("utf-8", "replace")
+
+
+def shortened(message):
+    """A message too long for a line of the protocol, with each of its texts cut to what `add` would let pass."""
+    return {key: value[:LONGEST_NAME] if isinstance(value, str) else value for key, value in message.items()}
 
 
 # ------------------------------------------------------------------------------------------------ the file
@@ -321,6 +336,7 @@ class Queue:
             self.connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
         except sqlite3.Error as error:
             raise explain(error, path) from None
+        self.connection.text_factory = decoded
         try:
             self._prepare(writable, create_mode is not None)
         except BaseException:
@@ -527,7 +543,7 @@ def do_remove(arguments):
         shown = print_messages(queue, "timestamp < ?", arguments.id, arguments.before)
         queue.until = time.monotonic() + PATIENCE
         with queue.transaction():
-            removed = queue.connection.executemany("DELETE FROM messages WHERE _id = ? AND uid = ?", shown).rowcount
+            removed = queue.connection.executemany(DELETE, shown).rowcount
     if shown and removed < len(shown):
         complain("{} of these {} were taken by another process meanwhile".format(len(shown) - removed, len(shown)))
     return 0
@@ -541,7 +557,7 @@ def print_messages(queue, condition, only_id, limit):
     sys.stdout.write("[")
     for rows in queue.pages(" AND ".join(sql for sql, _ in wanted) or "1", [value for _, value in wanted]):
         sys.stdout.write((", " if shown else "") + ", ".join(json.dumps(as_object(row)) for row in rows))
-        shown.extend(row[:2] for row in rows)
+        shown.extend((row[0], row[-1]) for row in rows)
     sys.stdout.write("]\n")
     sys.stdout.flush()
     return shown
@@ -898,11 +914,13 @@ class Session:
             depth, highest = self.queue.depth(), self.queue.highest()
             for row in self.queue.execute(SELECT + "WHERE _id > ? ORDER BY _id LIMIT ?", (after, limit)):
                 text = COMPACT.encode(as_object(row))
+                if len(text) > LONGEST_LINE - 1000:
+                    text = COMPACT.encode(shortened(as_object(row)))
                 room -= len(text) + 1
                 if room < 0:
                     break
                 messages.append(text)
-                taken.append(row[:2])
+                taken.append((row[0], row[-1]))
         self.taken.update(taken)
         return messages, depth, highest
 
@@ -951,7 +969,7 @@ class Session:
         """Delete what was given out. An _id that now bears another uid betrays an older copy put back in place."""
         if not rows:
             return 0
-        removed = self.queue.connection.executemany("DELETE FROM messages WHERE _id = ? AND uid = ?", rows).rowcount
+        removed = self.queue.connection.executemany(DELETE, rows).rowcount
         if removed < len(rows):
             for number, _ in rows:
                 if self.queue.execute("SELECT 1 FROM messages WHERE _id = ?", (number,)).fetchone():

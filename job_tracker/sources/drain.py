@@ -157,11 +157,10 @@ class Drain:
         while haul.delivery.elements:
             following = self._take(0.0, haul.delivery) if haul.left > 0 else None
             nonce = self._settled(haul.delivery)
-            if following is not None:
-                self._mailbox.put(following.delivery)
-            self._confirm(haul.delivery.through, nonce)
+            self._confirm(haul.delivery.through, nonce)  # first: the ledger must never be two nonces ahead of the queue
             if following is None:
                 return
+            self._mailbox.put(following.delivery)
             haul = following
 
     def _settled(self, delivery: Delivery) -> str:

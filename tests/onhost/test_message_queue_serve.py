@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import time
@@ -550,3 +551,25 @@ def test_a_tracker_that_closes_its_end_makes_no_noise(queue):
     assert serve.process.wait(20) == 0
     with closing(serve.process.stderr) as stderr:
         assert stderr.read() == b""
+
+
+def test_rows_that_somebody_wrote_past_add_hold_up_nothing(queue):
+    """Bytes for text, a text and a uid that are no UTF-8, a row longer than a line: all are given out and removed."""
+    queue.add("A")
+    insert = "INSERT INTO messages (uid, timestamp, instance, job, event, message) VALUES (?, ?, ?, ?, ?, ?)"
+    with closing(sqlite3.connect(str(queue.path))) as connection, connection:
+        connection.execute(insert, ("blob", 1.0, "P", "LOAD", "B", b"\xff\xfe"))
+        connection.execute(insert.replace("?, ?, ?, ?, ?, ?", "CAST(X'DF' AS TEXT), 1.0, 'P', 'LOAD', 'C', 'x'"))
+        connection.execute(insert, ("long", 1.0, "P", "LOAD", "D", "x" * 2_000_000))
+    queue.add("E")
+    serve = queue.serve(opened_by="t")
+
+    events = []
+    while len(events) < 5:
+        answer = serve.ask("take", max=9, after=len(events))
+        assert answer["messages"], answer
+        events += taken(answer)
+
+    assert events == ["A", "B", "C", "D", "E"]
+    assert serve.ask("confirm", through=5, nonce="n")["removed"] == 5
+    assert queue.events() == []
