@@ -6,6 +6,7 @@ Rule: whatever keeps it from starting is said in a line that tells what to do, a
 import gc
 import logging
 import logging.handlers
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ LINE = "%(asctime)s %(levelname)s %(message)s"
 
 def run(config_path: Path, supervisor: Supervisor) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
+    asked_to_reload: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _: asked_to_reload.append(number))  # not yet: it would end the process
     config = load(config_path)
     begin_log(config)
     try:
@@ -46,6 +49,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         log.error("not started: %s", failure)
         ledger.close()
         return 1
+    loop.reloading = bool(asked_to_reload)
     calm_garbage_collection()
     jobs, sources = len(config.jobs.by_key), len(config.sources)
     log.info("started version=%s config=%s jobs=%d sources=%d", __version__, config_path, jobs, sources)

@@ -9,11 +9,11 @@ import secrets
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from threading import Thread
 from types import FrameType
 
 from job_tracker import clock
 from job_tracker.config.reading import Config, load
+from job_tracker.config.settings import restart_needed
 from job_tracker.core.board import Board, Watermark, make_board
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS
@@ -21,10 +21,11 @@ from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
 from job_tracker.core.tracker import Step, step
 from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
+from job_tracker.fleet import Fleet, MakeSource
 from job_tracker.mailbox import PipedMailbox
 from job_tracker.monitoring import Monitoring
 from job_tracker.notifying import Notifying, rows
-from job_tracker.ports import Delivery, Memento, Report, Source
+from job_tracker.ports import Delivery, Memento, Report
 from job_tracker.publishing import Publishing
 from job_tracker.store.ledger import Entry, Ledger
 from job_tracker.supervisor import Supervisor
@@ -34,9 +35,6 @@ log = logging.getLogger("job_tracker")
 ELEMENTS_PER_CYCLE = 20_000
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds until the ledger is tried again."""
-
-MakeSource = Callable[[Config, str, PipedMailbox, Memento, str], Source]
-"""Makes the source of a name: configuration, name, mailbox, memento, the tracker's id."""
 
 
 class Loop:
@@ -54,7 +52,7 @@ class Loop:
         supervisor: Supervisor | None = None,
         now: Callable[[], int] = clock.now,
     ) -> None:
-        self.config, self.ledger, self.make_source = config, ledger, make_source
+        self.config, self.ledger = config, ledger
         self.monitoring, self.publishing = monitoring, publishing
         self.config_path, self.now = config_path, now
         self.supervisor = supervisor or Supervisor()
@@ -62,7 +60,7 @@ class Loop:
         self.notifying = Notifying(config, ledger, self.mailbox.wake)
         publishing.outbox = self.notifying.documents
         self.started = now()
-        self.sources: dict[str, Source] = {}
+        self.fleet = Fleet(make_source, self.mailbox, ledger.tracker)
         self.mementos = ledger.mementos()
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
@@ -76,8 +74,7 @@ class Loop:
         self.watch_signals()
         self.notifying.begin(self.config, self.board, self.now())
         self.monitoring.begin(self.board, self.now())
-        for name in self.config.jobs.sources:
-            self.begin_source(name)
+        self.fleet.begin(self.config, self.mementos)
         self.publishing.rebuild(self.board, self.watermarks, self.now())
         self.supervisor.ready()
         try:
@@ -121,7 +118,7 @@ class Loop:
         """Take what the sources handed over; what could not be saved before comes first."""
         deliveries = list(self.unsaved)
         for item in self.mailbox.take(ELEMENTS_PER_CYCLE):
-            if item.source not in self.sources:
+            if item.source not in self.fleet:
                 continue  # a last word of a source that is no longer configured
             if isinstance(item, Report):
                 self.note(item)
@@ -178,8 +175,8 @@ class Loop:
         """Let the sources delete what the ledger now holds."""
         for delivery in deliveries:
             nonce = self.mementos[delivery.source].nonce if delivery.through else None
-            if nonce is not None and delivery.source in self.sources:
-                self.sources[delivery.source].confirm(delivery, nonce)
+            if nonce is not None:
+                self.fleet.confirm(delivery, nonce)
 
     # -- what the loop is made of --------------------------------------------------------------------------------
 
@@ -232,11 +229,6 @@ class Loop:
         }
         return board
 
-    def begin_source(self, name: str) -> None:
-        memento = self.mementos.get(name, Memento())
-        self.sources[name] = self.make_source(self.config, name, self.mailbox, memento, self.ledger.tracker)
-        self.sources[name].start()
-
     def reload(self) -> None:
         """Take a new configuration; a faulty one is refused and the old one stays."""
         self.reloading = False
@@ -250,7 +242,10 @@ class Loop:
             return
         before, self.config, self.board = self.config, config, board
         self.monitoring.refused = ""
-        self.replace_sources(before, config)
+        for key in restart_needed(before.settings, config.settings):
+            log.warning("configuration key takes effect only at the next start key=%s", key)
+        self.fleet.replace(before, config, self.mementos)
+        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.fleet]
         self.monitoring.reload(config, board, self.now())
         self.notifying.begin(config, board, self.now())
         self.publishing.reload(config, board, self.watermarks, self.now())
@@ -261,24 +256,9 @@ class Loop:
             len(config.sources),
         )
 
-    def replace_sources(self, before: Config, after: Config) -> None:
-        """Keep the sources that stay as they are, and let those try again at once."""
-        old = {host.name: host for host in before.sources}
-        new = {host.name: host for host in after.sources}
-        same_pace = before.settings.load_timeout == after.settings.load_timeout
-        gone = [name for name, host in old.items() if new.get(name) != host or not same_pace]
-        end(self.sources.pop(name) for name in gone if name in self.sources)
-        self.mailbox.forget(gone)
-        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.sources]
-        for name in new:
-            if name in self.sources:
-                self.sources[name].reconnect()
-            else:
-                self.begin_source(name)
-
     def stop(self) -> None:
         self.supervisor.stopping()
-        end(self.sources.values())
+        self.fleet.stop()
         self.notifying.close()
         self.publishing.close(self.watermarks, self.now())
         self.ledger.close()
@@ -296,12 +276,3 @@ class Loop:
 
     def on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self.reloading = True
-
-
-def end(sources: Iterable[Source]) -> None:
-    """Stop sources side by side: each host that hangs takes most of a second, and so may all of them together."""
-    threads = [Thread(target=source.stop, name=f"end of source {source.name}") for source in sources]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()

@@ -284,3 +284,9 @@ def _wider_than_a_day(max_early: object, max_delay: object, grace: int) -> Itera
         key, other = (MAX_DELAY, MAX_EARLY) if max_delay is not None else (MAX_EARLY, MAX_DELAY)
         default = f" ({earliest // MICROSECONDS} s where it is not given)" if max_early is None else ""
         yield key, f"must be less than 24 hours together with {other}{default}"
+
+
+def restart_needed(before: Settings, after: Settings) -> list[str]:
+    """The keys that changed and that a reload does not take up: where files lie that are open already."""
+    names = ("run_dir", "store_file", "view_file", "log_file", "log_level")
+    return [name for name in names if getattr(before, name) != getattr(after, name)]
