@@ -1,8 +1,8 @@
 """Lifeline: how a connection that is being made, or stands, is ended from outside, wherever its thread waits.
 
 Rule: whatever a thread may wait for hangs on its lifeline; once that is cut, nothing waits on it any more.
-Rule: at most TURNS connections are made side by side; who takes longer than two seconds no longer counts, so that a host
-that hangs delays no other.
+Rule: at most TURNS connections are made side by side; who takes longer than two seconds no longer counts, so that a
+host that hangs delays no other.
 """
 
 import socket

@@ -662,7 +662,8 @@ def test_looking_at_jobs_loads_neither_ssh_nor_colours_nor_models_of_the_configu
     script = (
         "import sys; from job_tracker.cli import app; "
         f"app(['jobs', '--view', {str(view)!r}], standalone_mode=False); "
-        "print([name for name in ('paramiko', 'rich', 'job_tracker.config.reading', 'sqlitedict') if name in sys.modules])"
+        "heavy = ('paramiko', 'rich', 'job_tracker.config.reading', 'sqlitedict'); "
+        "print([name for name in heavy if name in sys.modules])"
     )
 
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
