@@ -113,18 +113,21 @@ def check(base: Path) -> Iterator[Row]:
             content = services_text(lines, written=time.time(), stale_after=3600)
             (where.run_dir / "job_tracker.services").write_text(content, encoding="utf-8")
             environment = {**os.environ, "JOB_TRACKER_RUN_DIR": str(where.run_dir)}
-            checks, cats = [], []
+            path = str(where.run_dir / "job_tracker.services")
+            pipes = f"timeout -s KILL 5 head -c 16777216 {path} | cat"
+            checks, cats, limited = [], [], []
             for _ in range(CHECKS):
                 checks.append(seconds_of(["/bin/sh", str(LOCAL_CHECK)], environment, services))
-                cats.append(seconds_of(["cat", str(where.run_dir / "job_tracker.services")], environment, services + 2))
-        took, plain = median(checks) * 1000, median(cats) * 1000
+                cats.append(seconds_of(["cat", path], environment, services + 2))
+                limited.append(seconds_of(["/bin/sh", "-c", pipes], environment, services + 2))
+        took, plain, least = (median(each) * 1000 for each in (checks, cats, limited))
         yield Row(
             figure=f"local check, {services:,} services",
             target="<= 2 x cat",
             measured=f"{took:.1f} ms, {took / plain:.1f} x",
-            comparison=f"cat {plain:.1f} ms",
+            comparison=f"cat {plain:.1f} ms; a shell with the same limits of time and size, and cat, {least:.1f} ms",
             met=took <= 2 * plain,
-            values={"milliseconds": took, "cat_milliseconds": plain},
+            values={"milliseconds": took, "cat_milliseconds": plain, "limited_cat_milliseconds": least},
         )
 
 

@@ -4,6 +4,7 @@ Rule: take, hand over, wait until it is in the ledger, confirm; never the other 
 Rule: a source is drained up to the moment of a look once everything which that look saw has been taken.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -44,7 +45,7 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """As whom a source drains; wait: seconds that a take waits for the first message."""
+    """As whom a source drains; wait: seconds that a take waits for the first message at most."""
 
     source: str
     tracker: str
@@ -117,7 +118,14 @@ class Drain:
         wait = 0.0  # the first answer comes at once, and shows that the source is reachable
         while True:
             self._deliver(self._take(wait))
-            wait = self._terms.wait
+            wait = self._until_the_beat()
+
+    def _until_the_beat(self) -> float:
+        """How long the next take waits for its first message: until the beat that all sources of a tracker share.
+
+        So their empty answers come together, and the tracker wakes once for all of them, not once for each.
+        """
+        return self._terms.wait - time.monotonic() % self._terms.wait
 
     def _recognize(self, greeting: Greeting, opened: Opened) -> None:
         """Say what is strange about the queue, and leave the ledger's last nonce in it where that is missing."""

@@ -77,7 +77,7 @@ def test_the_second_opinion_agrees_where_all_sources_can_be_seen(case: Case) -> 
 # --- how often we look ------------------------------------------------------------------------------------------------
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=25), st.lists(st.floats(0, 1), max_size=12))
 def test_looking_more_often_changes_nothing(case: Case, places: list[float]) -> None:
     """At any moments besides, and just behind each at which it looks anyway: the same lines, the same board."""
@@ -91,7 +91,7 @@ def test_looking_more_often_changes_nothing(case: Case, places: list[float]) -> 
     assert carried(often, BOOKKEEPING) == carried(watch, BOOKKEEPING)
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=25))
 def test_looking_only_when_something_arrives_leads_to_the_same_end(case: Case) -> None:
     """A tracker that sleeps through all its deadlines finds the same, as of the same moments, when it looks again."""
@@ -104,7 +104,7 @@ def test_looking_only_when_something_arrives_leads_to_the_same_end(case: Case) -
     assert kept_runs(seldom) == kept_runs(watch)
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=25))
 def test_looking_again_changes_nothing(case: Case) -> None:
     """The same moment once more: no change, nothing to write, the same wish to be woken."""
@@ -138,7 +138,7 @@ def test_the_wake_up_is_never_past_and_nothing_changes_before_it(case: Case) -> 
 # --- the order of arrival ---------------------------------------------------------------------------------------------
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=20, outages=False, late=False, unnamed=False), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter_for_the_end(case: Case, rng: Any) -> None:
     """The same messages, each up to ten minutes later: the same runs, the same verdicts."""
@@ -175,7 +175,7 @@ def test_catching_up_at_once_leads_to_the_same_end(case: Case) -> None:
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-@examples(50)
+@examples(25)
 @given(cases(most=20))
 def test_an_old_board_is_never_changed(case: Case) -> None:
     """A step that could not be saved is made once more from the board before it."""
@@ -195,7 +195,7 @@ class Remembering(Watch):
         return super().advance(messages, now)
 
 
-@examples(80)
+@examples(50)
 @given(cases(most=25), st.sampled_from([1, 2, 3, 5, 64]))
 def test_folding_again_from_a_checkpoint_is_folding_again_from_the_beginning(case: Case, every: int) -> None:
     """What the ledger forgets of a job's life, a late message does not need."""
@@ -209,7 +209,7 @@ def test_folding_again_from_a_checkpoint_is_folding_again_from_the_beginning(cas
     assert kept_runs(short) == kept_runs(watch)
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=20), st.sampled_from([1, 3, 64]))
 def test_killed_after_any_step_and_resumed_it_ends_in_the_same_board(case: Case, every: int) -> None:
     """“killed and resumed anywhere, it ends in the same board”, with nothing but what the ledger writes down."""
@@ -223,7 +223,7 @@ def test_killed_after_any_step_and_resumed_it_ends_in_the_same_board(case: Case,
     assert kept_runs(resumed) == kept_runs(watch)
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=25), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 5]))
 def test_a_short_history_never_makes_a_board_that_contradicts_itself(case: Case, history: int, every: int) -> None:
     """What comes from before the kept history is folded at its beginning; the counts still add up."""
@@ -235,7 +235,7 @@ def test_a_short_history_never_makes_a_board_that_contradicts_itself(case: Case,
             assert consistent(standing)
 
 
-@examples(60)
+@examples(40)
 @given(cases(most=30))
 def test_every_board_is_consistent(case: Case) -> None:
     """Errors are the sum of the runs' errors, the state is what the runs amount to, and the newest run is kept."""

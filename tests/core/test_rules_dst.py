@@ -145,3 +145,10 @@ def test_a_zone_that_skipped_a_whole_day_expected_no_start_on_it_twice() -> None
         at("2011-12-30 10:00"),
         at("2011-12-30 12:00"),
     ]
+
+
+def test_a_start_moved_into_the_next_day_is_still_the_first_expected() -> None:
+    """Known since the first moment of the 31st in Samoa, which is when the 30th's start is expected."""
+    story = Story(daily("02:00", zone="Pacific/Apia"), known_since="2011-12-30 10:00")
+
+    assert story.standing.expected == at("2011-12-30 10:00")

@@ -52,6 +52,23 @@ def test_the_history_behind_a_late_message_is_written_anew() -> None:
     ]
 
 
+def test_a_message_of_a_deadlines_moment_comes_before_it_however_late_it_arrives() -> None:
+    """Another message of that very moment was heard in time; the end arrives when the timeout has counted."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("NOTE", at=105).passes(to=105.5)
+    assert story.runs[0].timeouts == 1
+
+    story.hears("SUCCESS", at=105, arrives=106)
+
+    assert story.runs[0].timeouts == 0
+
+
+def test_every_message_and_every_deadline_has_its_number() -> None:
+    """By it the ledger knows what a refold writes anew: two messages, three timeouts, a note."""
+    story = Story(cyclic()).hears("STARTED", at=0).passes(to=305).hears("SUCCESS", at=306).hears("NOTE", at=307)
+
+    assert story.standing.serial == 6
+
+
 def test_a_late_start_belongs_before_the_end_that_was_heard_without_it() -> None:
     """Heard first of all was the end; with the start of 0 it is one run, due at 600 and not at 650."""
     story = Story(cyclic()).hears("SUCCESS", at=50).hears("STARTED", at=0, arrives=60).passes(to=605)

@@ -121,8 +121,8 @@ def test_a_source_whose_jobs_can_be_judged_again_is_told() -> None:
 
     found = told_in(story)
 
-    assert heads(found)[1:] == [("LOAD__P", "DELAYED", 2), ("source_app1", "RUNNING", 0)]
-    assert found[-1].text.startswith("reachable since 2025-06-11 00:10:05: its jobs can be judged again")
+    assert heads(found)[1:] == [("LOAD__P", "DELAYED", 2), ("source_app1", "REACHABLE", 0)]
+    assert found[-1].text == "REACHABLE since 2025-06-11 00:11:40: the jobs of app1 can be judged again"
 
 
 def test_an_alarm_that_stays_through_an_outage_is_told_once() -> None:

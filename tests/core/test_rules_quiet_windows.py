@@ -6,6 +6,8 @@ UTC, 3,600 to 7,200 seconds after midnight, unless it says otherwise.
 
 from story import HOUR, Story, at, cyclic, quiet
 
+from job_tracker.core.schedule import quiet_window
+
 NIGHT = quiet("01:00", "02:00")
 BEGIN, END = HOUR, 2 * HOUR
 
@@ -51,6 +53,14 @@ def test_an_interval_not_shorter_than_the_hours_outside_is_missed_at_the_windows
     """“if interval + L + G is not shorter than those hours outside, to the window's end + G”: 23 h are outside."""
     job = cyclic(interval=23 * HOUR - 5, timeout=HOUR, quiet=NIGHT)
     story = Story(job, known_since=BEGIN - 23 * HOUR).passes(to=END + 5)
+
+    assert story.lines == [(END + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+
+
+def test_an_interval_longer_than_the_hours_outside_is_missed_at_the_windows_end_too() -> None:
+    """A job that runs once a week is late when it is late, not a week after."""
+    job = cyclic(interval=7 * 24 * HOUR, timeout=HOUR, quiet=NIGHT)
+    story = Story(job, known_since=BEGIN + 60 - 7 * 24 * HOUR).passes(to=END + 5)
 
     assert story.lines == [(END + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
 
@@ -106,6 +116,15 @@ def test_a_window_may_wrap_midnight() -> None:
     story = Story(cyclic(quiet=quiet("23:00", "01:00"))).passes(to=HOUR + 605)
 
     assert story.lines == [(HOUR + 605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+
+
+def test_a_window_that_wraps_midnight_is_quiet_behind_it_on_every_day() -> None:
+    """The day before is looked at on even and on odd days."""
+    job = cyclic(quiet=quiet("23:00", "01:00"))
+
+    windows = [quiet_window(job, at(day * 24 * HOUR + 600)) for day in range(4)]
+
+    assert windows == [(at(day * 24 * HOUR - HOUR), at(day * 24 * HOUR + HOUR)) for day in range(4)]
 
 
 def test_a_window_that_wraps_midnight_is_quiet_before_it_too() -> None:

@@ -261,6 +261,15 @@ def test_deadlines_that_the_source_before_had_covered_stay_covered() -> None:
     ]
 
 
+def test_a_deadline_that_turns_up_where_the_source_before_was_drained_is_judged() -> None:
+    """app1 was drained up to 300 when app2, not drained since 100, tells of a start at 10: it was too long at 115."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("NOTE", at=0).source_vanishes(at=100, source="app2")
+
+    story.hears("STARTED", at=10, arrives=300, source="app2")
+
+    assert story.shown == ("TIMEOUT", 2, 2, 0)
+
+
 def test_a_source_that_is_no_longer_configured_holds_nothing_up() -> None:
     """The job's last source was removed: it belongs to all again, and they are drained."""
     story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=0, source="app2")

@@ -1,6 +1,6 @@
 """The rule by which an end or an error finds the run that it speaks of, and what it means where there is none."""
 
-from story import Story, cyclic, daily
+from story import Story, at, cyclic, daily, said
 
 
 def ids(story: Story) -> list[tuple[str | None, str]]:
@@ -34,12 +34,31 @@ def test_with_an_id_a_run_that_was_let_go_long_ago_is_found() -> None:
 def test_with_an_id_a_run_let_go_in_the_same_step_is_found() -> None:
     """After a catch-up all of it arrives at once, and the archive does not know it yet."""
     story = Story(cyclic(interval=3600))
-    messages = [("STARTED", 10, "a"), ("SUCCESS", 11, "a"), ("STARTED", 20, "b"), ("SUCCESS", 21, "b")]
-    story.hears_at_once(
-        100, *({"event": e, "timestamp": 1_749_600_000 + s, "run": r} for e, s, r in [*messages, ("ERROR", 30, "a")])
-    )
+    words = [("STARTED", 10, "a"), ("SUCCESS", 11, "a"), ("STARTED", 20, "b"), ("SUCCESS", 21, "b"), ("ERROR", 30, "a")]
+
+    story.hears_at_once(100, *(said(event, moment, run=run) for event, moment, run in words))
 
     assert ids(story) == [("a", "badly"), ("b", "well")]
+
+
+def test_with_an_id_the_newest_of_this_step_goes_before_one_that_was_kept() -> None:
+    """The archive knows the first a, and this step has seen a second one come and go."""
+    story = Story(cyclic(interval=3600)).hears("STARTED", at=0, run="a").hears("SUCCESS", at=1, run="a")
+    words = [("STARTED", 10, "a"), ("SUCCESS", 11, "a"), ("STARTED", 20, "b"), ("SUCCESS", 21, "b"), ("ERROR", 30, "a")]
+
+    story.hears_at_once(100, *(said(event, moment, run=run) for event, moment, run in words))
+
+    assert ids(story) == [("a", "well"), ("a", "badly"), ("b", "well")]
+
+
+def test_with_an_id_a_run_is_found_as_this_step_has_left_it() -> None:
+    """Its end was moved to 40 a moment ago, and the error leaves it there."""
+    story = Story(cyclic(interval=3600)).hears("STARTED", at=0, run="a").hears("SUCCESS", at=1, run="a")
+    story.hears("STARTED", at=10, run="b").hears("SUCCESS", at=11, run="b")
+
+    story.hears_at_once(50, said("SUCCESS", 40, run="a"), said("ERROR", 41, run="a"))
+
+    assert (story.runs[0].outcome.value, story.runs[0].ended) == ("badly", at(40))
 
 
 def test_without_id_it_is_the_newest_open_run_with_or_without_id() -> None:

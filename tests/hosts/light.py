@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BASE = Path("/tmp")
+BASE, IN_MEMORY = Path("/tmp"), Path("/dev/shm")
 PREFIX = "job_tracker-lab-"
 MOST_LABS = 100
 FIRST_NET = 100
@@ -294,9 +294,9 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(count: int, *, loopback: bool | None = None) -> Iterator[Lab]:
-    """Some hosts, for as long as the context lasts; loopback: by default only without root."""
-    made = make_lab(owner=me(), loopback=not is_root() if loopback is None else loopback)
+def lab(count: int, *, loopback: bool | None = None, base: Path = BASE) -> Iterator[Lab]:
+    """Some hosts, for as long as the context lasts; loopback: by default only without root; base: where files lie."""
+    made = make_lab(owner=me(), loopback=not is_root() if loopback is None else loopback, base=base)
     try:
         made.up(count)
         yield made
@@ -304,7 +304,7 @@ def lab(count: int, *, loopback: bool | None = None) -> Iterator[Lab]:
         made.down()
 
 
-def make_lab(*, owner: str, loopback: bool) -> Lab:
+def make_lab(*, owner: str, loopback: bool, base: Path = BASE) -> Lab:
     """A lab without hosts; what dead processes left behind is removed first."""
     with locked():
         for left in labs():
@@ -312,7 +312,7 @@ def make_lab(*, owner: str, loopback: bool) -> Lab:
                 opened(left).down()
         taken = {path.name for path in labs()}
         for number in range(MOST_LABS):
-            directory = BASE / f"{PREFIX}{number}"
+            directory = base / f"{PREFIX}{number}"
             if directory.name in taken or Path(f"/sys/class/net/jtl{number}").exists():
                 continue
             with contextlib.suppress(FileExistsError):
@@ -332,7 +332,8 @@ def opened(directory: Path) -> Lab:
 
 def labs() -> list[Path]:
     """The directories of all labs."""
-    return sorted(path for path in BASE.glob(f"{PREFIX}*") if (path / "owner").exists() and os.access(path, os.W_OK))
+    found = [path for base in (BASE, IN_MEMORY) for path in base.glob(f"{PREFIX}*") if (path / "owner").exists()]
+    return sorted(path for path in found if os.access(path, os.W_OK))
 
 
 def is_owned(directory: Path) -> bool:

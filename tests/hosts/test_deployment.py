@@ -46,8 +46,8 @@ JOBS = [job("SYSTEMD", "app1"), job("SYSV", "app2"), job("FAILS", "app1"), job("
 class Site:
     """A tracker host with its sources and their queue, deployed by the playbook."""
 
-    def __init__(self, home: Path, tracker: str, **variables: object) -> None:
-        self.tracker, self.home = tracker, home
+    def __init__(self, snapshot: Path, home: Path, tracker: str, **variables: object) -> None:
+        self.tracker, self.home, self.snapshot = tracker, home, snapshot
         self.queue = str(variables.get("job_tracker_queue", "/home/oracle/oem-status-check/status/msg-queue.sqlite"))
         self.owner = str(variables.get("job_tracker_queue_owner", "oracle"))
         self.inventory = home / f"{tracker}.json"
@@ -64,7 +64,7 @@ class Site:
         """Run the playbook."""
         program = Path(sys.executable).with_name("ansible-playbook")
         command = [str(program), "-i", str(self.inventory), "setup.yml", *words, "-e", json.dumps(variables)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(command, cwd=self.snapshot, capture_output=True, text=True, timeout=900, check=False)
         (self.home / "last_play.log").write_text(done.stdout + done.stderr)
         return done
 
@@ -103,15 +103,21 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def wheelhouse() -> Path:
-    """What `make wheelhouse` makes."""
-    path = ROOT / "dist" / "wheelhouse"
-    subprocess.run([sys.executable, "deploy/wheelhouse.py", str(path)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is deployed: a copy with its wheelhouse, so that working on the sources meanwhile changes nothing."""
+    path = tmp_path_factory.mktemp("snapshot")
+    for name in ("pyproject.toml", "LICENSE", "setup.yml", "ansible.cfg"):
+        shutil.copy(ROOT / name, path)
+    for name in ("job_tracker", "deploy", "roles", "init.d"):
+        shutil.copytree(ROOT / name, path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "deploy/wheelhouse.py", "dist/wheelhouse"], cwd=path, check=True, capture_output=True
+    )
     return path
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterator[dict[str, Site]]:
+def sites(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> Iterator[dict[str, Site]]:
     """Two trackers, each with a queue of its own on the same two source hosts."""
     assert not REASON, REASON
     nspawn.down()
@@ -119,7 +125,10 @@ def sites(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterato
         nspawn.up("em:systemd", "old:sysv", "app1:systemd", "app2:sysv")
         home = tmp_path_factory.mktemp("sites")
         other = {"job_tracker_queue": "/var/lib/jobqueue/queue/queue.sqlite", "job_tracker_queue_owner": "batch"}
-        yield {"em": Site(home, "em"), "old": Site(home, "old", job_tracker_tasks_dir="", **other)}
+        yield {
+            "em": Site(snapshot, home, "em"),
+            "old": Site(snapshot, home, "old", job_tracker_tasks_dir="", **other),
+        }
     finally:
         nspawn.down()
 
@@ -340,13 +349,13 @@ def test_a_link_cut_over_a_deadline_is_no_missed_start(sites: dict[str, Site]) -
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> Path:
     """A copy of the sources, to be changed."""
     path = tmp_path_factory.mktemp("copy")
     for name in ("pyproject.toml", "LICENSE"):
-        shutil.copy(ROOT / name, path)
+        shutil.copy(snapshot / name, path)
     for name in ("job_tracker", "deploy"):
-        shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(snapshot / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
     return path
 
 
