@@ -26,6 +26,7 @@ INTERVAL, COUNTS_FROM, DAILY_START = (
     "cyclic_interval_counts_from",
     "daily_start_time_in_hh:mm",
 )
+GRACE = "controller_message_grace_period_in_sec"
 MAX_DELAY, MAX_EARLY = "start_max_delay_in_hh:mm:ss", "start_max_early_in_hh:mm:ss"
 PACKAGED_HANDLER = Path(__file__).parent.parent / "onhost" / "message-queue.py"
 
@@ -176,8 +177,11 @@ class Settings(Section):
             if given.get(key) is not None and given.get(other) is None:
                 yield key, f"needs {other} beside it"
         quiet = self.quiet
-        if quiet and (quiet.begin - quiet.end) % (24 * 60) < 60:
+        outside = DAY if quiet is None else (quiet.begin - quiet.end) % (24 * 60) * MINUTE
+        if outside < 60 * MINUTE:
             yield QUIET_UNTIL, "the quiet window leaves less than one hour a day outside it"
+        elif quiet and self.grace_microseconds >= outside:
+            yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
         yield from self._alike("start_keyword", "error_keyword", "end_keyword")
         yield from self._alike("log_file", "view_file", "store_file")
 

@@ -9,9 +9,13 @@ from typing import Any
 
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode
+from job_tracker.core.schedule import DAY
 from job_tracker.errors import BadMessage
 
 UID_LIMIT = 200
+
+OLDEST = 5 * 365 * DAY
+"""How far back a message may lie when it is heard: by a clock that stands in 1970 a job would be judged for decades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
             unmatched.append(Unmatched(source=source, received=received, reason=str(bad), element=element))
             continue
         drifting = drifting or message.moment != message.claimed
-        reason = why_not(jobs, message)
+        reason = why_not(jobs, message) or too_old(message)
         if reason is None:
             messages.append(message)
         else:
@@ -74,6 +78,13 @@ def why_not(jobs: Jobs, message: Message) -> str | None:
     if job.sources and message.source not in job.sources:
         return f"only {', '.join(job.sources)} may speak for this job"
     return None
+
+
+def too_old(message: Message) -> str | None:
+    """Why a message is not judged although it belongs to a job, None if it is."""
+    if message.moment >= message.received - OLDEST:
+        return None
+    return f"its timestamp lies more than {OLDEST // DAY // 365} years back; is the clock of its host right?"
 
 
 def uid_of(element: Any) -> str:

@@ -139,3 +139,15 @@ def test_a_source_whose_messages_are_in_time_is_not_drifting() -> None:
 def test_an_unmatched_message_too_far_ahead_shows_the_drift_too() -> None:
     """The clock is the host's, whatever job spoke."""
     assert taken(element(at=6, job="NOBODY")).drifting == {"app1"}
+
+
+def test_a_message_from_a_clock_that_stands_in_1970_is_kept_aside() -> None:
+    """Its job would be judged, deadline by deadline, over more than half a century."""
+    kept = taken(element(timestamp=17.0)).unmatched[0]
+
+    assert kept.reason == "its timestamp lies more than 5 years back; is the clock of its host right?"
+
+
+def test_a_message_of_four_years_ago_is_still_judged() -> None:
+    """A queue that was forgotten for long is caught up with all the same."""
+    assert len(taken(element(at=-4 * 365 * 86_400)).messages) == 1

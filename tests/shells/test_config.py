@@ -987,3 +987,13 @@ def test_an_unknown_zone_of_the_host_is_recommended_to_be_named(monkeypatch: pyt
 
     assert any(text.startswith("global_config: time_zone: ") for text in read({}).recommendations)
     assert not any("time_zone" in text for text in read({"global_config": {"time_zone": "UTC"}}).recommendations)
+
+
+def test_a_grace_as_long_as_the_hours_outside_the_quiet_window_is_a_fault() -> None:
+    """Every deadline would land in the next window again, for ever."""
+    given = {QUIET_FROM: "01:00", QUIET_UNTIL: "02:00", "controller_message_grace_period_in_sec": 23 * 3600}
+
+    assert [fault for fault in faults({"global_config": given}) if "grace" in fault] == [
+        "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet window, "
+        "so that no deadline would ever pass"
+    ]
