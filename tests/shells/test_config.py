@@ -994,6 +994,6 @@ def test_a_grace_as_long_as_the_hours_outside_the_quiet_window_is_a_fault() -> N
     given = {QUIET_FROM: "01:00", QUIET_UNTIL: "02:00", "controller_message_grace_period_in_sec": 23 * 3600}
 
     assert [fault for fault in faults({"global_config": given}) if "grace" in fault] == [
-        "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet window, "
-        "so that no deadline would ever pass"
+        "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet "
+        "window, so that no deadline would ever pass"
     ]
