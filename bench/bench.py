@@ -69,8 +69,10 @@ def measured(name: str, base: Path) -> Iterator[Row]:
 
 def surroundings(base: Path) -> str:
     """What the figures depend on."""
+    memory = default_base()
     return (
-        f"files in {base} ({file_system(base)}), {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"files in {base} ({file_system(base)}), state files in {memory} ({file_system(memory)}); "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n"
     )
 

@@ -101,7 +101,8 @@ def configuration(lab: light.Lab, hosts: Sequence[light.Host], home: Path, **fur
 
 @contextmanager
 def tracker(lab: light.Lab, hosts: Sequence[light.Host], **further: Any) -> Iterator[Running]:
-    """A tracker that is connected to all hosts."""
+    """A tracker that is connected to all hosts, which have new queues: the tracker before would be in its way."""
+    renew(hosts)
     with started(lab, hosts, **further) as running:
         try:
             wait_for(lambda: running.connected() == len(hosts), "connections", running.process)
@@ -109,6 +110,12 @@ def tracker(lab: light.Lab, hosts: Sequence[light.Host], **further: Any) -> Iter
         except GaveUpError:
             print((running.home / "job_tracker.log").read_text()[-2000:])
             raise
+
+
+def renew(hosts: Sequence[light.Host]) -> None:
+    """Give hosts new queues."""
+    for host in hosts:
+        host.queue.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -205,37 +212,46 @@ def is_empty(queue: sqlite3.Connection) -> bool:
 
 
 def latencies(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
-    """From the call of `add` on a host (its timestamp) to the changed state file (its moment of change)."""
-    taken: list[float] = []
+    """From the call of `add` on a host to the changed state file, with all well, and with one host that hangs."""
+    hung, *others = hosts
     with tracker(lab, hosts) as running:
         time.sleep(2.0)  # the start's own work
-        for turn in range(LATENCY_TRIES):
-            host = hosts[turn % len(hosts)]
-            name = job_name(host, turn // len(hosts) % JOBS_PER_HOST)
-            state = running.home / "run" / f"job_tracker.{name}__P.state"
-            before = state.stat().st_mtime_ns
-            event = "SUCCESS" if turn // len(hosts) >= JOBS_PER_HOST else "STARTED"
-            called = time.time()
-            host.tool("add", "--instance", "P", "--job", name, "--event", event)
-            wait_for(lambda state=state, before=before: state.stat().st_mtime_ns != before, "a state file")
-            taken.append(state.stat().st_mtime_ns / 1e9 - called)
-    middle, worst = median(taken) * 1000, percentile(taken, 0.99) * 1000
+        well = list(latencies_of(running, others, "STARTED"))
+        hung.signal(signal.SIGSTOP, "message-queue.py")
+        beside = list(latencies_of(running, others, "SUCCESS"))
+        hung.signal(signal.SIGCONT, "message-queue.py")
     bare = median(list(start_times())) * 1000
-    yield Row(
-        figure=f"(b) add to state file, {len(hosts)} hosts connected, median of {len(taken)}",
-        measured=f"{middle:.1f} ms",
-        target="< 60 ms",
-        comparison=f"of which {bare:.0f} ms are the start and the end of a Python",
-        met=middle < 60,
-        values={"median_ms": middle},
-    )
-    yield Row(
-        figure="(b) the same, 99th percentile",
-        measured=f"{worst:.1f} ms",
-        target="< 250 ms",
-        met=worst < 250,
-        values={"p99_ms": worst},
-    )
+    alone = f"of which {bare:.0f} ms are the start and the end of a Python"
+    for name, taken, remark in (("", well, alone), (", while one of them hangs", beside, "")):
+        middle, worst = median(taken) * 1000, percentile(taken, 0.99) * 1000
+        yield Row(
+            figure=f"(b) add to state file, {len(hosts)} hosts{name}: median of {len(taken)}",
+            measured=f"{middle:.1f} ms",
+            target="< 60 ms",
+            comparison=remark,
+            met=middle < 60,
+            values={"median_ms": middle},
+        )
+        yield Row(
+            figure="(b) the same, 99th percentile",
+            measured=f"{worst:.1f} ms",
+            target="< 250 ms",
+            met=worst < 250,
+            values={"p99_ms": worst},
+        )
+
+
+def latencies_of(running: Running, hosts: Sequence[light.Host], event: str) -> Iterator[float]:
+    """Seconds for one message after the other, each of another host and job."""
+    for turn in range(LATENCY_TRIES):
+        host, number = hosts[turn % len(hosts)], turn // len(hosts) % JOBS_PER_HOST
+        name = job_name(host, number)
+        state = running.home / "run" / f"job_tracker.{name}__P.state"
+        before = state.stat().st_mtime_ns
+        called = time.time()
+        host.tool("add", "--instance", "P", "--job", name, "--event", event)
+        wait_for(lambda state=state, before=before: state.stat().st_mtime_ns != before, "a state file")
+        yield state.stat().st_mtime_ns / 1e9 - called
 
 
 def start_times() -> Iterator[float]:
@@ -249,6 +265,7 @@ def start_times() -> Iterator[float]:
 def backlog(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
     """A queue that grew while the tracker was away: from its first answer to the empty queue."""
     host = hosts[0]
+    renew([host])
     lines = [
         json.dumps(
             {"instance": "P", "job": job_name(host, n // 2 % JOBS_PER_HOST), "event": ("STARTED", "SUCCESS")[n % 2]}

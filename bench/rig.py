@@ -50,8 +50,8 @@ class Place:
         self.home, self.jobs = home, jobs
         self.queue, self.store = home / "queue.sqlite", home / "store.sqlite"
         self.wake = home / "queue.sqlite.wake"
-        self.run_dir, self.log, self.config = home / "run", home / "job_tracker.log", home / "job_tracker.cfg"
-        self.run_dir.mkdir()
+        self.log, self.config = home / "job_tracker.log", home / "job_tracker.cfg"
+        self.run_dir = Path(tempfile.mkdtemp(prefix="bench-run-", dir=default_base()))  # as /run: always in memory
         self.config.write_text(json.dumps(self._configuration()), encoding="utf-8")
 
     def _configuration(self) -> Json:
@@ -128,7 +128,11 @@ def place(base: Path, *, jobs: int) -> Iterator[Place]:
     """A place of its own, removed afterwards."""
     home = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
     try:
-        yield Place(home, jobs=jobs)
+        where = Place(home, jobs=jobs)
+        try:
+            yield where
+        finally:
+            shutil.rmtree(where.run_dir, ignore_errors=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -128,10 +128,11 @@ class StatusFiles:
     def services(self, lines: Iterable[str], *, written: float, stale_after: float) -> None:
         """Rename the services file into place; state files that could not be written before are tried again too."""
         text = services_text(lines, written=written, stale_after=stale_after)
+        before, self._identity = self._identity, None  # one that was missing may come back with the same number
         with _reported(self._run_dir), _directory(self._run_dir) as directory:
-            if _identity(directory) != self._identity:  # it was removed and made anew: nothing of ours is in it
+            self._identity = _identity(directory)
+            if self._identity != before:  # it was removed and made anew: nothing of ours is in it
                 self._pending = dict.fromkeys(self._wanted)
-                self._identity = _identity(directory)
             _publish_in(directory, SERVICES_FILE, text, 0o644)
             self._flush(directory)
 

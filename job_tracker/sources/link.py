@@ -9,6 +9,7 @@ Here the socket blocks once the link stands, and whoever ends it shuts the socke
 
 import logging
 import socket
+from contextlib import suppress
 from typing import Any
 
 import paramiko
@@ -100,8 +101,10 @@ class Link(paramiko.Transport):
         """End it at once, and its thread with it."""
         if isinstance(self._stream, socket.socket):
             Lifeline.shut(self._stream)
-        self.close()
-        self._stream.close()
+        for close in (self.close, self._stream.close):
+            # A channel says good-bye to a bastion when it is closed, which may be gone.
+            with suppress(paramiko.SSHException, EOFError, OSError):
+                close()
         if self.ident is not None:
             self.join(ENDING_SECONDS)
 

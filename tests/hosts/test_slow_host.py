@@ -73,6 +73,6 @@ def test_one_that_hangs_delays_no_other(tmp_path: Path, lab: light.Lab, how: str
         tracker.wait_for_contact()
         lost = [line for line in tracker.logged().splitlines() if "contact=unreachable" in line]
 
-    assert max(at_once, later) < 2 * before + 0.2, (before, at_once, later)
+    assert max(at_once, later) < 2 * before + 0.5, (before, at_once, later)
     assert lost
     assert all(f"source={hung.name} " in line for line in lost), lost

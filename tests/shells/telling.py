@@ -149,8 +149,7 @@ class Tracker:
         self.loop.notifying.begin(config, self.loop.board, self.moment)
         self.loop.monitoring.begin(self.loop.board, self.moment)
         publishing.rebuild(self.loop.board, self.loop.watermarks, self.moment)
-        for name in config.jobs.sources:
-            self.loop.begin_source(name)
+        self.loop.fleet.begin(config, {})
 
     def restart(self) -> None:
         """Stop, and begin anew with what is kept."""
