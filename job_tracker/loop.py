@@ -105,8 +105,8 @@ class Loop:
         self.unsaved = []
         self.board = made.board
         self.supervisor.alive()
-        self.monitoring.tell(made, self.board, begun, self.now())
         self.confirm(deliveries)
+        self.monitoring.tell(made, self.board, begun, self.now())
         longest = begun + self.config.settings.interval_microseconds
         told = self.tell(self.now())
         published = self.publishing.publish(made, self.board, self.watermarks, self.now())

@@ -240,6 +240,8 @@ class Lab:
             names = [line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.strip()]
             ip(*(f"netns delete {name}" for name in names if name.startswith(f"{self.bridge}-")), force=True)
             ip(f"link delete {self.bridge}", force=True)
+        for place in mounted_below(self.directory):
+            run("umount", "--lazy", place, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def found(self) -> Iterator[Host]:
@@ -348,6 +350,12 @@ def is_owned(directory: Path) -> bool:
 def me() -> str:
     """This process, told from any that gets its number later."""
     return f"{os.getpid()} {started_at(os.getpid())}"
+
+
+def mounted_below(directory: Path) -> list[str]:
+    """What a test has mounted there and not taken away."""
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [place for place in reversed(places) if place.startswith(f"{directory}/")]
 
 
 def started_at(pid: int) -> str:
