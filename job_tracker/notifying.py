@@ -107,9 +107,7 @@ class Notifying:
             if not self.is_current:
                 self._become_current(board, now)
             self._take_receipt(now)
-            if self.unmarked:
-                self.ledger.outbox.delivered(self.unmarked)
-                self.unmarked = []
+            self._mark()
         except StoreFailed as failure:
             log.debug("outbox not written, it is tried again error=%s", failure)
             return now + MICROSECONDS
@@ -144,8 +142,7 @@ class Notifying:
         self.courier.stop()
         try:
             self._take_receipt(0)
-            if self.unmarked:
-                self.ledger.outbox.delivered(self.unmarked)
+            self._mark()
         except StoreFailed as failure:
             log.warning("outbox not written, what was delivered last is delivered again error=%s", failure)
 
@@ -186,8 +183,16 @@ class Notifying:
         if receipt.problem and carried and self.is_wanted:
             self.waiting[subject] = carried + self.waiting.pop(subject, [])  # behind the others, before its own
         self.unmarked += [] if receipt.problem else [each.id for each in carried]
+        if not self.unmarked:
+            self.ledger.outbox.carried = ("", 0)
         self._log(receipt)
         self.pauses.note(subject, receipt.problem, now, others=any(each != subject for each in self.waiting))
+
+    def _mark(self) -> None:
+        if self.unmarked:
+            self.ledger.outbox.delivered(self.unmarked)
+            self.unmarked = []
+            self.ledger.outbox.carried = ("", 0)
 
     def _log(self, receipt: Receipt) -> None:
         """An outage is one line when it begins, and one when it ends."""
@@ -208,6 +213,7 @@ class Notifying:
         for subject in self.waiting:
             if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
                 self.carrying = self.waiting.pop(subject)
+                self.ledger.outbox.carried = (subject, self.carrying[-1].id)
                 return self._errand(self._notification(subject, self.carrying, board))
         return None
 

@@ -2,7 +2,8 @@
 
 Rule: a notification is written in the transaction of the change it tells of, and removed in a later one, after the
 delivery; between the two it may be delivered a second time, but never not at all.
-Rule: it is bounded; the oldest that a newer one of the same subject supersedes goes first, the newest of one never.
+Rule: it is bounded; the oldest that a newer one of the same subject supersedes goes first, the newest of one never,
+and none that is being delivered: it would be told, and counted as forgotten as well.
 """
 
 import sqlite3
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from job_tracker.store.codec import Row
 
 MOST = 10_000
-"""Rows kept, unless more subjects than that have something to tell."""
+"""Rows kept, besides those being delivered; more only where more subjects than that have something to tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +35,17 @@ class Waiting:
 
 
 class Outbox:
-    """The two tables, on the ledger's connection.  trims: how often rows had to go."""
+    """The two tables, on the ledger's connection.  trims: how often rows had to go.
+
+    carried: the subject that is being delivered, and the id up to which its rows are.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], most: int = MOST
     ) -> None:
         self._connection, self._transaction, self.most = connection, transaction, most
         self.trims = 0
+        self.carried: tuple[str, int] = ("", 0)
 
     def put(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
         """Write (job, at, state, status, text) rows and what is told with them, in the caller's transaction."""
@@ -93,13 +98,14 @@ class Outbox:
             return
         self.trims += 1
         excess = count - self.most * 9 // 10  # not one at a time, which would look at all of them each time
-        newest = "SELECT max(id) FROM outbox GROUP BY job"
         surplus = self._connection.execute(
-            f"SELECT id, job, superseded FROM outbox WHERE id NOT IN ({newest}) ORDER BY id LIMIT ?",  # noqa: S608 - ours
-            (excess,),
+            "SELECT id, job, superseded FROM outbox WHERE NOT (job = ? AND id <= ?)"
+            " AND id NOT IN (SELECT max(id) FROM outbox GROUP BY job) ORDER BY id LIMIT ?",
+            (*self.carried, excess),
         ).fetchall()
         self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id, _, _ in surplus))
         self._connection.executemany(
-            "UPDATE outbox SET superseded = superseded + ? WHERE id = (SELECT min(id) FROM outbox WHERE job = ?)",
-            ((superseded + 1, job) for _, job, superseded in surplus),
+            "UPDATE outbox SET superseded = superseded + ? WHERE id = "
+            "(SELECT min(id) FROM outbox WHERE job = ? AND NOT (job = ? AND id <= ?))",
+            ((superseded + 1, job, *self.carried) for _, job, superseded in surplus),
         )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -470,13 +471,14 @@ def test_the_outbox_is_bounded_and_never_loses_the_newest_of_a_job(tmp_path: Pat
     for number in range(60):
         tracker.moment += MICROSECONDS
         tracker.hears((number, "BUSY", "SUCCESS" if number % 2 else "ERROR"))
+    carried = {each.id for each in tracker.loop.notifying.carrying}
     kept = tracker.loop.ledger.outbox.waiting()
     tracker.until(lambda: not tracker.loop.notifying.courier.busy)
     receiver.come()
     tracker.until(tracker.settled, passing=1)
     tracker.close()
 
-    assert len(kept) <= 20
+    assert len([each for each in kept if each.id not in carried]) <= 20
     assert {each.job for each in kept} == {"BUSY__P", "CALM__P"}
     assert kept[-1].at == (T0 + 59) * MICROSECONDS
     (busy,) = told_of(receiver.events, "BUSY")
@@ -484,6 +486,47 @@ def test_the_outbox_is_bounded_and_never_loses_the_newest_of_a_job(tmp_path: Pat
     in_text = busy.text.partition("meanwhile: ")[2]
     assert int(in_text.split()[0]) + in_text.count("2025-") == 59
     assert len(told_of(receiver.events, "CALM")) == 1
+
+
+@pytest.mark.parametrize("ending", [0, 1], ids=["it arrives", "it fails"])
+def test_what_is_being_delivered_is_not_let_go(tmp_path: Path, ending: int) -> None:
+    """The outbox overflows while the command is under way: each change is told once or counted once, never both."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    text = tmp_path / "text"
+    script = f"cat >>{text}; echo >>{text}; read code <{gate}; exit $code"
+    config = write_config(tmp_path, [job("BUSY"), job("CALM")], notification_command=["/bin/sh", "-c", script])
+    tracker = Tracker(config)
+    tracker.loop.ledger.outbox.most = 20
+
+    def busy(first: int, last: int) -> None:
+        for number in range(first, last):
+            tracker.moment += MICROSECONDS
+            tracker.hears((number, "BUSY", "SUCCESS" if number % 2 else "ERROR"))
+
+    def answer(code: int) -> None:
+        notifying = tracker.loop.notifying
+        carried = tracker.until(lambda: notifying.carrying, passing=1)
+        gate.write_text(f"{code}\n")
+        tracker.until(lambda: notifying.carrying is not carried)
+
+    tracker.hears((0, "CALM", "ERROR"))
+    busy(0, 12)
+    answer(0)
+    tracker.until(lambda: len(tracker.loop.notifying.carrying) == 12)
+    busy(12, 60)
+    kept = tracker.loop.ledger.outbox.waiting()
+    answer(ending)
+    answer(0)
+    tracker.until(tracker.settled, passing=1)
+    tracker.close()
+    counted = [line.partition("meanwhile: ")[2] for line in text.read_text().splitlines()]
+
+    assert len(kept) <= 20
+    _calm, carried, *_again, last = counted
+    assert carried.count("2025-") == 11
+    forgotten = int(last.split()[0])
+    assert forgotten + last.count("2025-") == (47 if not ending else 59)
 
 
 def test_what_could_not_be_stored_is_told_once_it_is(
