@@ -33,6 +33,9 @@ from job_tracker.supervisor import Supervisor
 log = logging.getLogger("job_tracker")
 
 ELEMENTS_PER_CYCLE = 20_000
+DEADLINES_PER_CYCLE = 20_000
+"""About a second of it, so that the service manager hears of us while an absence of months is caught up with."""
+
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds until the ledger is tried again."""
 
@@ -96,13 +99,15 @@ class Loop:
         deliveries = self.hear()
         intakes = [(delivery, self.read(delivery)) for delivery in deliveries]
         messages = [message for _, intake in intakes for message in intake.messages]
-        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger)
+        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger, DEADLINES_PER_CYCLE)
         self.supervisor.alive()  # a step over a long absence takes its time, and so do the writes
-        if not self.save(made, intakes, begun):
+        heard = intakes if made.heard else []
+        if not self.save(made, heard, begun):
             self.unsaved = deliveries
             self.monitoring.write_services(self.now())
             return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
-        self.unsaved = []
+        self.unsaved = [] if made.heard else deliveries
+        deliveries = [delivery for delivery, _ in heard]
         self.board = made.board
         self.supervisor.alive()
         self.confirm(deliveries)

@@ -36,27 +36,38 @@ class Step:
     """What a step made: the new board, the changes in the order they were found, what to write, when to wake.
 
     records: by job.  wake: microseconds, None if nothing but a message can change anything.
+    heard: whether the messages were; if not, there was so much to judge before the first that it stopped there, and
+    they are to be given to the next step.
     """
 
     board: Board
     changes: tuple[Change, ...]
     records: Mapping[str, Record]
     wake: int | None
+    heard: bool
 
 
 def step(
-    board: Board, jobs: Jobs, messages: Iterable[Message], watermarks: Watermarks, now: int, archive: Archive
+    board: Board,
+    jobs: Jobs,
+    messages: Iterable[Message],
+    watermarks: Watermarks,
+    now: int,
+    archive: Archive,
+    most: int | None = None,
 ) -> Step:
     """Let messages and deadlines speak in the order of their moments, up to now.
 
     messages: of configured jobs, from sources that may speak for them, each heard for the first time.
+    most: deadlines after which it stops, before the first message or behind the last, to go on with the next step: an
+    absence of months, or a clock set ahead by years, holds more of them than fit into the memory or into a minute.
     """
     # a watermark ahead of the clock was set by a clock that ran wrong: nobody has looked that far
     drained = {source: moment for source, moment in board.drained.items() if moment <= now + 1}
     for source, watermark in watermarks.items():
         if watermark.drained is not None:
             drained[source] = max(watermark.drained, drained.get(source, -1))
-    hand = _Hand(board, jobs, MappingProxyType(drained), watermarks, now, archive)
+    hand = _Hand(board, jobs, MappingProxyType(drained), watermarks, now, archive, most)
     return hand.step(sorted(messages, key=lambda message: message.position))
 
 
@@ -71,9 +82,11 @@ class _Hand:
         watermarks: Watermarks,
         now: int,
         archive: Archive,
+        most: int | None,
     ) -> None:
         self.board, self.jobs, self.drained, self.watermarks = board, jobs, drained, watermarks
-        self.now, self.archive = now, archive
+        self.now, self.archive, self.most = now, archive, most
+        self.judged = 0
         self.records: dict[str, Record] = {}
         self.changes: list[Change] = []
         self.agenda: list[tuple[int, int, int, int, str]] = []
@@ -87,21 +100,40 @@ class _Hand:
             self.to_come.setdefault(message.key, []).append(message.moment)
         self.give_to_sources()
         self.find_due()
+        heard = False
         for message in messages:
             while self.agenda and self.agenda[0][0] < message.moment:
+                if self.is_enough and not heard:
+                    return self.made(self.drained_up_to(self.agenda[0][0]), self.now, heard=False)
                 self.judge(*heappop(self.agenda))
             self.hear(message)
+            heard = True
         while self.agenda:
+            if self.is_enough:
+                return self.made(self.drained_up_to(self.agenda[0][0]), self.now)
             self.judge(*heappop(self.agenda))
-        wake = self.look_around()
+        return self.made(self.drained, self.look_around())
+
+    @property
+    def is_enough(self) -> bool:
+        return self.most is not None and self.judged >= self.most
+
+    def drained_up_to(self, moment: int) -> Mapping[str, int]:
+        """What may be believed of the sources while messages behind a moment, or deadlines, are still to come."""
+        before = self.board.drained
+        return {source: max(min(upto, moment + 1), before.get(source, -1)) for source, upto in self.drained.items()}
+
+    def made(self, drained: Mapping[str, int], wake: int, *, heard: bool = True) -> Step:
         touched = {key: record.standing for key, record in self.records.items()}
-        board = self.board.updated(self.jobs, touched, self.drained)
-        wake = min(wake, board.wake_after(self.now))
+        board = self.board.updated(self.jobs, touched, drained)
+        if wake > self.now:
+            wake = min(wake, board.wake_after(self.now))
         return Step(
             board=board,
             changes=tuple(self.changes),
             records=self.records,
             wake=None if wake == NEVER else wake,
+            heard=heard,
         )
 
     def find_due(self) -> None:
@@ -167,6 +199,7 @@ class _Hand:
         standing = self.records[key].standing if key in self.records else self.board.standing(job)
         if (standing.skipped or standing.deadline) != (moment, rank, run):
             return  # a message has moved it since it was planned
+        self.judged += 1
         if standing.skipped is not None:
             record = self.record_of(job)
             before = shown(job, record.standing)

@@ -104,6 +104,20 @@ def test_looking_only_when_something_arrives_leads_to_the_same_end(case: Case) -
     assert kept_runs(seldom) == kept_runs(watch)
 
 
+@examples(60)
+@given(cases(most=25), st.integers(1, 4))
+def test_a_few_deadlines_at_a_time_are_the_same_deadlines(case: Case, most: int) -> None:
+    """However little is judged in one step: the same lines, the same board, and no step that judges more."""
+    watch = Watch(case, patient=True)
+
+    slowly = Watch(case, patient=True, most=most)
+
+    assert slowly.lines == watch.lines
+    assert carried(slowly, HOW_IT_WAS_HEARD) == carried(watch, HOW_IT_WAS_HEARD)
+    assert kept_runs(slowly) == kept_runs(watch)
+    assert all(len(made.changes) <= most for _, _, made, _ in slowly.steps if not made.heard)
+
+
 @examples(40)
 @given(cases(most=25))
 def test_looking_again_changes_nothing(case: Case) -> None:

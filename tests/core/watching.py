@@ -24,6 +24,7 @@ class Watch(Replay):
     """A replay that looks at more moments than it must, or at none but those at which something arrives.
 
     looks: further moments, in microseconds.  patient: wakes are slept through.  archive: made of the first board.
+    most: deadlines of one step; what is left is the next step's.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class Watch(Replay):
         looks: tuple[int, ...] = (),
         patient: bool = False,
         archive: Callable[[Board], Any] = Memory,
+        most: int | None = None,
     ) -> None:
         config, lines, start, until = case
         jobs = jobs_of(json.dumps(config))
         recording = read(map(json.dumps, lines), jobs)
         super().__init__(jobs, recording, begin=_micros(start), until=_micros(until))
-        self.looks, self.patient = sorted(set(looks)), patient
+        self.looks, self.patient, self.most = sorted(set(looks)), patient, most
         self.memory = archive(self.board)
         self.steps: list[tuple[Board, tuple[Message, ...], Step, int]] = []
         self.lines = [_line(change) for change in self.changes()]
@@ -59,6 +61,9 @@ class Watch(Replay):
                 yield from self.advance((), now - 1).changes
             made = self.advance(messages, now)
             yield from made.changes
+            while not made.heard or made.wake == now:
+                made = self.advance(() if made.heard else messages, now)
+                yield from made.changes
             upcoming = [moment for moment in fixed if moment > now][:1]
             if made.wake is not None and not self.patient:
                 upcoming.append(made.wake)
@@ -67,7 +72,7 @@ class Watch(Replay):
     def advance(self, messages: Any, now: int) -> Step:
         """One step of the tracker, remembered."""
         heard, before = tuple(messages), self.board
-        made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory)
+        made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory, self.most)
         self.memory.keep(made.records)
         self.board = made.board
         self.steps.append((before, heard, made, now))

@@ -1,0 +1,89 @@
+"""Catching up: a long absence is judged a part at a time, each of them stored, and a kill in between loses nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telling import Tracker, job, write_config
+
+from job_tracker import loop
+from job_tracker.core.jobs import MICROSECONDS
+
+HOUR = 3600
+
+
+def dead_and_alive(directory: Path) -> Tracker:
+    """One job that never comes and one that comes once; then the tracker sees nothing for three hours."""
+    promise = {"cyclic_interval_in_hh:mm:ss": "00:01:00"}
+    config = write_config(directory, [job("DEAD", **promise), job("ALIVE", **promise)])
+    tracker = Tracker(config)
+    tracker.hears((0, "ALIVE", "SUCCESS"))
+    tracker.moment += 3 * HOUR * MICROSECONDS
+    return tracker
+
+
+def what_is_known(tracker: Tracker) -> dict[str, Any]:
+    """Standings and history, apart from when it was found."""
+    ledger = tracker.loop.ledger
+    jobs = tracker.loop.config.jobs.by_key
+    return {
+        key: (
+            tracker.loop.board.standing(each).missed,
+            tracker.loop.board.standing(each).state,
+            [{name: value for name, value in row.items() if name != "found"} for row in ledger.changes_of(key)],
+            [message.moment for message in ledger.messages_of(key)],
+        )
+        for key, each in jobs.items()
+    }
+
+
+def catch_up(tracker: Tracker) -> int:
+    """Cycle at one moment until nothing is left; how many cycles that took."""
+    cycles = 0
+    while tracker.loop.cycle() <= tracker.moment or tracker.loop.unsaved:
+        cycles += 1
+        assert cycles < 1000
+    return cycles
+
+
+def test_a_long_absence_is_judged_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same board and the same history as in one go, and nothing is confirmed before it was heard."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    at_once, slowly = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
+    late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
+    at_once.hears(late)
+    monkeypatch.setattr(loop, "DEADLINES_PER_CYCLE", 25)
+    slowly.hears(late)
+    waiting = list(slowly.loop.unsaved)
+    cycles = catch_up(slowly)
+    expected, known = what_is_known(at_once), what_is_known(slowly)
+    at_once.close()
+    slowly.close()
+
+    assert waiting
+    assert cycles >= 10
+    assert known == expected
+    assert known["DEAD__P"][0] == 179
+
+
+def test_killed_while_it_catches_up_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged is stored, what was not heard comes again: each start is missed once."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    at_once, killed = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
+    late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
+    at_once.hears(late)
+    monkeypatch.setattr(loop, "DEADLINES_PER_CYCLE", 25)
+    killed.hears(late)
+    half_way = what_is_known(killed)
+    killed.restart()
+    killed.number -= 1
+    killed.hears(late)
+    catch_up(killed)
+    expected, known = what_is_known(at_once), what_is_known(killed)
+    at_once.close()
+    killed.close()
+
+    assert 0 < half_way["DEAD__P"][0] < expected["DEAD__P"][0]
+    assert known == expected
