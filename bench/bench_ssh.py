@@ -212,17 +212,23 @@ def is_empty(queue: sqlite3.Connection) -> bool:
 
 
 def latencies(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
-    """From the call of `add` on a host to the changed state file, with all well, and with one host that hangs."""
-    hung, *others = hosts
+    """From the call of `add` on a host to the changed state file: with all well, one that hangs, one cut off."""
+    odd, *others = hosts
     with tracker(lab, hosts) as running:
         time.sleep(2.0)  # the start's own work
         well = list(latencies_of(running, others, "STARTED"))
-        hung.signal(signal.SIGSTOP, "message-queue.py")
-        beside = list(latencies_of(running, others, "SUCCESS"))
-        hung.signal(signal.SIGCONT, "message-queue.py")
+        odd.signal(signal.SIGSTOP, "message-queue.py")
+        hanging = list(latencies_of(running, others, "SUCCESS"))
+        odd.signal(signal.SIGCONT, "message-queue.py")
+        odd.cut()
+        try:
+            cut_off = list(latencies_of(running, others, "STARTED"))
+        finally:
+            odd.heal()
     bare = median(list(start_times())) * 1000
     alone = f"of which {bare:.0f} ms are the start and the end of a Python"
-    for name, taken, remark in (("", well, alone), (", while one of them hangs", beside, "")):
+    beside = ((", while one of them hangs", hanging, ""), (", while one of them is cut off", cut_off, ""))
+    for name, taken, remark in (("", well, alone), *beside):
         middle, worst = median(taken) * 1000, percentile(taken, 0.99) * 1000
         yield Row(
             figure=f"(b) add to state file, {len(hosts)} hosts{name}: median of {len(taken)}",

@@ -77,11 +77,20 @@ class Monitoring:
             return None
         if report.contact is not view.report.contact or report.notice:
             self._services_at = 0  # that is not to wait for the next interval
-        offset = report.clock_offset
-        grace = self.config.settings.grace_microseconds
+        offset, drifting = report.clock_offset, view.drifting
+        if offset is not None:
+            drifting = abs(offset) > self.config.settings.grace_microseconds
+        if drifting and not view.drifting:
+            log.warning(
+                "clock drifts by more than the grace source=%s ahead=%+.1f s",
+                report.source,
+                (offset or 0) / MICROSECONDS,
+            )
+        elif view.drifting and not drifting:
+            log.info("clock is right again source=%s", report.source)
         self.sources[report.source] = SourceView(
             report=report,
-            drifting=view.drifting if offset is None else abs(offset) > grace,
+            drifting=drifting,
             notice=report.notice or view.notice,
             noticed_at=now if report.notice else view.noticed_at,
         )
@@ -89,8 +98,12 @@ class Monitoring:
 
     def drifted(self, source: str) -> None:
         """A message of this source lay further ahead of our clock than the grace."""
-        if source in self.sources:
-            self.sources[source] = replace(self.sources[source], drifting=True)
+        view = self.sources.get(source)
+        if view is None:
+            return
+        if not view.drifting:
+            log.warning("message dated ahead by more than the grace, it is taken as of now source=%s", source)
+        self.sources[source] = replace(view, drifting=True)
 
     def tell(self, made: Step, board: Board, begun: int, now: int) -> None:
         """Write the lines that changed, each in its file at once, and the services file when it is due."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shlex
@@ -22,7 +23,10 @@ import pytest
 from test_sources import GREETING, SLOW, Box, now, wait_until
 
 from job_tracker import cli
+from job_tracker.config.reading import load
+from job_tracker.core.board import make_board
 from job_tracker.errors import SourceRefused, SourceUnreachable
+from job_tracker.monitoring import Monitoring
 from job_tracker.ports import Contact, Memento, Report
 from job_tracker.screens import sources
 from job_tracker.screens.as_json import in_seconds
@@ -689,6 +693,103 @@ def test_what_an_operator_must_repair_is_said_clearly(there: There, box: Box, na
     assert refused.text.isprintable()
     assert len(refused.text) < 500
     other.empty()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_real_python_2_is_told_from_a_broken_host(there: There, box: Box) -> None:
+    """What it prints itself, when it is given today's handler."""
+    python = python_2()
+    if python is None:
+        assert os.environ.get("CI") != "true", "CI must not skip: no Python 2 on this machine"
+        pytest.skip("no Python 2 on this machine")
+    section = replace(there.section, python=python)
+    there.host.authorize(there.lab.forced(there.host, remote_command(section)))
+    there.source(box, section)
+
+    assert f"Python is too old: {python} on the host is a Python 2" in box.report(Contact.REFUSED).text
+
+
+def python_2() -> str | None:
+    """A Python 2 of this machine."""
+    kept = sorted(Path.home().glob(".pyenv/versions/2.*/bin/python2"))
+    return str(kept[-1]) if kept else shutil.which("python2")
+
+
+def monitoring(directory: Path, section: Section, **keys: object) -> Monitoring:
+    """What tells the monitoring of a source, begun."""
+    (directory / "run").mkdir()
+    path = directory / "job_tracker.cfg"
+    settings = {"time_zone": "UTC", "run_dir": str(directory / "run"), "store_file": str(directory / "s"), **keys}
+    source = {"name": section.name, "hostname": section.hostname, "user": section.user, "key": str(section.key)}
+    source["message_queue"] = section.message_queue
+    path.write_text(json.dumps({"global_config": settings, "source_hosts": [source], "jobs": []}))
+    config = load(path)
+    made = Monitoring(config)
+    made.begin(make_board(config.jobs, {}, {}, now()), now())
+    return made
+
+
+def service_of(directory: Path, name: str) -> str:
+    """The line of a source in the services file."""
+    lines = (directory / "run" / "job_tracker.services").read_text().splitlines()
+    return next(line for line in lines if f" job_source_{name} " in line)
+
+
+def test_a_clock_that_drifts_is_said_in_the_service_and_in_the_log(
+    there: There, box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A host two minutes ahead, and put right: WARN, then well again, and a line of the log for each."""
+    ahead = there.script(
+        "import runpy\n"
+        "real = time.time\n"
+        "time.time = lambda: real() + 120\n"
+        f"sys.argv = ['message-queue.py', '-f', {str(there.host.queue)!r}, 'serve']\n"
+        f"runpy.run_path({str(light.TOOL)!r}, run_name='__main__')\n"
+    )
+    there.host.authorize(there.lab.forced(there.host, ahead))
+    told = monitoring(tmp_path, there.section)
+    caplog.set_level(logging.INFO, "job_tracker")
+
+    drifting = there.source(box)
+    told.report(box.report(Contact.REACHABLE), now())
+    told.write_services(now())
+    line_ahead = service_of(tmp_path, there.section.name)
+    drifting.stop()
+    there.host.authorize(there.lab.forced(there.host))
+    put_right = Box()
+    there.source(put_right)
+    told.report(put_right.report(Contact.REACHABLE), now())
+    told.write_services(now())
+
+    assert re.match(
+        r"1 job_source_\S+ - reachable since .*; clock \+1(19\.[5-9]|20\.[0-5]) s, more than the grace", line_ahead
+    )
+    assert service_of(tmp_path, there.section.name).startswith("0 ")
+    assert [record.getMessage().split(" source=")[0] for record in caplog.records] == [
+        "clock drifts by more than the grace",
+        "clock is right again",
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_source_that_stays_away_becomes_critical(there: There, box: Box, tmp_path: Path) -> None:
+    """WARN when its link is cut, CRIT after the seconds that the configuration names; the reason is in both."""
+    told = monitoring(tmp_path, there.section, source_unreachable_critical_after_in_sec=300)
+    there.source(box, load_timeout=1.0)
+    told.report(box.report(Contact.REACHABLE), now())
+    there.host.cut()
+    try:
+        lost = box.report(Contact.UNREACHABLE)
+    finally:
+        there.host.heal()
+    told.report(lost, now())
+    lines = []
+    for seconds in (0, 299, 300):
+        told.write_services(lost.since + seconds * 1_000_000)
+        lines.append(service_of(tmp_path, there.section.name))
+
+    assert [line[0] for line in lines] == ["1", "1", "2"]
+    assert all("unreachable since" in line and "no complete answer in time" in line for line in lines)
 
 
 def test_the_texts_of_refusals_differ() -> None:
