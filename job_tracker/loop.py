@@ -17,6 +17,7 @@ from job_tracker.config.settings import restart_needed
 from job_tracker.core.board import Board, Watermark, make_board
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.core.messages import Message, Position
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
 from job_tracker.core.tracker import Step, step
@@ -33,8 +34,9 @@ from job_tracker.supervisor import Supervisor
 log = logging.getLogger("job_tracker")
 
 ELEMENTS_PER_CYCLE = 20_000
-DEADLINES_PER_CYCLE = 20_000
-"""About a second of it, so that the service manager hears of us while an absence of months is caught up with."""
+FOLDED_PER_CYCLE = 20_000
+"""Deadlines and refolded messages: a second or two, so that the service manager hears of us while much is caught up
+with."""
 
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds until the ledger is tried again."""
@@ -67,6 +69,7 @@ class Loop:
         self.mementos = ledger.mementos()
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
+        self.heard: set[Position] = set()
         self.stopping = self.reloading = False
         self.board: Board = self.settle(config)
 
@@ -98,19 +101,23 @@ class Loop:
         begun = self.now()
         deliveries = self.hear()
         intakes = [(delivery, self.read(delivery)) for delivery in deliveries]
-        messages = [message for _, intake in intakes for message in intake.messages]
-        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger, DEADLINES_PER_CYCLE)
+        messages = [each for _, intake in intakes for each in intake.messages if each.position not in self.heard]
+        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger, FOLDED_PER_CYCLE)
         self.supervisor.alive()  # a step over a long absence takes its time, and so do the writes
-        heard = intakes if made.heard else []
-        if not self.save(made, heard, begun):
+        if not self.save(made, messages, intakes, begun):
             self.unsaved = deliveries
             self.monitoring.write_services(self.now())
             return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
-        self.unsaved = [] if made.heard else deliveries
-        deliveries = [delivery for delivery, _ in heard]
         self.board = made.board
         self.supervisor.alive()
-        self.confirm(deliveries)
+        if made.unheard:  # what was heard of these deliveries is stored; they are confirmed when all of it is
+            self.unsaved = deliveries
+            self.heard.update(each.position for each in messages)
+            self.heard.difference_update(each.position for each in made.unheard)
+        else:
+            self.unsaved = []
+            self.heard.clear()
+            self.confirm(deliveries)
         self.monitoring.tell(made, self.board, begun, self.now())
         longest = begun + self.config.settings.interval_microseconds
         told = self.tell(self.now())
@@ -140,15 +147,22 @@ class Loop:
         known = self.ledger.known(uids)
         return take_in(self.config.jobs, delivery.source, delivery.elements, delivery.received, known.__contains__)
 
-    def save(self, made: Step, intakes: list[tuple[Delivery, Intake]], now: int) -> bool:
-        """Put a step into the ledger; False: it could not be written, and everything stays as it was."""
+    def save(self, made: Step, messages: Iterable[Message], intakes: list[tuple[Delivery, Intake]], now: int) -> bool:
+        """Put a step into the ledger; False: it could not be written, and everything stays as it was.
+
+        messages: those the step was given.  What it has not heard of them leaves their deliveries to a later step.
+        """
+        taken = {each.uid for each in messages if each.uid}
+        if made.unheard:
+            taken -= {each.uid for each in made.unheard}
+            intakes = []
         unmatched = tuple(each for _, intake in intakes for each in intake.unmatched)
         bringing = [delivery for delivery, _ in intakes if delivery.through]
         if not made.records and not unmatched and not bringing:
             return self.recovered()
         mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
         draft = self.notifying.draft(made)
-        taken = {uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid}
+        taken.update(uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid)
         entry = Entry(
             records=made.records,
             drained=made.board.drained,

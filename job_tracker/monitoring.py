@@ -120,7 +120,8 @@ class Monitoring:
             self._try("state files", lambda: self.files.update(changed))
         self._cycle_began = begun
         due = self._services_at + min(settings.interval_microseconds, LEAST_PAUSE)
-        if now >= min(due, self.wake or due):
+        was_set_back = now < self._services_at  # such a clock must not be waited for
+        if was_set_back or now >= min(due, self.wake or due):
             self.write_services(now)
 
     @property

@@ -55,7 +55,8 @@ class Notifying:
         self.behind: dict[str, int] = {}
         self.heartbeat_at = 0
         self.is_current = False
-        self._reported = ""
+        self._is_reported = False
+        self._heartbeat_problem = ""
         self._trims = 0
 
     @property
@@ -132,10 +133,10 @@ class Notifying:
 
     def complaint(self) -> str:
         """What the daemon's own service says of it; empty while all is well."""
-        if not self.pauses.problem:
-            return ""
         count = sum(map(len, self.waiting.values())) + len(self.carrying)
-        return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}" if count else ""
+        if self.pauses.problem and count:
+            return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}"
+        return f"heartbeat not delivered: {self._heartbeat_problem}" if self._heartbeat_problem else ""
 
     def close(self) -> None:
         """Stop; what was delivered meanwhile is marked, the rest waits for the next start."""
@@ -157,7 +158,9 @@ class Notifying:
             self.stored(draft)
         else:
             outbox.clear()
-            self.told, self.unseen = {}, {}
+            outbox.carried = ("", 0)
+            self.told, self.unseen, self.carrying, self.unmarked = {}, {}, [], []  # the ids will be given out again
+            self.pauses, self._heartbeat_problem = Pauses(), ""
         self._gather(anew=True)
         self.is_current = True
 
@@ -185,8 +188,12 @@ class Notifying:
         self.unmarked += [] if receipt.problem else [each.id for each in carried]
         if not self.unmarked:
             self.ledger.outbox.carried = ("", 0)
-        self._log(receipt)
-        self.pauses.note(subject, receipt.problem, now, others=any(each != subject for each in self.waiting))
+        is_new = receipt.problem not in (*self.pauses.problems.values(), self._heartbeat_problem)
+        if subject == HEARTBEAT:
+            self._heartbeat_problem = receipt.problem
+        if subject != HEARTBEAT or not receipt.problem:  # one that is not taken says nothing of what else may be
+            self.pauses.note(subject, receipt.problem, now)
+        self._log(receipt, is_new=is_new)
 
     def _mark(self) -> None:
         if self.unmarked:
@@ -194,19 +201,21 @@ class Notifying:
             self.unmarked = []
             self.ledger.outbox.carried = ("", 0)
 
-    def _log(self, receipt: Receipt) -> None:
+    def _log(self, receipt: Receipt, *, is_new: bool) -> None:
         """An outage is one line when it begins, and one when it ends."""
         subject = receipt.errand.subject or "heartbeat"
         if not receipt.problem:
             log.debug("notification delivered subject=%s", subject)
-            if self._reported:
+            if self._is_reported and not self.pauses.problem:
                 log.info("notifications are delivered again")
-        elif receipt.problem != self._reported:
+                self._is_reported = False
+        elif is_new:
             log.warning("notification not delivered, it is tried again subject=%s error=%s", subject, receipt.problem)
-        self._reported = receipt.problem
+            self._is_reported = True
 
     def _next(self, board: Board, now: int) -> Errand | None:
         settings = self.config.settings
+        self.heartbeat_at = min(self.heartbeat_at, now + settings.heartbeat_microseconds)  # the clock was set back
         if settings.heartbeat_microseconds and now >= self.heartbeat_at:
             self.heartbeat_at = now + settings.heartbeat_microseconds
             return self._heartbeat(now)
@@ -222,7 +231,7 @@ class Notifying:
         if job is None or not self.behind:
             return False
         since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
-        return any(moment is not None and now - moment < HOLD for moment in since)
+        return any(moment is not None and 0 <= now - moment < HOLD for moment in since)
 
     def _notification(self, subject: str, rows: list[Waiting], board: Board) -> Notification:
         job = self.config.jobs.by_key.get(subject)
@@ -288,7 +297,7 @@ class Notifying:
         }
 
     def _reason(self, subject: str) -> str:
-        failed = self.pauses.problems.get(subject) or self.pauses.problem
+        failed = self.pauses.problems.get(subject) or (self.pauses.problem if self.pauses.is_down else "")
         if self.carrying and self.carrying[0].job == subject:
             return f"being tried again, for {failed}" if failed else "being delivered"
         return failed or "its turn has not come yet"

@@ -1,7 +1,7 @@
 """Pausing: when which notification is tried again.
 
-Rule: pure; moments in microseconds are given.  Rule: one that fails while others succeed waits by itself; where two in
-a row fail, the target is taken to be down, and all wait.
+Rule: pure; moments in microseconds are given.  Rule: one that fails waits by itself, however often; where another fails
+as well before any succeeds, the target is taken to be down, and all wait.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,34 +15,46 @@ LONGEST = 300
 class Pauses:
     """What has failed, and until when nothing is tried.
 
-    problem: why the last try failed, empty if it did not.  problems, tries: of each subject that failed last time.
+    problems, tries: of each subject that failed last time, the latest last.
     """
 
     def __init__(self) -> None:
-        self.problem = ""
         self.problems: dict[str, str] = {}
         self.tries: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
+        self._failed: set[str] = set()
         self._failures = 0
         self._pause_until = 0
         self._latest = 0
 
-    def note(self, subject: str, problem: str, now: int, *, others: bool) -> None:
-        """Take in how a try ended; others: something else waits that could be tried instead."""
+    @property
+    def problem(self) -> str:
+        """Why the latest of what still fails did; empty if nothing does."""
+        return next(reversed(self.problems.values()), "")
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing succeeded since two different ones failed."""
+        return len(self._failed) > 1
+
+    def note(self, subject: str, problem: str, now: int) -> None:
+        """Take in how a try ended."""
         self._follow(now)
-        self.problem = problem
         if not problem:
-            if self._failures > 1:
-                self._not_before.clear()  # the target was down, and is not any more
+            if self.is_down:
+                self._not_before.clear()
+            self._failed.clear()
             self._failures = self._pause_until = 0
             self._forget(subject)
             return
-        self._failures += 1
+        self._failed.add(subject)
         self.tries[subject] = self.tries.get(subject, 0) + 1
+        self.problems.pop(subject, None)
         self.problems[subject] = problem
         self._not_before[subject] = now + pause(self.tries[subject])
-        if self._failures > 1 or not others:
-            self._pause_until = now + pause(self._failures - 1 if others else self._failures)
+        if self.is_down:
+            self._failures += 1
+            self._pause_until = now + pause(self._failures)
 
     def is_due(self, subject: str, now: int) -> bool:
         """Whether it may be tried now."""

@@ -74,7 +74,7 @@ class Publishing:
 
     def _hand_over(self, made: Step, watermarks: Watermarks, now: int) -> None:
         pause = min(self.config.settings.interval_microseconds, MICROSECONDS)
-        if not made.records and not self.unmatched_grew and now - self._published_at < pause:
+        if not made.records and not self.unmatched_grew and 0 <= now - self._published_at < pause:
             return
         unmatched = self.ledger.unmatched() if self.unmatched_grew else None
         self.unmatched_grew = False

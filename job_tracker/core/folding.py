@@ -125,6 +125,12 @@ def is_late(standing: Standing, message: Message) -> bool:
     return reached is not None and message.position < reached
 
 
+def is_before(standing: Standing, moment: int) -> bool:
+    """Whatever is said of a moment is late."""
+    reached = reach(standing)
+    return reached is not None and moment < reached[0]
+
+
 def reach(standing: Standing) -> Position | None:
     """The place of the last message or deadline folded; a deadline stands behind all messages of its moment."""
     if standing.judged is None or (standing.last is not None and standing.last[0] > standing.judged):

@@ -3,6 +3,7 @@
 Rule: the result is the one that an observer who had heard everything in order would have.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from job_tracker.core.folding import (
@@ -37,17 +38,17 @@ def refold(
     jobs: Jobs,
     job: Job,
     record: Record,
-    late: Message | None,
+    late: Sequence[Message],
     *,
     limit: int,
     archive: Archive,
-) -> None:
-    """Fold a job again with a late message, or with the deadline that a message overtook; the record tells the result.
+) -> int:
+    """Fold a job again with late messages, or with the deadline that a message overtook; the record tells the result.
 
-    limit: microseconds, before which deadlines could be judged before this step.
+    limit: microseconds, before which deadlines could be judged before this step.  Returns how much was folded.
     """
     skipped = record.standing.skipped
-    position: Position = late.position if late is not None else (skipped.moment if skipped else 0, "", 0)
+    position: Position = min((each.position for each in late), default=(skipped.moment if skipped else 0, "", 0))
     if record.rewound is not None:  # what the archive keeps from later on is no more
         position = min(position, reach(record.rewound) or EARLIEST)
     older_than: int | None = None
@@ -57,13 +58,12 @@ def refold(
         attempt = _Refold(jobs, job, past, archive, can_go_back=can_go_back)
         try:
             attempt.look_for_older_runs([*past.messages, *record.messages])
-            attempt.run(_in_order(past, record, late), _limit(record.standing, late, limit))
+            attempt.run(_in_order(past, record, late), _limit(record.standing, limit, overtaken=not late))
         except _OlderRunError as named:
             older_than = named.args[0]
             continue
         break
-    if late is not None:
-        record.messages.append(_not_before(past, late))
+    record.messages.extend(_not_before(past, each) for each in late)
     standing = attempt.record.standing
     standing.blind, standing.source, standing.covered = (
         record.standing.blind,
@@ -72,6 +72,7 @@ def refold(
     )
     record.standing, record.runs, record.changes = standing, attempt.record.runs, attempt.record.changes
     record.checkpoints, record.rewound = attempt.record.checkpoints, past.checkpoint
+    return attempt.folded
 
 
 class _Refold:
@@ -80,6 +81,7 @@ class _Refold:
     def __init__(self, jobs: Jobs, job: Job, past: Past, archive: Archive, *, can_go_back: bool) -> None:
         self.jobs, self.job, self.archive, self.can_go_back = jobs, job, archive, can_go_back
         self.first = past.checkpoint.count
+        self.folded = 0
         self.record = Record(standing=past.checkpoint.fork())
         self.record.runs.update((run.order, run) for run in past.checkpoint.runs)  # as they were, whatever came after
 
@@ -118,6 +120,7 @@ class _Refold:
         self.note(message.moment, before)
 
     def note(self, moment: int, before: Shown) -> None:
+        self.folded += 1
         record, standing = self.record, self.record.standing
         after = shown(self.job, standing)
         record.runs.update(standing.changed)
@@ -137,17 +140,17 @@ class _Refold:
         return replace(kept, errors=0)
 
 
-def _limit(standing: Standing, late: Message | None, limit: int) -> Limit:
+def _limit(standing: Standing, limit: int, *, overtaken: bool) -> Limit:
     """Deadlines before this are judged: those that could be before, or else the one that can be only now."""
     judged: Limit = (-1 if standing.judged is None else standing.judged + 1,)
-    if late is None and standing.skipped is not None:
+    if overtaken and standing.skipped is not None:
         moment, rank, run = standing.skipped
         return max(judged, (moment, rank, run + 1))
     return max(judged, (limit,))
 
 
-def _in_order(past: Past, record: Record, late: Message | None) -> list[Message]:
-    fresh = [*record.messages] if late is None else [*record.messages, _not_before(past, late)]
+def _in_order(past: Past, record: Record, late: Sequence[Message]) -> list[Message]:
+    fresh = [*record.messages, *(_not_before(past, each) for each in late)]
     fresh = [message for message in fresh if past.floor is None or message.position > past.floor]
     return sorted([*past.messages, *fresh], key=lambda message: message.position)
 

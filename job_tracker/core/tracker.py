@@ -4,7 +4,7 @@ Rule: the board and the archive are the whole memory; how often `step` is called
 Rule: a deadline is judged once all sources the job belongs to are drained past it; until then silence proves nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from job_tracker.core.folding import (
     fold_deadline,
     fold_message,
     horizon,
+    is_before,
     is_late,
     newest_of,
     owners,
@@ -36,15 +37,14 @@ class Step:
     """What a step made: the new board, the changes in the order they were found, what to write, when to wake.
 
     records: by job.  wake: microseconds, None if nothing but a message can change anything.
-    heard: whether the messages were; if not, there was so much to judge before the first that it stopped there, and
-    they are to be given to the next step.
+    unheard: messages that are to be given to the next step, for there was too much to do before them.
     """
 
     board: Board
     changes: tuple[Change, ...]
     records: Mapping[str, Record]
     wake: int | None
-    heard: bool
+    unheard: tuple[Message, ...]
 
 
 def step(
@@ -59,13 +59,14 @@ def step(
     """Let messages and deadlines speak in the order of their moments, up to now.
 
     messages: of configured jobs, from sources that may speak for them, each heard for the first time.
-    most: deadlines after which it stops, before the first message or behind the last, to go on with the next step: an
-    absence of months, or a clock set ahead by years, holds more of them than fit into the memory or into a minute.
+    most: deadlines and refolded messages after which it stops, to go on with the next step: an absence of months, or a
+    clock set ahead by years, holds more than fits into the memory or into a minute.  Late messages of a job are then
+    folded together, and make one change instead of one each.
     """
     # a watermark ahead of the clock was set by a clock that ran wrong: nobody has looked that far
     drained = {source: moment for source, moment in board.drained.items() if moment <= now + 1}
     for source, watermark in watermarks.items():
-        if watermark.drained is not None:
+        if watermark.drained is not None and watermark.drained <= now + 1:
             drained[source] = max(watermark.drained, drained.get(source, -1))
     hand = _Hand(board, jobs, MappingProxyType(drained), watermarks, now, archive, most)
     return hand.step(sorted(messages, key=lambda message: message.position))
@@ -86,7 +87,8 @@ class _Hand:
     ) -> None:
         self.board, self.jobs, self.drained, self.watermarks = board, jobs, drained, watermarks
         self.now, self.archive, self.most = now, archive, most
-        self.judged = 0
+        self.done = 0
+        self.late: dict[str, list[Message]] = {}
         self.records: dict[str, Record] = {}
         self.changes: list[Change] = []
         self.agenda: list[tuple[int, int, int, int, str]] = []
@@ -100,30 +102,33 @@ class _Hand:
             self.to_come.setdefault(message.key, []).append(message.moment)
         self.give_to_sources()
         self.find_due()
-        heard = False
-        for message in messages:
+        for at, message in enumerate(messages):
             while self.agenda and self.agenda[0][0] < message.moment:
-                if self.is_enough and not heard:
-                    return self.made(self.drained_up_to(self.agenda[0][0]), self.now, heard=False)
+                if self.is_enough:
+                    return self.stop_before(self.agenda[0][0] + 1, messages[at:])
                 self.judge(*heappop(self.agenda))
+            if self.is_enough:
+                return self.stop_before(message.moment, messages[at:])
             self.hear(message)
-            heard = True
         while self.agenda:
             if self.is_enough:
-                return self.made(self.drained_up_to(self.agenda[0][0]), self.now)
+                return self.stop_before(self.agenda[0][0] + 1, [])
             self.judge(*heappop(self.agenda))
         return self.made(self.drained, self.look_around())
 
     @property
     def is_enough(self) -> bool:
-        return self.most is not None and self.judged >= self.most
+        return self.most is not None and self.done >= self.most
 
-    def drained_up_to(self, moment: int) -> Mapping[str, int]:
-        """What may be believed of the sources while messages behind a moment, or deadlines, are still to come."""
+    def stop_before(self, moment: int, unheard: list[Message]) -> Step:
+        """What was made so far; of the sources no more is believed than what has been heard and judged of them."""
+        for key in [*self.late]:
+            self.fold_late(self.jobs.by_key[key])
         before = self.board.drained
-        return {source: max(min(upto, moment + 1), before.get(source, -1)) for source, upto in self.drained.items()}
+        drained = {source: max(min(upto, moment), before.get(source, -1)) for source, upto in self.drained.items()}
+        return self.made(drained, self.now, unheard)
 
-    def made(self, drained: Mapping[str, int], wake: int, *, heard: bool = True) -> Step:
+    def made(self, drained: Mapping[str, int], wake: int, unheard: Iterable[Message] = ()) -> Step:
         touched = {key: record.standing for key, record in self.records.items()}
         board = self.board.updated(self.jobs, touched, drained)
         if wake > self.now:
@@ -133,7 +138,7 @@ class _Hand:
             changes=tuple(self.changes),
             records=self.records,
             wake=None if wake == NEVER else wake,
-            heard=heard,
+            unheard=tuple(unheard),
         )
 
     def find_due(self) -> None:
@@ -182,28 +187,40 @@ class _Hand:
 
     def hear(self, message: Message) -> None:
         job = self.jobs.by_key[message.key]
-        self.to_come[job.key].pop()
+        to_come = self.to_come[job.key]
+        to_come.pop()
         record = self.record_of(job)
         standing = record.standing
+        if is_late(standing, message):
+            self.late.setdefault(job.key, []).append(message)
+            if self.most is None or not to_come or not is_before(standing, to_come[-1]):
+                self.fold_late(job)
+            return
         before = shown(job, standing)
-        late = is_late(standing, message)
+        fold_message(standing, self.jobs, job, message, lambda id: self.shelf(record, job, id))
+        record.messages.append(message)
+        self.note(job, record, message.moment, before, in_history=True)
+
+    def fold_late(self, job: Job) -> None:
+        """Fold what came late of a job where it belongs, all of it at once."""
+        late = self.late.pop(job.key, None)
         if late:
-            self.refold(job, record, message)
-        else:
-            fold_message(standing, self.jobs, job, message, lambda id: self.shelf(record, job, id))
-            record.messages.append(message)
-        self.note(job, record, message.moment, before, in_history=not late)
+            record = self.record_of(job)
+            before = shown(job, record.standing)
+            self.refold(job, record, late)
+            self.note(job, record, late[-1].moment, before, in_history=False)
 
     def judge(self, moment: int, rank: int, order: int, run: int, key: str) -> None:
         job = self.jobs.by_key[key]
+        self.fold_late(job)
         standing = self.records[key].standing if key in self.records else self.board.standing(job)
         if (standing.skipped or standing.deadline) != (moment, rank, run):
             return  # a message has moved it since it was planned
-        self.judged += 1
+        self.done += 1
         if standing.skipped is not None:
             record = self.record_of(job)
             before = shown(job, record.standing)
-            self.refold(job, record, None)
+            self.refold(job, record, ())
             self.note(job, record, moment, before, in_history=False)
             return
         record = self.record_of(job)
@@ -211,10 +228,10 @@ class _Hand:
         fold_deadline(record.standing, job, Deadline(moment, Rank(rank), run))
         self.note(job, record, moment, before, in_history=True)
 
-    def refold(self, job: Job, record: Record, late: Message | None) -> None:
+    def refold(self, job: Job, record: Record, late: Sequence[Message]) -> None:
         """Fold the job again with what had been judged before; deadlines that can be judged only now come after."""
         limit = horizon(job, self.board.standing(job), self.jobs, self.board.drained, self.now - 1)
-        refold(self.jobs, job, record, late, limit=limit, archive=self.archive)
+        self.done += refold(self.jobs, job, record, late, limit=limit, archive=self.archive)
 
     def note(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool) -> None:
         """Keep what an item changed, and plan what it leads to; a refold has written the history itself."""
@@ -284,7 +301,7 @@ class _Hand:
                 return standing.blind
             return None
         lagging = [
-            (self.lags_from(source), source)
+            (self.lags_from(source, passed), source)
             for source in owners(job, standing, self.jobs)
             if self.drained.get(source, -1) <= passed
         ]
@@ -294,6 +311,8 @@ class _Hand:
         since = max(passed, lags_from + self.jobs.tolerance)
         return Blind(since=since, deadline=passed, source=source, unheard_since=lags_from)
 
-    def lags_from(self, source: str) -> int:
+    def lags_from(self, source: str, passed: int) -> int:
+        """Since when nothing is known of a source; if a clock that ran wrong says that, since the deadline passed."""
         watermark = self.watermarks.get(source)
-        return self.board.drained.get(source, self.now) if watermark is None else watermark.lags_from
+        moment = self.board.drained.get(source, self.now) if watermark is None else watermark.lags_from
+        return moment if moment <= self.now else passed

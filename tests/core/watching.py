@@ -43,6 +43,7 @@ class Watch(Replay):
         self.looks, self.patient, self.most = sorted(set(looks)), patient, most
         self.memory = archive(self.board)
         self.steps: list[tuple[Board, tuple[Message, ...], Step, int]] = []
+        self.history: dict[str, list[Change]] = {}
         self.lines = [_line(change) for change in self.changes()]
 
     def changes(self) -> Iterator[Change]:
@@ -61,8 +62,8 @@ class Watch(Replay):
                 yield from self.advance((), now - 1).changes
             made = self.advance(messages, now)
             yield from made.changes
-            while not made.heard or made.wake == now:
-                made = self.advance(() if made.heard else messages, now)
+            while made.unheard or made.wake == now:
+                made = self.advance(made.unheard, now)
                 yield from made.changes
             upcoming = [moment for moment in fixed if moment > now][:1]
             if made.wake is not None and not self.patient:
@@ -74,6 +75,10 @@ class Watch(Replay):
         heard, before = tuple(messages), self.board
         made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory, self.most)
         self.memory.keep(made.records)
+        for key, record in made.records.items():
+            if record.rewound is not None:
+                self.history[key] = []
+            self.history.setdefault(key, []).extend(record.changes)
         self.board = made.board
         self.steps.append((before, heard, made, now))
         return made

@@ -53,7 +53,7 @@ def test_a_long_absence_is_judged_a_part_at_a_time(tmp_path: Path, monkeypatch: 
     at_once, slowly = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
     late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
     at_once.hears(late)
-    monkeypatch.setattr(loop, "DEADLINES_PER_CYCLE", 25)
+    monkeypatch.setattr(loop, "FOLDED_PER_CYCLE", 25)
     slowly.hears(late)
     waiting = list(slowly.loop.unsaved)
     cycles = catch_up(slowly)
@@ -74,7 +74,7 @@ def test_killed_while_it_catches_up_it_goes_on(tmp_path: Path, monkeypatch: pyte
     at_once, killed = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
     late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
     at_once.hears(late)
-    monkeypatch.setattr(loop, "DEADLINES_PER_CYCLE", 25)
+    monkeypatch.setattr(loop, "FOLDED_PER_CYCLE", 25)
     killed.hears(late)
     half_way = what_is_known(killed)
     killed.restart()
@@ -87,3 +87,21 @@ def test_killed_while_it_catches_up_it_goes_on(tmp_path: Path, monkeypatch: pyte
 
     assert 0 < half_way["DEAD__P"][0] < expected["DEAD__P"][0]
     assert known == expected
+
+
+def test_a_backlog_of_late_messages_is_folded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source comes back with a day's messages, all older than what was heard meanwhile: one refold, not 1,440."""
+    config = write_config(tmp_path, [job("PAIR", **{"cyclic_interval_in_hh:mm:ss": "00:01:00"})])
+    tracker = Tracker(config)
+    tracker.moment += 24 * HOUR * MICROSECONDS
+    tracker.hears((24 * HOUR - 1, "PAIR", "STARTED"))
+    asked: list[str] = []
+    past = tracker.loop.ledger.past
+    monkeypatch.setattr(tracker.loop.ledger, "past", lambda *words: asked.append(words[0]) or past(*words))
+
+    tracker.hears(*((60 * minute, "PAIR", "SUCCESS") for minute in range(1440)))
+    standing = tracker.loop.board.standing(tracker.loop.config.jobs.by_key["PAIR__P"])
+    tracker.close()
+
+    assert len(asked) <= 2
+    assert (standing.count, standing.missed, standing.state.value) == (1441, 0, "RUNNING")

@@ -529,6 +529,32 @@ def test_what_is_being_delivered_is_not_let_go(tmp_path: Path, ending: int) -> N
     assert forgotten + last.count("2025-") == (47 if not ending else 59)
 
 
+def test_a_change_of_mind_while_the_command_is_under_way_loses_nothing(tmp_path: Path) -> None:
+    """Events are switched off and on again: the rows begin anew, and what was under way is none of them."""
+    gate, text = tmp_path / "gate", tmp_path / "text"
+    os.mkfifo(gate)
+    script = f"cat >>{text}; echo >>{text}; read code <{gate}; exit $code"
+    config = write_config(tmp_path, [job("LOAD")], notification_command=["/bin/sh", "-c", script])
+    tracker = Tracker(config)
+    tracker.hears((0, "LOAD", "ERROR"))
+    tracker.until(lambda: tracker.loop.notifying.carrying)
+    for backend in ("status", "status,event"):
+        tree = json.loads(config.read_text())
+        tree["global_config"]["monitoring_backend_based_on_event_or_status"] = backend
+        config.write_text(json.dumps(tree))
+        tracker.loop.reloading = True
+        tracker.loop.cycle()
+    gate.write_text("0\n")
+    tracker.until(lambda: tracker.loop.notifying.carrying)
+    gate.write_text("0\n")
+    tracker.until(tracker.settled)
+    tracker.close()
+
+    first, again = text.read_text().splitlines()
+    assert first.startswith("ERROR since")
+    assert again.startswith("ERROR since")
+
+
 def test_what_could_not_be_stored_is_told_once_it_is(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -589,10 +615,10 @@ def test_while_the_target_is_down_tries_grow_rare_and_the_first_success_frees_al
         while not pauses.is_due(subject, now):
             now += MICROSECONDS
         tries.append(now // MICROSECONDS)
-        pauses.note(subject, "down", now, others=True)
+        pauses.note(subject, "down", now)
 
     gaps = [later - earlier for earlier, later in pairwise(tries)]
-    pauses.note("s40", "", now, others=True)
+    pauses.note("s40", "", now)
 
     assert gaps[:2] == [0, 1]
     assert gaps == sorted(gaps)
@@ -604,11 +630,38 @@ def test_one_that_fails_while_others_succeed_waits_by_itself() -> None:
     """Nothing else waits for it."""
     pauses, now = Pauses(), 1000 * MICROSECONDS
     for _ in range(5):
-        pauses.note("bad", "no", now, others=True)
+        pauses.note("bad", "no", now)
         assert pauses.is_due("good", now)
-        pauses.note("good", "", now, others=True)
+        pauses.note("good", "", now)
 
     assert pauses.moment("bad") == now + 16 * MICROSECONDS
+
+
+def test_one_that_fails_alone_for_long_delays_no_newcomer() -> None:
+    """The newcomer is tried at once; only if it fails as well is the target taken to be down."""
+    pauses, now = Pauses(), 1000 * MICROSECONDS
+    for _ in range(10):
+        now = pauses.moment("bad")
+        pauses.note("bad", "no", now)
+
+    assert pauses.is_due("new", now)
+    assert not pauses.is_down
+    pauses.note("new", "no", now)
+    assert pauses.is_down
+    assert not pauses.is_due("third", now)
+    assert pauses.is_due("third", now + MICROSECONDS)
+
+
+def test_what_still_fails_is_the_problem_until_it_succeeds() -> None:
+    """The success of another does not make it well."""
+    pauses = Pauses()
+    pauses.note("bad", "no", 0)
+    pauses.note("good", "", 0)
+    assert pauses.problem == "no"
+
+    pauses.note("bad", "", 0)
+
+    assert pauses.problem == ""
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(-(10**9), 10**9)), max_size=30))
@@ -617,7 +670,7 @@ def test_no_pause_is_longer_than_five_minutes_whatever_the_clock_does(history: l
     pauses, now = Pauses(), 10**15
     for subject, taken, step in history:
         now += step
-        pauses.note(subject, "" if taken else "no", now, others=True)
+        pauses.note(subject, "" if taken else "no", now)
 
     for subject in "abc":
         assert pauses.moment(subject) <= now + LONGEST * MICROSECONDS

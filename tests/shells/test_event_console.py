@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from telling import ROOT, T0, Event, Receiver, Tracker, job, write_config
+from telling import ROOT, T0, TOOL, Event, Receiver, Tracker, job, write_config
 
 from job_tracker.config.reading import load
 from job_tracker.core.jobs import MICROSECONDS
@@ -226,6 +226,46 @@ def test_who_begins_to_listen_is_told_the_alarms_there_are(tmp_path: Path, recei
     assert tracker.loop.ledger.outbox.waiting() == []
     assert [event[:3] for event in told] == [(2, T0, "job_LOAD__P")]
     tracker.close()
+
+
+def test_a_heartbeat_that_is_not_taken_holds_up_no_alarm(tmp_path: Path, receiver: Receiver) -> None:
+    """A command may refuse it for ever; the daemon's service says so, and alarms arrive."""
+    receiver.come()
+    command = tmp_path / "command"
+    command.write_text(
+        f'#!/bin/sh\ncase "$*" in *"-a job_tracker "*|*"--application job_tracker "*) exit 3;; esac\n'
+        f'exec {sys.executable} -I {TOOL} --config {tmp_path}/targets.cfg "$@"\n'
+    )
+    command.chmod(0o755)
+    keys = {"heartbeat_interval_in_sec": 60, "notification_command": [str(command)]}
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")], **keys))
+    for _ in range(20):
+        tracker.until(lambda: not tracker.loop.notifying.courier.busy)
+        tracker.passes(60)
+    tracker.until(lambda: not tracker.loop.notifying.courier.busy)
+    tracker.passes(1)
+    complaint = tracker.loop.notifying.complaint()
+    tracker.hears((0, "LOAD", "ERROR"))
+    tracker.until(lambda: receiver.events)
+    tracker.close()
+
+    assert "heartbeat not delivered" in complaint
+    assert receiver.events[0].application == "job_LOAD__P"
+
+
+def test_a_clock_that_is_set_back_silences_neither_heartbeat_nor_services(tmp_path: Path, receiver: Receiver) -> None:
+    """By two hours: the next heartbeat comes within its interval, the services file is never dated ahead."""
+    receiver.come()
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")], heartbeat_interval_in_sec=60))
+    tracker.until(lambda: receiver.events)
+    before = len(receiver.events)
+    tracker.passes(-7200)
+    written, back = (tmp_path / "run" / "job_tracker.services").read_text().split()[4], tracker.moment
+    tracker.until(lambda: len(receiver.events) > before, passing=1)
+    tracker.close()
+
+    assert int(written) == back // MICROSECONDS
+    assert tracker.moment - back < 120 * MICROSECONDS
 
 
 def test_the_heartbeat_comes_regularly_and_is_not_stored(tmp_path: Path, receiver: Receiver) -> None:
