@@ -319,9 +319,14 @@ def settings_of(arguments):
     return read_settings(path or CONFIG, needed=bool(path))
 
 
+def named_targets(arguments, settings):
+    """Where to send: what was asked for, else the environment, else the configuration; perhaps nowhere."""
+    return arguments.to or os.environ.get("SEND_NOTIFICATION_TO", "").split() or settings["to"].split()
+
+
 def targets_of(arguments, settings):
-    """Where to send: what was asked for, else the environment, else the configuration."""
-    targets = arguments.to or os.environ.get("SEND_NOTIFICATION_TO", "").split() or settings["to"].split()
+    """Where to send, which must be somewhere."""
+    targets = named_targets(arguments, settings)
     if not targets:
         raise InputError("no target: give --to, set SEND_NOTIFICATION_TO, or `to` in the configuration")
     return targets
@@ -351,6 +356,8 @@ def send(arguments, text, host, application, status, priority=None):
         settings["service_level"],
     )
     if arguments.dry_run:
+        for target in named_targets(arguments, settings):
+            read_target(target, settings)
         write_all(1, line)
         return 0
     return deliver(line, targets_of(arguments, settings), settings)
@@ -587,7 +594,7 @@ def make_parser():
     def sending(made):
         made.add_argument("--to", action="append", metavar="TARGET", help="may be given several times")
         made.add_argument("--at", type=moment, metavar="EPOCH", help="the moment of the event; default now")
-        made.add_argument("--dry-run", action="store_true", help="print the line and send nothing")
+        made.add_argument("--dry-run", action="store_true", help="check targets, print the line and send nothing")
 
     event = verb("event", do_event, "send one event", EVENT)
     event.add_argument("-m", "--message", metavar="TEXT", help="the text, or - to read stdin")

@@ -3,125 +3,26 @@
 The tests of this module are one story, told in order: what one leaves, the next one begins with.
 """
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import bases
 import nspawn
 import pytest
+from deploying import LOCAL_CHECK, Site, changes, job, missing
 
 pytestmark = pytest.mark.hosts
 
-ROOT = Path(__file__).parents[2]
-REASON = bases.missing() or ("" if shutil.which("ansible-playbook", path=Path(sys.executable).parent) else "no Ansible")
+REASON = missing()
 if REASON and os.environ.get("CI") != "true":
     pytest.skip(REASON, allow_module_level=True)
 
-LOCAL_CHECK = "sh /usr/lib/check_mk_agent/local/job_tracker"
-RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
-
-
-def job(name: str, source: str, interval: str = "01:00:00") -> dict[str, Any]:
-    """A cyclic job as configured."""
-    return {
-        "name": name,
-        "env": "P",
-        "source_host": source,
-        "cyclic_or_daily": "cyclic",
-        "cyclic_interval_in_hh:mm:ss": interval,
-        "timeout_in_hh:mm:ss": "00:10:00",
-        "time_zone": where_it_is_noon(),
-    }
-
-
-def where_it_is_noon() -> str:
-    """A zone whose clock is far from the quiet window of the configuration."""
-    east = 12 - time.gmtime().tm_hour
-    return f"Etc/GMT{-east:+d}"  # POSIX has it that west is plus
-
-
 JOBS = [job("SYSTEMD", "app1"), job("SYSV", "app2"), job("FAILS", "app1"), job("TICK", "app1", "00:00:30")]
-
-
-class Site:
-    """A tracker host with its sources and their queue, deployed by the playbook."""
-
-    def __init__(self, snapshot: Path, home: Path, tracker: str, **variables: object) -> None:
-        self.tracker, self.home, self.snapshot = tracker, home, snapshot
-        self.queue = str(variables.get("job_tracker_queue", "/home/oracle/oem-status-check/status/msg-queue.sqlite"))
-        self.owner = str(variables.get("job_tracker_queue_owner", "oracle"))
-        self.inventory = home / f"{tracker}.json"
-        connection = {"ansible_user": "root", "ansible_ssh_common_args": f"-F {nspawn.SSH_CONFIG}", "env": "local"}
-        groups = {
-            "monitoringserver": {"hosts": {}},
-            "job_tracker": {"hosts": {tracker: {}}},
-            "source_hosts": {"hosts": {"app1": {}, "app2": {}}},
-        }
-        everything = {"vars": {**connection, "job_tracker_jobs": JOBS, **variables}, "children": groups}
-        self.inventory.write_text(json.dumps({"all": everything}))
-
-    def play(self, *words: str, **variables: object) -> subprocess.CompletedProcess[str]:
-        """Run the playbook."""
-        program = Path(sys.executable).with_name("ansible-playbook")
-        command = [str(program), "-i", str(self.inventory), "setup.yml", *words, "-e", json.dumps(variables)]
-        done = subprocess.run(command, cwd=self.snapshot, capture_output=True, text=True, timeout=900, check=False)
-        (self.home / "last_play.log").write_text(done.stdout + done.stderr)
-        return done
-
-    def on(self, command: str, *, host: str = "", code: int | None = 0) -> str:
-        """Run a command on a host, the tracker's unless another is named; its output.  None: any exit code will do."""
-        done = nspawn.ssh(host or self.tracker, command)
-        assert code is None or done.returncode == code, (command, done.returncode, done.stdout, done.stderr)
-        return done.stdout
-
-    def report(self, name: str, *command: str, host: str, inside: bool = False) -> None:
-        """Let a job run on a source host, as its owner; inside: not over the network, which may be cut."""
-        words = f"/usr/local/lib/job_tracker/message-queue.py -f {self.queue} run --instance P --job {name} --"
-        line = f"runuser -u {self.owner} -- python3 {words} {' '.join(command)}"
-        if inside:
-            subprocess.run(["nsenter", "-a", "-t", str(nspawn.Host(host).init()), "sh", "-c", line], check=False)
-        else:
-            self.on(line, host=host, code=None)
-
-    def state(self, name: str) -> str:
-        """A job's line, by its classic path."""
-        return self.on(f"cat /var/run/job_tracker.{name}__P.state", code=None)
-
-    def until_state(self, name: str, pattern: str, seconds: float = 90) -> None:
-        """Wait for a job's line to be of a form."""
-        bases.until(f"{name} {pattern}", lambda: re.match(pattern, self.state(name)), seconds)
-
-    def until_green(self) -> None:
-        """Wait until the daemon is at work and both sources are reached."""
-        green = r"(?s)0 job_tracker .*0 job_source_app1 - reachable.*0 job_source_app2 - reachable"
-        bases.until("all is green", lambda: re.match(green, self.on(LOCAL_CHECK, code=None)), 120)
-
-    def runs(self, name: str) -> int:
-        """How many runs of a job the tracker knows."""
-        answer = json.loads(self.on(f"job_tracker history {name}__P -n 1000 --json"))
-        return sum(each["what"] == "run" for each in answer["history"])
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is deployed: a copy with its wheelhouse, so that working on the sources meanwhile changes nothing."""
-    path = tmp_path_factory.mktemp("snapshot")
-    for name in ("pyproject.toml", "LICENSE", "setup.yml", "ansible.cfg"):
-        shutil.copy(ROOT / name, path)
-    for name in ("job_tracker", "deploy", "roles", "init.d"):
-        shutil.copytree(ROOT / name, path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run(
-        [sys.executable, "deploy/wheelhouse.py", "dist/wheelhouse"], cwd=path, check=True, capture_output=True
-    )
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +35,8 @@ def sites(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> Iterator[
         home = tmp_path_factory.mktemp("sites")
         other = {"job_tracker_queue": "/var/lib/jobqueue/queue/queue.sqlite", "job_tracker_queue_owner": "batch"}
         yield {
-            "em": Site(snapshot, home, "em"),
-            "old": Site(snapshot, home, "old", job_tracker_tasks_dir="", **other),
+            "em": Site(snapshot, home, "em", JOBS),
+            "old": Site(snapshot, home, "old", JOBS, job_tracker_tasks_dir="", **other),
         }
     finally:
         nspawn.down()
@@ -145,14 +46,6 @@ def sites(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> Iterator[
 def site(request: pytest.FixtureRequest, sites: dict[str, Site]) -> Site:
     """Each of the two."""
     return sites[request.param]
-
-
-def changes(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """How many tasks changed something, by host; the play must not have failed."""
-    found = RECAP.findall(done.stdout)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert all(unreachable == failed == "0" for _, _, unreachable, failed in found)
-    return {host: int(changed) for host, changed, _, _ in found}
 
 
 # -- from nothing ----------------------------------------------------------------------------------------------------

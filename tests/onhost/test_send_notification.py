@@ -160,7 +160,7 @@ def test_the_configuration_names_targets_and_defaults(run: Run, tmp_path: Path) 
     assert b"/nowhere/3" in elsewhere.stderr
 
 
-@pytest.mark.parametrize("line", ["tto = x", "nonsense", "timeout = 0", "facility = 24", "timeout = x"])
+@pytest.mark.parametrize("line", ["tto = x", "nonsense", "timeout = 0", "facility = 24", "timeout = x", "to = tpc://h"])
 def test_a_faulty_configuration_is_refused(run_once: Run, tmp_path: Path, line: str) -> None:
     """A misspelled target would be no target, and nobody would know until the night it is needed."""
     config = tmp_path / "x.cfg"
