@@ -23,10 +23,12 @@ import math
 import os
 import re
 import select
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 VERSION = "0.1.0"
@@ -163,9 +165,38 @@ def to_socket(path, line, until):
 def to_tcp(host, port, line, until):
     """To a syslog receiver by TCP."""
     with translated():
-        connection = socket.create_connection((host, port), remaining(until))
-        with contextlib.closing(connection):
-            hand_over(connection, line, until)
+        refusal = None
+        for family, kind, protocol, _, address in addresses(host, port, socket.SOCK_STREAM, until):
+            with contextlib.closing(socket.socket(family, kind, protocol)) as connection:
+                connection.settimeout(remaining(until))
+                try:
+                    connection.connect(address)
+                except OSError as error:
+                    refusal = error
+                    continue
+                return hand_over(connection, line, until)
+        raise refusal or OSError("the name has no address")
+
+
+def addresses(host, port, kind, until):
+    """What a name stands for.  The system's resolver knows no limit but its own, so a thread waits for it, not we."""
+    answers = []
+
+    def ask():
+        try:
+            answers.append(socket.getaddrinfo(host, port, type=kind))
+        except (OSError, UnicodeError) as error:
+            answers.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.daemon = True
+    asking.start()
+    asking.join(remaining(until))
+    if not answers:
+        raise NotTakenError("its name was not resolved in time")
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]
 
 
 def hand_over(connection, line, until):
@@ -186,7 +217,7 @@ def hand_over(connection, line, until):
 def to_udp(host, port, line, until):
     """To a syslog receiver by UDP; nobody can know that it arrived, only, from some hosts, that nobody listens."""
     with translated():
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        family, kind, protocol, _, address = addresses(host, port, socket.SOCK_DGRAM, until)[0]
         with contextlib.closing(socket.socket(family, kind, protocol)) as connection:
             connection.settimeout(min(UDP_PATIENCE, remaining(until)))
             connection.connect(address)
@@ -196,8 +227,11 @@ def to_udp(host, port, line, until):
 
 
 def ssh_command(user, host, port, settings):
-    """The system's ssh, which asks nothing, trusts no unknown host, and gives the far side nothing of ours."""
-    command = ["ssh", "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    """The system's ssh: it asks nothing, trusts no unknown host, gives the far side nothing of ours, and stays alone.
+
+    A connection shared with others would outlive this one, or be another user's idea of whom to trust.
+    """
+    command = ["ssh", "-T", "-a", "-x", "-S", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
     for option, key in (("-F", "ssh_config"), ("-i", "ssh_key")):
         if settings.get(key):
             command += [option, settings[key]]
@@ -212,20 +246,42 @@ def ssh_command(user, host, port, settings):
 
 def to_ssh(command, line, until):
     """To `receive`, the forced command of our key on the monitoring server."""
-    pipe = subprocess.PIPE
-    with translated("ssh: "):
-        process = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+    heard, said = os.pipe()  # not communicate(): what ssh has started may hold its stderr open for ever
     try:
-        _, said = process.communicate(line, timeout=remaining(until))
-    except subprocess.TimeoutExpired:
-        raise NotTakenError("ssh has not finished in time") from None
+        with translated("ssh: "):
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+            )
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it has ended; why, it says
+                process.stdin.write(line)  # shorter than any pipe is wide
+                process.stdin.close()
+            process.wait(remaining(until))
+        except subprocess.TimeoutExpired:
+            raise NotTakenError("ssh has not finished in time") from None
+        finally:
+            kill(process)
+        if process.returncode != 0:
+            raise NotTakenError("ssh ended with {}: {}".format(process.returncode, what_was_said(heard)))
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    if process.returncode != 0:
-        reason = said.decode("utf-8", "replace").strip() or "it gave no reason"
-        raise NotTakenError("ssh ended with {}: {}".format(process.returncode, reason))
+        os.close(heard)
+        os.close(said)
+
+
+def what_was_said(descriptor):
+    """What a pipe holds by now."""
+    os.set_blocking(descriptor, False)
+    with contextlib.suppress(BlockingIOError):
+        return os.read(descriptor, 4096).decode("utf-8", "replace").strip() or "it gave no reason"
+    return "it gave no reason"
+
+
+def kill(process):
+    """End ssh, and what it started, if it has not ended by itself."""
+    if process.poll() is None:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def remaining(until):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -466,6 +467,43 @@ def test_ssh_trusts_no_unknown_host_and_no_unknown_key_gets_in(
         assert b"Host key verification failed" in unknown_host.stderr
         assert b"Permission denied" in unknown_key.stderr
         assert read_all(descriptor) == b""
+
+
+SSH_THAT = {
+    "has left something behind": ("sleep 60 >&2 & exit 0", 0, b""),
+    "hangs, and what it started too": ("sleep 60 >&2 & sleep 60", 1, b"ssh has not finished in time"),
+    "fails and leaves something behind": ("echo no route >&2; sleep 60 >&2 & exit 255", 1, b"ended with 255: no route"),
+}
+
+
+@pytest.mark.parametrize("name", SSH_THAT)
+def test_nothing_that_ssh_starts_is_waited_for(run: Run, tmp_path: Path, name: str) -> None:
+    """A ProxyCommand that hangs, or a master that stays, must neither hold us up nor make a taken event untaken."""
+    script, code, words = SSH_THAT[name]
+    mark = f"{tmp_path}/mark"
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\nexec 9>{mark}\n{script}\n")
+    (tmp_path / "ssh").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    began = time.monotonic()
+
+    done = run(*WORDS, "--to", "ssh://me@127.0.0.1", input=TEXT, env=environment)
+    took = time.monotonic() - began
+    for holder in holders(Path(mark)):
+        os.kill(holder, signal.SIGKILL)
+
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert took < 30
+
+
+def holders(path: Path) -> list[int]:
+    """The processes that have a file open."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if each.resolve() == path and int(each.parts[2]) != os.getpid():
+                found.append(int(each.parts[2]))
+    return found
 
 
 def test_the_key_of_the_receiver_can_do_nothing_else(sshd: Sshd, fifo: Path, tmp_path: Path) -> None:
