@@ -327,8 +327,9 @@ def replay(
 
     The changes are those that the daemon would have found, in the order in which it would have found them.
 
-    FILE has a JSON object a line: messages as `message-queue.py list` prints them, optionally with "received" (epoch)
-    and "source" (name), and outages {"source": name, "unreachable_from": epoch, "unreachable_until": epoch}.
+    FILE has a JSON object a line, or the array that `message-queue.py list` prints: messages, optionally with
+    "received" (epoch) and "source" (name), and outages {"source": name, "unreachable_from": epoch,
+    "unreachable_until": epoch}.
     A MOMENT is epoch seconds, or an ISO date and time in the configuration's time zone.
     """
     from job_tracker.screens import replaying

@@ -1221,7 +1221,11 @@ def parse(argv):
         at = argv.index("--")
         argv, command = argv[:at], argv[at + 1 :]
     parser = make_parser()
-    arguments = parser.parse_args(argv)
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.verb == "run" and command is None:
+        parser.error("run: the command stands after --, as in: run --instance I --job J -- {}".format(" ".join(rest)))
+    if rest:
+        parser.error("unrecognized arguments: {}".format(" ".join(rest)))
     if arguments.verb == "run":
         if not command:
             parser.error("run: the command is missing; it stands after --")

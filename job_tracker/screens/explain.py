@@ -10,7 +10,7 @@ from typing import Any
 from job_tracker.core.texts import span
 from job_tracker.screens import reasons
 from job_tracker.screens.plain import safe
-from job_tracker.screens.times import STATUS_WORDS, ago, clock, local
+from job_tracker.screens.times import STATUS_WORDS, ago, clock, hours, local
 
 Document = dict[str, Any]
 
@@ -99,10 +99,10 @@ def _quiet(job: Document, promise: Document, now: int) -> Iterator[str]:
     if promise["quiet"] is None:
         return
     begin, end = promise["quiet"]
-    hours = f"{begin // 60:02d}:{begin % 60:02d} to {end // 60:02d}:{end % 60:02d}"
     shown = local(now, job["zone"])
     inside = (shown.hour * 60 + shown.minute - begin) % 1440 < (end - begin) % 1440
-    yield f"Daily from {hours} silence raises no alarm; it is {'inside' if inside else 'outside'} that window now."
+    where = "inside" if inside else "outside"
+    yield f"Daily from {hours(begin, end)} silence raises no alarm; it is {where} that window now."
     moved = job["moved_by_quiet_window"]
     if moved is not None:
         first, last = (clock(moment, job["zone"]) for moment in moved)
@@ -127,7 +127,8 @@ def _source(name: str, source: Document, zone: str, now: int) -> str:
         heard = "it has not been drained since the daemon started, so silence proves nothing yet"
     else:
         heard = f"it is drained up to {clock(drained, zone)} (the watermark), {ago(now - drained)} ago"
-    depth = f", {source['depth']} messages wait there" if source.get("depth") else ""
+    waiting = source.get("depth")
+    depth = f", {waiting} message{' waits' if waiting == 1 else 's wait'} there" if waiting else ""
     return f"{safe(name)} is {contact}{since}{why}; {heard}{depth}."
 
 

@@ -43,7 +43,8 @@ def following(job: Document, promise: Document) -> Iterator[str]:
         case _:
             yield "A start makes it RUNNING."
     if job["status"] == CRIT and job["errors"]:
-        yield f"It stays CRIT until a run ends well: {_counted(job)} are not forgotten before."
+        verb = "is" if job["errors"] + job["missed"] == 1 else "are"
+        yield f"It stays CRIT until a run ends well: {_counted(job)} {verb} not forgotten before."
     if job["deadline"] is not None:
         late = "run over its time" if job["deadline_of"] == "timeout" else "start missed"
         yield f"Without a message, one more {late} is counted at {clock(job['deadline'], zone)}.{_alarm(job, promise)}"

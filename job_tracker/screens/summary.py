@@ -8,7 +8,7 @@ from job_tracker.config.settings import SourceHost
 from job_tracker.core.board import newcomer
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.screens.plain import columns, safe
-from job_tracker.screens.times import local
+from job_tracker.screens.times import hours, local
 from job_tracker.store.promises import promise_words
 
 SOONEST = 5
@@ -24,6 +24,7 @@ def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
             "cyclic": sum(1 for job in jobs if job.kind is Kind.CYCLIC),
             "daily": sum(1 for job in jobs if job.kind is Kind.DAILY),
         },
+        "quiet": sorted({hours(job.quiet.begin, job.quiet.end) for job in jobs if job.quiet is not None}),
         "sources": [_source(source) for source in config.sources],
         "next": [
             {"job": job.key, "next_start": moment, "zone": job.zone.key, "promise": promise_words(job)}
@@ -44,6 +45,7 @@ def as_text(found: dict[str, Any]) -> str:
         columns(
             [
                 ("jobs", f"{jobs['all']}: {jobs['cyclic']} cyclic, {jobs['daily']} daily"),
+                *[("quiet", f"{window}, when silence of cyclic jobs raises no alarm") for window in found["quiet"]],
                 ("sources", ", ".join(f"{each['name']} ({each['where']})" for each in sources) or "none"),
                 ("state files", safe(found["run_dir"])),
                 ("store", safe(found["store_file"])),

@@ -84,3 +84,8 @@ def age(meta: dict[str, Any], now: int, *, is_alive: bool, zone: str | None = No
     if is_stale(meta, now):
         return f"{when}; STALE: the daemon (pid {meta['pid']}) has written nothing since"
     return f"{when}; the daemon (pid {meta['pid']}) runs since {short(meta['started'], zone, now)}"
+
+
+def hours(begin: int, end: int) -> str:
+    """A daily window, given in minutes after midnight."""
+    return f"{begin // 60:02d}:{begin % 60:02d} to {end // 60:02d}:{end % 60:02d}"

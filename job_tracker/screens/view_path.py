@@ -24,7 +24,10 @@ def view_path(config: Path, *, is_chosen: bool) -> Path:
     try:
         text = config_text.read_file(config)
     except ConfigError as error:
-        raise ConfigError([f"{fault}; or name the view itself with --view FILE" for fault in error.faults]) from error
+        way = "; or name the view itself with --view FILE"
+        if isinstance(error.__cause__, PermissionError):
+            way = "; ask as root or as a member of the daemon's group"
+        raise ConfigError([f"{fault}{way}" for fault in error.faults]) from error
     if text.lstrip("\ufeff \t\r\n").startswith("{") and not _KEY_OF_JSON.search(text):
         return DEFAULT_VIEW
     tree = config_text.read(text, name=str(config))

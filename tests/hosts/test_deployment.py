@@ -168,15 +168,16 @@ def test_jobs_become_states(site: Site) -> None:
 
 
 def test_dead_or_hung_nothing_stays_green(sites: dict[str, Site]) -> None:
-    """Killed on SysV: dead, red after a minute, and it can be started. Hung on systemd: its watchdog restarts it."""
+    """On SysV: red after a minute, dead, and it can be started.  On systemd: its watchdog restarts it."""
     em, old = sites["em"], sites["old"]
     hung = em.on("systemctl show -p MainPID --value job_tracker").strip()
     em.on(f"kill -STOP {hung}")
-    old.on("kill -9 $(cat /run/job_tracker.pid)")
+    old.on("kill -STOP $(cat /run/job_tracker.pid)")
 
+    bases.until("red on SysV", lambda: is_red(old), 90)
+    old.on("kill -9 $(cat /run/job_tracker.pid)")
     old.on("service job_tracker status", code=1)
-    bases.until("red on SysV", lambda: old.on(LOCAL_CHECK, code=None).startswith("2 job_tracker "), 90)
-    assert not re.search("^0 ", old.on(LOCAL_CHECK), re.MULTILINE)
+    assert is_red(old)
     old.on("service job_tracker start")
     old.until_green()
     bases.until(
@@ -185,6 +186,25 @@ def test_dead_or_hung_nothing_stays_green(sites: dict[str, Site]) -> None:
         200,
     )
     em.until_green()
+
+
+def is_red(site: Site) -> bool:
+    """Whether the local check tells of a daemon that is not at work, and of nothing that is well."""
+    said = site.on(LOCAL_CHECK, code=None)
+    return said.startswith("2 job_tracker ") and not re.search("^[01] ", said, re.MULTILINE)
+
+
+def test_after_a_boot_without_the_daemon_nothing_is_green(site: Site) -> None:
+    """What it left before the boot is gone, and what is missing is said."""
+    on_systemd = site.tracker == "em"
+    site.on("systemctl disable job_tracker" if on_systemd else "update-rc.d job_tracker disable")
+    nspawn.reboot(site.tracker)
+
+    assert is_red(site), site.on(LOCAL_CHECK)
+    site.on("service job_tracker status", code=3)
+    site.on("systemctl enable job_tracker" if on_systemd else "update-rc.d job_tracker enable")
+    site.on("service job_tracker start")
+    site.until_green()
 
 
 def test_systemd_restarts_what_was_killed(sites: dict[str, Site]) -> None:
