@@ -32,7 +32,7 @@ LINE = "%(asctime)s %(levelname)s %(message)s"
 def run(config_path: Path, supervisor: Supervisor) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
     asked_to_reload: list[int] = []
-    signal.signal(signal.SIGHUP, lambda number, _: asked_to_reload.append(number))  # not yet: it would end the process
+    signal.signal(signal.SIGHUP, lambda number, _: asked_to_reload.append(number))  # by itself it would end us
     config = load(config_path)
     begin_log(config)
     try:
@@ -49,7 +49,9 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         log.error("not started: %s", failure)
         ledger.close()
         return 1
-    loop.reloading = bool(asked_to_reload)
+    loop.watch_signals()  # before the look at what came until now, or what comes between the two would be lost
+    if asked_to_reload:
+        loop.reloading = True
     calm_garbage_collection()
     jobs, sources = len(config.jobs.by_key), len(config.sources)
     log.info("started version=%s config=%s jobs=%d sources=%d", __version__, config_path, jobs, sources)

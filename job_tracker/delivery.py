@@ -4,6 +4,7 @@ Rule: it knows neither the ledger nor the board: it is given an errand, and says
 Rule: delivered is what the command ended with 0 for; whatever else happens, it is not.
 Rule: never through a shell, never without a time limit; when the limit has passed, the command and all that it
 started are killed.
+Rule: a stop waits for nothing but the command under way, for STOPPING seconds at most, and none is begun after it.
 Rule: a command outlives its tracker only as far as its own end.  It holds a lock that the next tracker waits for, or
 an old notification could arrive behind a newer one of the same job.
 """
@@ -33,8 +34,12 @@ COMPLAINT = 500
 LOOK = 0.05
 """Seconds between two looks whether the command has ended while something it started holds its stderr open."""
 
-STOPPING = 1.0
-"""Seconds that a command is given when the tracker stops."""
+STOPPING = 3.0
+"""Seconds that a command under way is given when the tracker stops.
+
+One that is killed may have been taken by the far side, and is then delivered twice: an ssh to a host that answers needs
+a second or two.  A service manager waits for half a minute; without a command under way a stop is immediate.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +94,11 @@ class Courier:
         return receipt
 
     def stop(self) -> None:
-        """End the thread; a command under way has a second left."""
+        """End the thread; a command under way has STOPPING seconds left, one that has not begun stays undelivered."""
         if self._thread is not None:
             self._stopping.set()
             self._errands.put(None)
-            self._thread.join(2 * STOPPING)
+            self._thread.join(STOPPING + 1)
             self._thread = None
 
     # -- in the thread -------------------------------------------------------------------------------------------
@@ -114,6 +119,8 @@ class Courier:
         command = [*resolved(errand.command), *errand.arguments]
         text = errand.text().encode("utf-8", "replace")
         self._wait_for_the_last_trackers_command(errand.timeout)
+        if self._stopping.is_set():
+            return "the tracker stopped before its turn came"
         try:
             process = subprocess.Popen(
                 command,
@@ -131,6 +138,8 @@ class Courier:
                 complaint = self._attend(process, text, time.monotonic() + errand.timeout)
             finally:
                 kill(process)
+        if complaint is None and self._stopping.is_set():
+            return f"{command[0]} had not ended when the tracker stopped"
         if complaint is None:
             return f"{command[0]} has not ended within {errand.timeout:g} s"
         if process.returncode == 0:

@@ -2,6 +2,7 @@
 
 Rule: they are made with root's rights before the daemon has its own, which may not write to /var/run.
 Rule: only what is ours is touched: a link into the run directory, or a state file of a tracker that ran as root.
+Rule: while the daemon runs they stay with the run directory it began with, for it writes there until it ends.
 """
 
 import contextlib
@@ -33,6 +34,18 @@ def make(keys: Iterable[str], run_dir: Path, classic: Path = CLASSIC) -> int:
             _replace(classic / name, target)
             changes += 1
     return changes
+
+
+def elsewhere(keys: Iterable[str], run_dir: Path, classic: Path = CLASSIC) -> Path | None:
+    """The directory whose state files the classic paths of these jobs show, if it is not the run directory."""
+    if classic.resolve() == run_dir.resolve():
+        return None
+    for path in (classic / name_of(key) for key in keys):
+        if os.path.lexists(path):
+            shown = (classic / _target(path)).parent if path.is_symlink() else classic
+            if shown != run_dir and shown.resolve() != run_dir.resolve():
+                return shown
+    return None
 
 
 def tmpfiles(keys: Iterable[str], run_dir: Path, user: str, group: str) -> str:

@@ -2,7 +2,7 @@
 
 Rule: the lock decides, never the number: after a power cut the number may be that of anybody's process.
 Rule: the file is never removed, for whoever had it open would hold the lock of a file that nobody finds any more; a
-daemon that ends leaves it empty, one that was killed leaves its number.
+daemon that ends leaves it empty, one that was killed leaves its number until somebody stops it or starts another.
 """
 
 import contextlib
@@ -73,6 +73,13 @@ class PidFile:
         if self.descriptor is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self.descriptor, 0)
+
+    def tidy(self) -> None:
+        """Empty what one left that was killed, for it is meant to be stopped; whoever holds the lock is left alone."""
+        with contextlib.suppress(OSError):  # it has ended all the same
+            if self.look().life is Life.DEAD and self.take() and self.descriptor is not None:
+                os.close(self.descriptor)
+                self.descriptor = None
 
     def look(self) -> Finding:
         """Whether the daemon runs, by trying its lock."""

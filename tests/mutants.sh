@@ -20,11 +20,12 @@ fast=$(echo tests/core/test_rules_*.py tests/core/test_texts.py tests/core/test_
 for module in "$@"; do
     path="job_tracker/core/$module.py"
     sed -e "s|^module-path = .*|module-path = [\"$path\"]|" -e "s|FAST_TESTS|$fast|" tests/mutants.toml >"$module.toml"
+    cp "$path" "$work/pristine.py"
     cosmic-ray init "$module.toml" "$module.sqlite"
     cr-filter-operators "$module.sqlite" "$module.toml"
     nice -n 10 timeout "${MUTANTS_MINUTES:-60}m" cosmic-ray exec "$module.toml" "$module.sqlite" ||
         echo "$module: stopped after ${MUTANTS_MINUTES:-60} minutes; the rest was not tried"
-    cp "$root/$path" "$path"
+    cp "$work/pristine.py" "$path"
     echo "== $module"
     cr-report --surviving-only --show-diff "$module.sqlite"
 done

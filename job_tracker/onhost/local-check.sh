@@ -7,6 +7,8 @@
 # make the service job_tracker CRIT and everything listed UNKNOWN.
 # Rule: the directory belongs to somebody else.  The agent starts this as root and waits for ever, so the file is read
 # as the directory's owner, under a time limit, up to a size, and nothing but lines of the known shape comes out.
+# Rule: only the reading runs as the owner, who may stop, kill and trace whatever runs as the owner, and take over what
+# it has open: a pipe to somebody else.  Time limit, size and judgement are kept by processes of other users.
 #
 # The file: "# job_tracker services 1 WRITTEN STALE_AFTER" (epoch seconds, seconds), the service lines, "# end".
 # The environment is trusted (it is the agent's); exit code 0 always (anything else makes a cached agent drop it all).
@@ -16,6 +18,7 @@ run_dir=${JOB_TRACKER_RUN_DIR:-$run_dir}
 
 seconds_to_read=5
 bytes_to_read=16777216 # 10,000 services at 1,600 bytes each
+nobody=65534
 nogroup=65534
 
 set -u
@@ -23,7 +26,9 @@ LC_ALL=C
 PATH=${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
 export LC_ALL PATH
 unset CDPATH
-exec 2>/dev/null # the agent drops it anyway; what an operator should know is in a service's text
+# The agent drops stderr anyway; what an operator should know is in a service's text.  stdin may be the agent's
+# connection, and what else it has open is not for the owner, either.
+exec </dev/null 2>/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 services=$run_dir/job_tracker.services
 
 critical() {
@@ -34,30 +39,15 @@ critical() {
 # The time limit covers opening and reading, not printing: a slow reader of the agent must not cut a line in half.
 # Where coreutils' timeout is missing, a second process does its work.
 # shellcheck disable=SC2016 # the inner shell expands it
-watchdog='"$@" & reader=$!
-(sleep "$0"; kill -KILL "$reader") >/dev/null 2>&1 &
+watchdog='exec 3<&0
+"$@" <&3 3<&- & reader=$!
+(exec 3<&-; sleep "$0"; kill -KILL "$reader") >/dev/null 2>&1 &
 wait "$reader"; kill "$!"'
-
-# setpriv is part of util-linux on Debian, RHEL and SLES; su opens a PAM session each time, and is the second choice.
-# Only the user matters: the file is its owner's, and a group that came along might open more than the file.
-as_owner() {
-    if [ -z "$owner" ]; then
-        exec "$@"
-    elif command -v setpriv >/dev/null; then
-        exec setpriv --reuid="$owner" --regid=$nogroup --clear-groups --no-new-privs -- "$@"
-    else
-        # shellcheck disable=SC2016 # the inner shell expands it
-        exec su -s /bin/sh -c 'exec "$0" "$@"' -- "$(stat -c %U .)" "$@"
-    fi
-}
-
-read_services() {
-    if command -v timeout >/dev/null; then
-        as_owner timeout -s KILL $seconds_to_read head -c $bytes_to_read job_tracker.services
-    else
-        as_owner sh -c "$watchdog" $seconds_to_read head -c $bytes_to_read job_tracker.services
-    fi
-}
+if command -v timeout >/dev/null; then
+    set -- timeout -s KILL $seconds_to_read
+else
+    set -- sh -c "$watchdog" $seconds_to_read
+fi
 
 # Two regular expressions a line, one anchored at its head and one for what may stand nowhere: mawk is several times
 # slower on one that has to match to the line's end.  Lines are kept eight to a string for the same reason.
@@ -155,6 +145,30 @@ END
     esac
 fi
 
-read_services | as_owner awk -v services="$services" -v seconds=$seconds_to_read "$judge" ||
-    critical "$services cannot be read as the owner of its directory (setpriv or su, and awk, are needed)"
+judge() {
+    cd / # the other directory may be closed to who runs this, and to the shell that awk starts for a date
+    exec "$@" awk -v services="$services" -v seconds=$seconds_to_read "$judge"
+}
+
+# setpriv is part of util-linux on Debian, RHEL and SLES; su opens a PAM session each time, and is the second choice.
+# Only the user matters: the file is its owner's, and a group that came along might open more than the file.
+# The second head is there for an owner who keeps the pipe open, or fills it: it ends, and awk with it.
+# su goes on in a session of its own, which a limit around it does not reach: it has one inside as well.
+if [ -z "$owner" ]; then
+    "$@" head -c $bytes_to_read job_tracker.services | judge
+elif command -v setpriv >/dev/null; then
+    somebody=$nobody
+    if [ "$owner" = $nobody ]; then somebody=$((nobody - 1)); fi # that no user has by default
+    "$@" setpriv --reuid="$owner" --regid=$nogroup --clear-groups --no-new-privs -- \
+        head -c $bytes_to_read job_tracker.services |
+        "$@" head -c $bytes_to_read |
+        judge setpriv --reuid="$somebody" --regid=$nogroup --clear-groups --no-new-privs --
+elif command -v su >/dev/null; then
+    # shellcheck disable=SC2016 # the inner shell expands it
+    "$@" su -s /bin/sh -c 'exec "$0" "$@"' -- "$(stat -c %U .)" "$@" head -c $bytes_to_read job_tracker.services |
+        "$@" head -c $bytes_to_read |
+        judge
+else
+    critical "$services cannot be read as the owner of its directory (setpriv or su is needed)"
+fi || critical "$services cannot be judged (awk, and util-linux' setpriv or su, are needed)"
 exit 0

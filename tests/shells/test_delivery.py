@@ -1,6 +1,7 @@
 """Delivery: at least once, in order for each job, whatever dies in between; never in the way of the loop."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -677,3 +678,52 @@ def test_no_pause_is_longer_than_five_minutes_whatever_the_clock_does(history: l
         pauses.is_due(subject, now - 10**10)
         assert pauses.moment(subject) <= now - 10**10 + LONGEST * MICROSECONDS
         assert pauses.is_due(subject, now + LONGEST * MICROSECONDS)
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_lets_a_command_end_that_is_nearly_there(courier: tuple[Courier, threading.Event]) -> None:
+    """The far side may have taken what it brings: killed, it would be delivered twice."""
+    made, _ = courier
+    command = ("/bin/sleep", "1.8")
+    made.begin(Errand(subject="x", command=command, arguments=(), text=lambda: "", timeout=30))
+    time.sleep(0.3)
+    made.stop()
+    receipt = made.take()
+
+    assert receipt is not None
+    assert receipt.problem == ""
+
+
+def test_a_stop_says_of_a_command_that_it_cut_short_that_the_tracker_stopped(
+    courier: tuple[Courier, threading.Event],
+) -> None:
+    """Its time limit had not passed."""
+    made, _ = courier
+    made.begin(Errand(subject="x", command=("/bin/sleep", "30"), arguments=(), text=lambda: "", timeout=30))
+    time.sleep(0.3)
+    made.stop()
+    receipt = made.take()
+
+    assert receipt is not None
+    assert receipt.problem == "/bin/sleep had not ended when the tracker stopped"
+
+
+def test_no_command_begins_once_a_stop_was_asked_for(courier: tuple[Courier, threading.Event], tmp_path: Path) -> None:
+    """It would be killed half way, and while it waits for an older one's end it would overtake that."""
+    made, _ = courier
+    with (tmp_path / "lock").open("w") as older:
+        fcntl.flock(older, fcntl.LOCK_EX)
+        command = ("/bin/sh", "-c", f"echo >{tmp_path}/begun")
+        made.begin(Errand(subject="x", command=command, arguments=(), text=lambda: "", timeout=30))
+        time.sleep(0.3)
+        begun = time.monotonic()
+        made.stop()
+        took = time.monotonic() - begun
+    receipt = made.take()
+
+    assert receipt is not None
+    assert receipt.problem == "the tracker stopped before its turn came"
+    assert not (tmp_path / "begun").exists()
+    assert took < 2

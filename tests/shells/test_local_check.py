@@ -1,6 +1,7 @@
 """The local check as the agent starts it: real shells, real awks, real files, and an owner who means harm."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -54,15 +55,24 @@ class Check:
                 (self.tools / name).symlink_to(found)
         self.only_tools = True
 
+    def hurry(self, seconds: str) -> None:
+        """Let the check give up sooner."""
+        script = self.tools / "local-check.sh"
+        script.write_text(self.script.read_text().replace("seconds_to_read=5", f"seconds_to_read={seconds}"))
+        self.script = script
+
     def output(self, run_dir: Path) -> bytes:
         path = str(self.tools) if self.only_tools else f"{self.tools}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "JOB_TRACKER_RUN_DIR": str(run_dir)}
-        done = subprocess.run(
-            [*self.shell, str(self.script)], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=30
-        )
-        assert done.returncode == 0
-        assert done.stderr == b""
-        return done.stdout
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:  # a pipe could be held open for ever
+            words = [*self.shell, str(self.script)]
+            subprocess.run(
+                words, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=20, check=True
+            )
+            out.seek(0)
+            err.seek(0)
+            assert err.read() == b""
+            return out.read()
 
     def lines(self, run_dir: Path) -> list[LocalLine]:
         return [parse_local_line(line) for line in self.output(run_dir).decode().splitlines(keepends=True)]
@@ -104,6 +114,11 @@ def leave(run_dir: Path, content: str | bytes) -> Path:
     os.chown(path, run_dir.stat().st_uid, -1)
     path.chmod(0o644)
     return path
+
+
+def as_owner(action: str) -> str:
+    """A `head` that does something else first where it reads the file, which it does as the owner."""
+    return f'case "$*" in *.services) {action} ;; esac; exec {shutil.which("head")} "$@"'
 
 
 def only_critical(lines: list[LocalLine]) -> bool:
@@ -341,14 +356,10 @@ def test_a_device_in_the_files_place_is_critical(check: Check, run_dir: Path) ->
 
 
 @pytest.mark.parametrize("without", ["nothing", "timeout"])
-def test_a_fifo_swapped_in_after_the_look_ends_with_the_time_limit(
-    check: Check, run_dir: Path, open_path: Path, without: str
-) -> None:
+def test_a_fifo_swapped_in_after_the_look_ends_with_the_time_limit(check: Check, run_dir: Path, without: str) -> None:
     """Between looking at the file and opening it the owner may act: only a time limit helps then."""
-    check.script = open_path / "local-check.sh"
-    check.script.write_text(SCRIPT.read_text().replace("seconds_to_read=5", "seconds_to_read=0.2"))
-    swap = "rm job_tracker.services; mkfifo job_tracker.services"
-    check.replace_tool("head", f'{swap}; exec {shutil.which("head")} "$@"')
+    check.hurry("0.2")
+    check.replace_tool("head", as_owner("rm job_tracker.services; mkfifo job_tracker.services"))
     if without == "timeout":
         check.leave_out("timeout")
     leave(run_dir, fresh_text())
@@ -369,7 +380,7 @@ def test_a_secret_swapped_in_after_the_look_stays_secret(check: Check, open_path
     secret = open_path / "secret"
     secret.write_text(fresh_text(["0 job_secret - of the right shape\n"]))
     secret.chmod(0o600)
-    check.replace_tool("head", f'ln -sf {secret} job_tracker.services; exec {shutil.which("head")} "$@"')
+    check.replace_tool("head", as_owner(f"ln -sf {secret} job_tracker.services"))
     if without == "setpriv":
         check.leave_out("setpriv")
     leave(directory, fresh_text())
@@ -399,6 +410,137 @@ def test_without_any_way_to_become_the_owner_it_is_critical(check: Check, open_p
     leave(directory, fresh_text())
 
     assert only_critical(check.lines(directory))
+
+
+# -- an owner who acts against the check itself ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def owner() -> Iterator[pwd.struct_passwd]:
+    """A user without any process, not the one of a test at the same time; what was started as this user is ended."""
+    busy = {each.stat().st_uid for each in Path("/proc").iterdir() if each.name.isdigit() and each.exists()}
+    idle = [each for each in pwd.getpwall() if each.pw_uid not in {0, NOBODY, *busy} and each.pw_uid < 1000]
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    if worker >= len(idle):
+        pytest.skip("all users are at work here")
+    yield idle[worker]
+    subprocess.run([*become(idle[worker]), "sh", "-c", "kill -s KILL -- -1"], check=False)
+
+
+@pytest.fixture
+def private_dir(open_path: Path, owner: pwd.struct_passwd) -> Path:
+    """The owner's run directory, closed to others, as systemd makes it."""
+    directory = open_path / "private"
+    directory.mkdir(mode=0o750)
+    os.chown(directory, owner.pw_uid, owner.pw_gid)
+    return directory
+
+
+def become(user: pwd.struct_passwd) -> list[str]:
+    return ["setpriv", f"--reuid={user.pw_uid}", "--regid=65534", "--clear-groups"]
+
+
+@needs_root
+@pytest.mark.parametrize("without", ["nothing", "timeout", "setpriv"])
+def test_an_owner_who_stops_all_processes_of_its_own_does_not_hang_the_check(
+    check: Check, private_dir: Path, owner: pwd.struct_passwd, without: str
+) -> None:
+    """The agent waits for ever: the limit must be kept by somebody whom the owner cannot stop."""
+    check.hurry("0.5")
+    check.replace_tool("head", as_owner("sleep 0.3"))
+    if without != "nothing":
+        check.leave_out(without)
+    leave(private_dir, fresh_text())
+    loop = [*become(owner), "sh", "-c", "echo begun; while :; do kill -s STOP -- -1; done"]
+
+    with subprocess.Popen(loop, stdout=subprocess.PIPE, text=True) as stopping:
+        assert stopping.stdout is not None
+        assert stopping.stdout.readline() == "begun\n"
+        begun = time.monotonic()
+        try:
+            lines = check.lines(private_dir)
+        finally:
+            stopping.kill()
+        took = time.monotonic() - begun
+
+    assert only_critical(lines)
+    assert took < 10
+
+
+@needs_root
+@pytest.mark.parametrize("without", ["nothing", "timeout", "setpriv"])
+def test_an_owner_who_keeps_the_pipe_open_does_not_hang_the_check(
+    check: Check, private_dir: Path, without: str
+) -> None:
+    """What the reader has open, the owner can take over: the judgement must not wait until that is closed."""
+    check.hurry("0.5")
+    check.replace_tool("head", as_owner("sleep 60 &"))
+    if without != "nothing":
+        check.leave_out(without)
+    leave(private_dir, fresh_text())
+    begun = time.monotonic()
+
+    lines = check.lines(private_dir)
+
+    assert doubted(lines)
+    assert time.monotonic() - begun < 10
+
+
+@needs_root
+def test_what_an_owner_pours_into_the_pipe_is_cut(check: Check, private_dir: Path) -> None:
+    """The size is limited behind the pipe, where the owner cannot lift the limit."""
+    check.replace_tool("head", as_owner("cat job_tracker.services; exec cat /dev/zero"))
+    leave(private_dir, fresh_text())
+
+    assert doubted(check.lines(private_dir))
+
+
+@needs_root
+@pytest.mark.parametrize("whose", ["somebody's", "nobody's"])
+def test_the_judge_is_neither_the_owner_nor_root(
+    check: Check, open_path: Path, private_dir: Path, owner: pwd.struct_passwd, whose: str
+) -> None:
+    """The owner could trace it and write into its output; root has more to lose by a fault of awk."""
+    uid = owner.pw_uid if whose == "somebody's" else NOBODY
+    os.chown(private_dir, uid, -1)
+    (check.tools / "awk").unlink()
+    check.replace_tool("awk", 'cat >/dev/null; echo "0 job_uid - $(id -u)"')
+    leave(private_dir, fresh_text())
+
+    (line,) = check.lines(private_dir)
+
+    assert int(line.text) not in {0, uid}
+
+
+@needs_root
+def test_the_reader_has_nothing_of_the_agents_open(check: Check, private_dir: Path) -> None:
+    """Whatever it has open is the owner's: stdin may be the connection to the monitoring."""
+    check.replace_tool("head", as_owner('ls -l "/proc/$$/fd" >open'))
+    leave(private_dir, fresh_text())
+    ours = private_dir.parent / "ours"
+    ours.write_text("0 job_x - planted\n")
+    environment = {**os.environ, "PATH": f"{check.tools}:{os.environ['PATH']}", "JOB_TRACKER_RUN_DIR": str(private_dir)}
+
+    with ours.open() as stdin:
+        agent = ["sh", "-c", f'exec "$@" 3<"{ours}" 7<"{ours}"', "agent", *check.shell, str(check.script)]
+        subprocess.run(agent, env=environment, stdin=stdin, stdout=subprocess.DEVNULL, timeout=30, check=True)
+
+    shown = (private_dir / "open").read_text()
+    assert "0 -> /dev/null" in shown
+    assert "1 -> pipe" in shown
+    assert str(ours) not in shown
+
+
+@needs_root
+def test_stale_data_in_a_directory_closed_to_others_are_dated(check: Check, private_dir: Path) -> None:
+    """Who judges may not enter the directory, and needs not."""
+    written = int(time.time()) - 3600
+    leave(private_dir, services_text(LINES, written=written, stale_after=60)).chmod(0o640)
+
+    lines = check.lines(private_dir)
+
+    assert doubted(lines)
+    assert time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(written)) in lines[1].text
 
 
 def test_without_awk_it_is_critical(check: Check, run_dir: Path) -> None:

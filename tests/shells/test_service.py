@@ -2,10 +2,12 @@
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from job_tracker import links, supervisor
+from job_tracker import links, service, supervisor
+from job_tracker.config.reading import load
 from job_tracker.locking import Life, PidFile
 
 PROGRAM = (sys.executable, "-m", "job_tracker")
@@ -62,10 +65,10 @@ class Installed:
         }
         self.config.write_text(json.dumps(document))
 
-    def do(self, action: str, *more: str) -> Answer:
+    def do(self, action: str, *more: str, stdin: int | None = None) -> Answer:
         """One action, as from an init script."""
         words = [*PROGRAM, action, "-c", str(self.config), "--pid-file", str(self.pid_file), *more]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=60, check=False)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     @property
@@ -84,6 +87,23 @@ def tracker(tmp_path: Path) -> Iterator[Installed]:
         pid_file.signal(signal.SIGCONT)
         pid_file.signal(signal.SIGKILL)
         assert pid_file.wait(10)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can let it run as somebody else")
+
+
+@pytest.fixture
+def private_tracker() -> Iterator[Installed]:
+    """A tracker in a place that everybody can reach, with a configuration that only root can read.
+
+    Its run directory is the classic place, where no links are made.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        installed = Installed(Path(name))
+        installed.configure(run_dir="/var/run")
+        installed.config.chmod(0o600)
+        yield installed
 
 
 def until(holds: Callable[[], object], seconds: float = 20) -> None:
@@ -183,6 +203,61 @@ def test_root_gives_its_rights_up_before_the_daemon_works(tmp_path: Path) -> Non
     assert not tracker.pid_file.exists()
 
 
+def test_a_socket_for_stdin_does_not_keep_it_from_leaving(tracker: Installed) -> None:
+    """A remote shell or an inetd may hand one over: the start returns, and the daemon is nobody's child."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        answer = tracker.do("start", stdin=theirs.fileno())
+
+    assert answer.code == 0
+    assert os.getsid(tracker.pid) != os.getsid(0)
+
+
+LATE = """
+import os, sys, time
+from pathlib import Path
+from job_tracker import service
+from job_tracker.locking import PidFile
+def never(account):
+    os.closerange(0, 2)
+    time.sleep(60)
+    os._exit(1)
+service.START_SECONDS, service.give_up_root, service.prepare = 1.0, never, lambda *_, **__: 0
+service.find_account = lambda user: user
+config, pid_file = map(Path, sys.argv[1:])
+made = service.Service(config=config, pid_file=PidFile(pid_file), user="x", say=print, complain=print)
+sys.exit(made.start())
+"""
+
+
+def test_a_start_has_a_limit_whatever_hangs(tracker: Installed) -> None:
+    """A directory of users that does not answer must not hold up the boot."""
+    words = [sys.executable, "-c", LATE, str(tracker.config), str(tracker.pid_file)]
+    start = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+    try:
+        said, _ = start.communicate(timeout=20)
+    finally:
+        os.killpg(start.pid, signal.SIGKILL)
+
+    assert start.returncode == 1
+    assert "not ready within 1 s" in said
+
+
+@needs_root
+def test_a_configuration_that_the_daemon_may_not_read_is_said_on_the_terminal(private_tracker: Installed) -> None:
+    """Root reads everything; what the daemon may not read is refused as any other faulty configuration is."""
+    answer = private_tracker.do("start", "--user", "nobody")
+
+    assert answer.code == 2
+    assert answer.err == (
+        f"{private_tracker.config}: cannot be read: Permission denied\n"
+        "job_tracker: that is the configuration as nobody finds it, as whom the daemon runs\n"
+        "job_tracker: not started\n"
+    )
+    assert private_tracker.do("status").code == 3
+
+
 # -- stop, restart ---------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +292,60 @@ def test_a_restart_with_a_faulty_configuration_leaves_it_running(tracker: Instal
     assert tracker.do("restart").code == 2
 
     assert tracker.do("status") == Answer(0, f"job_tracker is running (pid {before})\n", "")
+
+
+def test_a_stop_that_had_to_kill_leaves_nothing_to_be_taken_for_a_crash(
+    tracker: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LSB: after a stop that succeeded, status is 3."""
+    tracker.do("start")
+    os.kill(tracker.pid, signal.SIGSTOP)
+    monkeypatch.setattr(service, "STOP_SECONDS", 0.5)
+    heard: list[str] = []
+
+    stopping = service.Service(
+        config=tracker.config, pid_file=PidFile(tracker.pid_file), say=heard.append, complain=heard.append
+    )
+    code = stopping.stop()
+
+    assert code == 0
+    assert heard == ["job_tracker: it did not end within 0 s; it was killed"]
+    assert tracker.do("status").code == 3
+
+
+def test_a_stop_of_what_is_dead_already_leaves_nothing_either(tracker: Installed) -> None:
+    """And what never was leaves no file."""
+    tracker.do("stop")
+    assert not tracker.pid_file.exists()
+
+    tracker.do("start")
+    os.kill(tracker.pid, signal.SIGKILL)
+    assert PidFile(tracker.pid_file).wait(10)
+
+    assert tracker.do("stop").code == 0
+    assert tracker.do("status").code == 3
+
+
+@needs_root
+@pytest.mark.parametrize("action", ["restart", "reload"])
+def test_a_running_one_is_left_alone_if_it_may_not_read_the_configuration(
+    private_tracker: Installed, action: str
+) -> None:
+    """It would be ended for nothing, or refuse what it was said to read."""
+    private_tracker.configure(run_dir="run")
+    private_tracker.do("start")
+    before = private_tracker.pid
+    private_tracker.configure(run_dir="/var/run")
+    try:
+        answer = private_tracker.do(action, "--user", "nobody")
+
+        assert answer.code == 2
+        assert f"{private_tracker.config}: cannot be read: Permission denied" in answer.err
+        assert "as nobody finds it" in answer.err
+        assert private_tracker.do("status").out == f"job_tracker is running (pid {before})\n"
+        assert "configuration" not in private_tracker.log.read_text()
+    finally:
+        private_tracker.do("stop")
 
 
 # -- what was left behind --------------------------------------------------------------------------------------------
@@ -307,6 +436,41 @@ def test_a_reload_of_what_does_not_run_is_seven(tracker: Installed) -> None:
     assert tracker.do("reload") == Answer(7, "", "job_tracker: not reloaded: it is not running\n")
 
 
+RELOADED_EARLY = """
+import os, signal, sys
+from pathlib import Path
+from job_tracker import daemon, loop
+from job_tracker.supervisor import Supervisor
+room, name = {"daemon": daemon, "loop": loop.Loop}[sys.argv[2]], sys.argv[3]
+original = getattr(room, name)
+def interrupted(*words):
+    os.kill(os.getpid(), signal.SIGHUP)
+    return original(*words)
+setattr(room, name, interrupted)
+sys.exit(daemon.run(Path(sys.argv[1]), Supervisor()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [
+        ("daemon", "begin_log"),
+        ("daemon", "Monitoring"),
+        ("daemon", "calm_garbage_collection"),
+        ("loop", "watch_signals"),
+    ],
+)
+def test_a_reload_is_not_lost_however_early_it_comes(tracker: Installed, room: str, name: str) -> None:
+    """The configuration may have changed just after it was read."""
+    words = [sys.executable, "-c", RELOADED_EARLY, str(tracker.config), room, name]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as daemon:
+        try:
+            until(lambda: tracker.log.exists() and "configuration reloaded" in tracker.log.read_text())
+        finally:
+            daemon.terminate()
+    assert daemon.returncode == 0
+
+
 # -- links -----------------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +508,70 @@ def test_a_run_directory_at_the_classic_place_needs_no_links(tmp_path: Path) -> 
     """They would lead to themselves."""
     assert links.make(["A__P"], tmp_path, tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Installed, Path]:
+    """A tracker with links at a classic place of its own, whose configuration then names another run directory."""
+    classic = tmp_path / "classic"
+    classic.mkdir()
+    monkeypatch.setattr(links, "CLASSIC", classic)
+    monkeypatch.setattr(links.make, "__defaults__", (classic,))
+    monkeypatch.setattr(links.elsewhere, "__defaults__", (classic,))
+    monkeypatch.setattr(service, "find_account", lambda _: pwd.getpwuid(os.getuid()))
+    monkeypatch.setattr(service, "give_up_root", lambda _: None)
+    tracker = Installed(tmp_path)
+    links.make(["LOAD__P"], tmp_path / "run", classic)
+    (tmp_path / "other").mkdir()
+    tracker.configure(run_dir="other")
+    return tracker, classic / "job_tracker.LOAD__P.state"
+
+
+def test_a_reload_with_another_run_directory_says_to_restart(moved: tuple[Installed, Path]) -> None:
+    """The links would lead into an empty directory, while the daemon goes on to write to the one it began with."""
+    tracker, link = moved
+    before = link.readlink()
+    heard: list[str] = []
+    running, asked = PidFile(tracker.pid_file), PidFile(tracker.pid_file)
+    assert running.take()
+
+    reloading = service.Service(config=tracker.config, pid_file=asked, say=heard.append, complain=heard.append)
+    code = reloading.reload()
+
+    assert code == 1
+    assert heard == [
+        f"job_tracker: not reloaded: run_dir is {tracker.home}/other, but it runs with {tracker.home}/run; "
+        "restart it, that cannot be reloaded"
+    ]
+    assert link.readlink() == before
+
+
+def test_links_are_not_moved_while_systemd_reloads_it_and_are_when_it_starts(
+    moved: tuple[Installed, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd names the process that is to be reloaded; before a start there is none."""
+    tracker, link = moved
+    config, account = load(tracker.config), pwd.getpwuid(os.getuid())
+    monkeypatch.setenv("MAINPID", "4711")
+    with pytest.raises(service.RestartNeeded, match="restart it"):
+        service.prepare(config, account)
+    assert link.readlink().parent == tracker.home / "run"
+
+    monkeypatch.delenv("MAINPID")
+    service.prepare(config, account)
+
+    assert link.readlink().parent == tracker.home / "other"
+
+
+def test_the_same_directory_by_another_name_is_no_other(tmp_path: Path) -> None:
+    """/var/run is a link to /run; and a job without a link has none to be moved."""
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (tmp_path / "also").symlink_to(run_dir)
+    links.make(["A__P"], tmp_path / "also", tmp_path)
+
+    assert links.elsewhere(["NEW__P", "A__P"], run_dir, tmp_path) is None
+    assert links.elsewhere(["A__P"], tmp_path / "other", tmp_path) == tmp_path / "also"
 
 
 def test_tmpfiles_makes_the_same_at_boot() -> None:
