@@ -196,6 +196,8 @@ class _Hand:
             if self.most is None or not to_come or not is_before(standing, to_come[-1]):
                 self.fold_late(job)
             return
+        self.fold_late(job)
+        standing = record.standing
         before = shown(job, standing)
         fold_message(standing, self.jobs, job, message, lambda id: self.shelf(record, job, id))
         record.messages.append(message)
