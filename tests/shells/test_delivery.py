@@ -427,7 +427,7 @@ def test_a_command_that_leaves_something_running_has_ended_all_the_same(
     assert time.monotonic() - begun < 4
 
 
-def test_stopping_gives_a_command_a_second(courier: tuple[Courier, threading.Event]) -> None:
+def test_stopping_gives_a_command_a_few_seconds(courier: tuple[Courier, threading.Event]) -> None:
     """The daemon's stop must not wait for the time limit; what was not delivered is, at the next start."""
     made, _ = courier
     command = ("/bin/sleep", "30")
