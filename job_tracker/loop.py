@@ -15,6 +15,7 @@ from job_tracker import clock
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import restart_needed
 from job_tracker.core.board import Board, Watermark, make_board
+from job_tracker.core.folding import Change
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.messages import Message, Position
@@ -70,14 +71,14 @@ class Loop:
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
         self.heard: set[Position] = set()
+        self.untold: dict[str, Change] = {}
         self.stopping = self.reloading = False
         self.board: Board = self.settle(config)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Work until a signal says otherwise."""
-        self.watch_signals()
+        """Work until a signal that `watch_signals` watches for says otherwise."""
         self.notifying.begin(self.config, self.board, self.now())
         self.monitoring.begin(self.board, self.now())
         self.fleet.begin(self.config, self.mementos)
@@ -114,9 +115,11 @@ class Loop:
             self.unsaved = deliveries
             self.heard.update(each.position for each in messages)
             self.heard.difference_update(each.position for each in made.unheard)
+            self.untold.update((change.job.key, change) for change in made.changes)
         else:
             self.unsaved = []
             self.heard.clear()
+            self.untold.clear()
             self.confirm(deliveries)
         self.monitoring.tell(made, self.board, begun, self.now())
         longest = begun + self.config.settings.interval_microseconds
@@ -161,7 +164,8 @@ class Loop:
         if not made.records and not unmatched and not bringing:
             return self.recovered()
         mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
-        draft = self.notifying.draft(made)
+        found = () if made.unheard else (*self.untold.values(), *made.changes)  # what is unheard may clear an alarm
+        draft = self.notifying.draft(found, made.board)
         taken.update(uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid)
         entry = Entry(
             records=made.records,
@@ -265,6 +269,7 @@ class Loop:
             log.warning("configuration key takes effect only at the next start key=%s", key)
         self.fleet.replace(before, config, self.mementos)
         self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.fleet]
+        self.untold.clear()  # what is true now is told below
         self.monitoring.reload(config, board, self.now())
         self.notifying.begin(config, board, self.now())
         self.publishing.reload(config, board, self.watermarks, self.now())

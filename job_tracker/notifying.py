@@ -9,15 +9,14 @@ Rule: everything here is on the main thread and returns at once; the command run
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.folding import owners
+from job_tracker.core.folding import Change, owners
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.notices import Notice, Notices, notices, present
-from job_tracker.core.tracker import Step
 from job_tracker.delivery import Courier, Errand, Receipt
 from job_tracker.errors import StoreFailed
 from job_tracker.outputs import event_console
@@ -77,11 +76,11 @@ class Notifying:
         except StoreFailed as failure:
             log.warning("outbox not written, it is tried again error=%s", failure)
 
-    def draft(self, made: Step) -> Notices:
-        """What a step gives cause to tell; nothing is remembered of it until it is `stored`."""
-        if not self.is_wanted or not self.is_current or not made.changes:
+    def draft(self, changes: Sequence[Change], board: Board) -> Notices:
+        """What changes give cause to tell; board: after them.  Nothing is remembered of it until it is `stored`."""
+        if not self.is_wanted or not self.is_current or not changes:
             return Notices(notices=(), told={}, unseen=self.unseen)
-        return notices(made.changes, made.board, self.config.jobs, self.told, self.unseen)
+        return notices(changes, board, self.config.jobs, self.told, self.unseen)
 
     def stored(self, draft: Notices) -> None:
         """The ledger holds it."""
@@ -158,7 +157,6 @@ class Notifying:
             self.stored(draft)
         else:
             outbox.clear()
-            outbox.carried = ("", 0)
             self.told, self.unseen, self.carrying, self.unmarked = {}, {}, [], []  # the ids will be given out again
             self.pauses, self._heartbeat_problem = Pauses(), ""
         self._gather(anew=True)
@@ -186,8 +184,8 @@ class Notifying:
         if receipt.problem and carried and self.is_wanted:
             self.waiting[subject] = carried + self.waiting.pop(subject, [])  # behind the others, before its own
         self.unmarked += [] if receipt.problem else [each.id for each in carried]
-        if not self.unmarked:
-            self.ledger.outbox.carried = ("", 0)
+        if receipt.problem:
+            self.ledger.outbox.carry(())
         is_new = receipt.problem not in (*self.pauses.problems.values(), self._heartbeat_problem)
         if subject == HEARTBEAT:
             self._heartbeat_problem = receipt.problem
@@ -199,7 +197,6 @@ class Notifying:
         if self.unmarked:
             self.ledger.outbox.delivered(self.unmarked)
             self.unmarked = []
-            self.ledger.outbox.carried = ("", 0)
 
     def _log(self, receipt: Receipt, *, is_new: bool) -> None:
         """An outage is one line when it begins, and one when it ends."""
@@ -222,7 +219,7 @@ class Notifying:
         for subject in self.waiting:
             if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
                 self.carrying = self.waiting.pop(subject)
-                self.ledger.outbox.carried = (subject, self.carrying[-1].id)
+                self.ledger.outbox.carry(self.carrying)
                 return self._errand(self._notification(subject, self.carrying, board))
         return None
 

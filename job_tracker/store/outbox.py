@@ -7,7 +7,7 @@ and none that is being delivered: it would be told, and counted as forgotten as 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -15,6 +15,9 @@ from job_tracker.store.codec import Row
 
 MOST = 10_000
 """Rows kept, besides those being delivered; more only where more subjects than that have something to tell."""
+
+NOTHING = ("", 0)
+"""A subject, and the id up to which its rows are being delivered: none are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +38,14 @@ class Waiting:
 
 
 class Outbox:
-    """The two tables, on the ledger's connection.  trims: how often rows had to go.
-
-    carried: the subject that is being delivered, and the id up to which its rows are.
-    """
+    """The two tables, on the ledger's connection.  trims: how often rows had to go."""
 
     def __init__(
         self, connection: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], most: int = MOST
     ) -> None:
         self._connection, self._transaction, self.most = connection, transaction, most
         self.trims = 0
-        self.carried: tuple[str, int] = ("", 0)
+        self._carried: tuple[str, int] = NOTHING
 
     def put(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
         """Write (job, at, state, status, text) rows and what is told with them, in the caller's transaction."""
@@ -81,16 +81,22 @@ class Outbox:
         rows = self._connection.execute("SELECT job, state, status FROM told")
         return {job: (state, status) for job, state, status in rows}
 
+    def carry(self, rows: Sequence[Waiting]) -> None:
+        """Let none of these go, which are all that waits of a subject, until they are delivered; none: it failed."""
+        self._carried = (rows[-1].job, rows[-1].id) if rows else NOTHING
+
     def delivered(self, ids: Iterable[int]) -> None:
-        """Remove what was delivered.  Raises StoreFailed; may be called again."""
+        """Remove what was delivered, which is no longer carried.  Raises StoreFailed; may be called again."""
         with self._transaction():
             self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id in ids))
+        self._carried = NOTHING
 
     def clear(self) -> None:
         """Forget all of it: nobody is to be told any more.  Raises StoreFailed."""
         with self._transaction():
             self._connection.execute("DELETE FROM outbox")
             self._connection.execute("DELETE FROM told")
+        self._carried = NOTHING
 
     def _trim(self) -> None:
         count = self._connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
@@ -101,11 +107,11 @@ class Outbox:
         surplus = self._connection.execute(
             "SELECT id, job, superseded FROM outbox WHERE NOT (job = ? AND id <= ?)"
             " AND id NOT IN (SELECT max(id) FROM outbox GROUP BY job) ORDER BY id LIMIT ?",
-            (*self.carried, excess),
+            (*self._carried, excess),
         ).fetchall()
         self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id, _, _ in surplus))
         self._connection.executemany(
             "UPDATE outbox SET superseded = superseded + ? WHERE id = "
             "(SELECT min(id) FROM outbox WHERE job = ? AND NOT (job = ? AND id <= ?))",
-            ((superseded + 1, job, *self.carried) for _, job, superseded in surplus),
+            ((superseded + 1, job, *self._carried) for _, job, superseded in surplus),
         )

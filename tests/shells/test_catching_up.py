@@ -46,18 +46,29 @@ def catch_up(tracker: Tracker) -> int:
     return cycles
 
 
-def test_a_long_absence_is_judged_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same board and the same history as in one go, and nothing is confirmed before it was heard."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    at_once, slowly = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
-    late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
-    at_once.hears(late)
+LATE = (3 * HOUR - 30, "ALIVE", "SUCCESS")
+"""What the live job said while nobody listened."""
+
+
+@pytest.fixture
+def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracker, Tracker]:
+    """One that has caught up at once, and one that has only begun, a few deadlines at a time."""
+    for name in ("at once", "slowly"):
+        (tmp_path / name).mkdir()
+    at_once, slowly = dead_and_alive(tmp_path / "at once"), dead_and_alive(tmp_path / "slowly")
+    at_once.hears(LATE)
     monkeypatch.setattr(loop, "FOLDED_PER_CYCLE", 25)
-    slowly.hears(late)
+    slowly.hears(LATE)
+    return at_once, slowly
+
+
+def test_a_long_absence_is_judged_a_part_at_a_time(trackers: tuple[Tracker, Tracker]) -> None:
+    """The same board and history as in one go, nothing confirmed before it was heard, and no more told."""
+    at_once, slowly = trackers
     waiting = list(slowly.loop.unsaved)
     cycles = catch_up(slowly)
     expected, known = what_is_known(at_once), what_is_known(slowly)
+    told = [[each.job for each in tracker.loop.ledger.outbox.waiting()] for tracker in trackers]
     at_once.close()
     slowly.close()
 
@@ -65,21 +76,16 @@ def test_a_long_absence_is_judged_a_part_at_a_time(tmp_path: Path, monkeypatch: 
     assert cycles >= 10
     assert known == expected
     assert known["DEAD__P"][0] == 179
+    assert told == [["DEAD__P"], ["DEAD__P"]]
 
 
-def test_killed_while_it_catches_up_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_while_it_catches_up_it_goes_on(trackers: tuple[Tracker, Tracker]) -> None:
     """What was judged is stored, what was not heard comes again: each start is missed once."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    at_once, killed = dead_and_alive(tmp_path / "a"), dead_and_alive(tmp_path / "b")
-    late = (3 * HOUR - 30, "ALIVE", "SUCCESS")
-    at_once.hears(late)
-    monkeypatch.setattr(loop, "FOLDED_PER_CYCLE", 25)
-    killed.hears(late)
+    at_once, killed = trackers
     half_way = what_is_known(killed)
     killed.restart()
     killed.number -= 1
-    killed.hears(late)
+    killed.hears(LATE)
     catch_up(killed)
     expected, known = what_is_known(at_once), what_is_known(killed)
     at_once.close()
