@@ -184,7 +184,7 @@ class Courier:
                     fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return
                 except BlockingIOError:
-                    time.sleep(LOOK)
+                    time.sleep(LOOK)  # flock knows no time limit
 
 
 def resolved(command: tuple[str, ...]) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class PidFile:
                 os.ftruncate(descriptor, 0)
                 self.descriptor = descriptor
                 return True
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE)  # flock knows no time limit
         os.close(descriptor)
         return False
 
@@ -127,7 +127,7 @@ class PidFile:
         while self.look().life is Life.RUNNING:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE)  # it is no child of ours, so nothing tells us when it ends
         return True
 
 

@@ -205,7 +205,7 @@ class Service:
         """Whether it is starting: it holds the lock, and has no number yet."""
         deadline = time.monotonic() + STOP_SECONDS
         while self.pid_file.look() == Finding(life=Life.RUNNING) and time.monotonic() < deadline:
-            time.sleep(0.02)
+            time.sleep(0.02)  # the number is written by another process; nothing else tells
         return self.pid_file.signal(signal.SIGTERM)
 
     def _cannot_use(self, failure: OSError) -> int:

@@ -147,7 +147,7 @@ def to_pipe(path, line, until):
                 except BlockingIOError:  # full: its reader does not read
                     if time.monotonic() >= until:
                         raise NotTakenError("full, and nobody reads it") from None
-                    time.sleep(0.02)
+                    time.sleep(0.02)  # a pipe with some room is writable to select, and yet too full for a whole line
         finally:
             os.close(pipe)
     if written != len(line):  # cannot be: a pipe takes up to 4,096 bytes whole or not at all
@@ -484,7 +484,7 @@ def append(file, line, path, until):
             break
         except BlockingIOError:
             remaining(until)
-            time.sleep(0.01)
+            time.sleep(0.01)  # flock knows no time limit
     size = os.fstat(file).st_size
     if size and os.pread(file, 1, size - 1) != b"\n":
         line = b"\n" + line

@@ -175,7 +175,7 @@ def _watch_live(path: Path, wanted: Wanted) -> None:
     try:
         live.start(refresh=True)
         while True:
-            time.sleep(WATCH_EVERY)
+            time.sleep(WATCH_EVERY)  # a screen that is looked at, not a wait for something
             live.update(look(), refresh=True)
     finally:  # `with` would not restore a terminal that is interrupted while it is being taken over
         live.stop()
@@ -190,7 +190,7 @@ def _watch_lines(path: Path, wanted: Wanted) -> None:
             lines = plain.as_text(jobs.table(fresh, clock.now(), brief=False)).splitlines()
             output.put("\n".join(lines if not shown else lines[1:]))
         shown.update((job["job"], _facts(job)) for job in fresh)
-        time.sleep(WATCH_EVERY)
+        time.sleep(WATCH_EVERY)  # the same, a line at a time
 
 
 def _facts(job: Document) -> tuple[Any, ...]:

@@ -136,7 +136,7 @@ def _addresses(host: str, port: int, lifeline: Lifeline) -> list[Address]:
 def _connect(made: socket.socket, address: object) -> None:
     """Connect without blocking in the call, so that shutting the socket down wakes us; the lifeline has the time."""
     made.setblocking(False)
-    code = made.connect_ex(address)  # type: ignore[arg-type]
+    code = made.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
     if code == errno.EINPROGRESS:
         poll = select.poll()
         poll.register(made, select.POLLOUT)

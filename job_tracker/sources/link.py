@@ -46,7 +46,7 @@ class BoundedPacketizer(Packetizer):
         """Start no timer, which would be a thread for each connection: the lifeline has the time."""
 
     def _read_timeout(self, timeout: float) -> bytes:
-        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]  # not in the stubs
         self._prelude += len(data)
         if self._prelude > LONGEST_PRELUDE:
             raise paramiko.SSHException("an endless line")
@@ -75,7 +75,7 @@ class Link(paramiko.Transport):
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """Host keys proper, no certificates: a known_hosts' @cert-authority is not supported."""
-        keys: tuple[str, ...] = self._filter_algorithm("keys")  # type: ignore[attr-defined]
+        keys: tuple[str, ...] = self._filter_algorithm("keys")  # type: ignore[attr-defined]  # not in the stubs
         return keys
 
     def shake_hands(self, stop: Stop, lifeline: Lifeline) -> str:

@@ -218,4 +218,4 @@ def _await_exit(pid: int, seconds: float) -> int | None:
             return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         if time.monotonic() >= until:
             return None
-        time.sleep(0.005)
+        time.sleep(0.005)  # waitid knows no time limit

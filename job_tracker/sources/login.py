@@ -51,14 +51,14 @@ class Agent(AgentSSH):
         try:
             lifeline.hold(made)
             made.connect(path)
-            self._connect(made)  # type: ignore[attr-defined]
+            self._connect(made)  # type: ignore[attr-defined]  # not in the stubs
         except (OSError, paramiko.SSHException) as error:
             made.close()
             self.complaint = f"the agent at {path} does not answer: {error}"
 
     def end(self) -> None:
         """Let go of it."""
-        self._close()  # type: ignore[attr-defined]
+        self._close()  # type: ignore[attr-defined]  # not in the stubs
 
 
 def log_in(link: paramiko.Transport, stop: Stop, lifeline: Lifeline) -> str:

@@ -109,11 +109,11 @@ class Reading(paramiko.SSHConfig):
     """paramiko's reader, which leaves a ProxyCommand as it is written, and runs no `exec`, however it is written."""
 
     def _allowed_tokens(self, key: str) -> list[str]:
-        allowed: list[str] = [] if key == "proxycommand" else super()._allowed_tokens(key)  # type: ignore[misc]
+        allowed: list[str] = [] if key == "proxycommand" else super()._allowed_tokens(key)  # type: ignore[misc] # not in the stubs
         return allowed
 
     def _get_matches(self, match: str) -> list[dict[str, Any]]:
-        matches: list[dict[str, Any]] = super()._get_matches(match)  # type: ignore[misc]
+        matches: list[dict[str, Any]] = super()._get_matches(match)  # type: ignore[misc]  # not in the stubs
         if any(each["type"] == "exec" for each in matches):
             raise paramiko.ConfigParseError(_NO_EXEC)
         return matches

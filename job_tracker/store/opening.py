@@ -7,8 +7,10 @@ import os
 import sqlite3
 import stat
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
+from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.errors import StoreRefused
 from job_tracker.store import layout
 from job_tracker.store.ledger import Ledger, damaged
@@ -43,7 +45,13 @@ def open_ledger(path: Path) -> tuple[Ledger, str]:
             ledger,
             f"store migrated path={path} layout={migrated_from}->{layout.LAYOUT} copy={_copy_of(path, migrated_from)}",
         )
-    return ledger, f"store opened path={path}"
+    return ledger, f"store opened path={path}{_known_until(ledger)}"
+
+
+def _known_until(ledger: Ledger) -> str:
+    """When it was last drained into: a copy put back in place tells with it from when its history is missing."""
+    moment = max(ledger.drained().values(), default=None)
+    return "" if moment is None else f" last_drained={datetime.fromtimestamp(moment // MICROSECONDS, UTC):%F %T} UTC"
 
 
 def _look_at(path: Path) -> None:

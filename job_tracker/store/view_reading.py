@@ -129,7 +129,7 @@ def _read(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
             return _ask_copy(path, ask)
         if code in _BUSY_CODES:
             raise ViewUnreadable(f"{path} has been locked for {BUSY:g} s; try again in a moment") from failure
-    time.sleep(0.1)
+    time.sleep(0.1)  # whatever it was is being made or renamed: look once more
     _check_access(path)
     try:
         return _ask(path, ask)

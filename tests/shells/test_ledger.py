@@ -296,6 +296,9 @@ def test_a_store_is_made_once_and_then_opened(kept: Callable[..., Kept]) -> None
     assert "every job is known since now" in made
     assert tracker.opened == f"store opened path={tracker.path}"
     assert tracker.ledger.tracker == identity
+    tracker.save(drained={SOURCES[0]: 1_763_950_000 * 1_000_000})
+    tracker.restart()
+    assert tracker.opened == f"store opened path={tracker.path} last_drained=2025-11-24 02:06:40 UTC"
     assert stat.S_IMODE(tracker.path.stat().st_mode) == 0o600
 
 
