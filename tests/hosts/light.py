@@ -237,6 +237,8 @@ class Lab:
             with contextlib.suppress(OSError, subprocess.CalledProcessError, ValueError):
                 host.kill()
         if not self.loopback:
+            # A connection that is still being told goodbye to keeps a namespace, and its end of the link, for minutes.
+            ip(*(f"link delete {host.link}" for host in self.hosts), force=True)
             names = [line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.strip()]
             ip(*(f"netns delete {name}" for name in names if name.startswith(f"{self.bridge}-")), force=True)
             ip(f"link delete {self.bridge}", force=True)
