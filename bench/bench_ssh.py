@@ -167,8 +167,8 @@ def cycles(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
         serves = [pid for host in hosts for pid in host.serves()]
         assert len(serves) == len(hosts), (len(serves), len(hosts))
         for turn in range(ROUNDS):
-            for pid in serves:
-                os.kill(pid, signal.SIGSTOP)
+            for host, pid in zip(hosts, serves, strict=True):
+                stop(host, pid)
             fill(hosts, "SUCCESS" if turn % 2 else "STARTED")
             time.sleep(0.5)  # what the adds have left to write is not the tracker's
             before = [host.queue.stat().st_mtime_ns for host in hosts]
@@ -190,6 +190,26 @@ def cycles(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
             met=ratio >= target,
             values={"cycle_seconds": cycle, "ssh_seconds": min(walls)},
         )
+
+
+def stop(host: light.Host, serve: int) -> None:
+    """Stop a `serve` where it holds no lock, which would be in the way of the messages that are put in now."""
+    os.kill(serve, signal.SIGSTOP)
+    while not is_free(host):
+        os.kill(serve, signal.SIGCONT)
+        time.sleep(0.01)
+        os.kill(serve, signal.SIGSTOP)
+
+
+def is_free(host: light.Host) -> bool:
+    """Whether a queue can be written."""
+    with closing(sqlite3.connect(host.queue, timeout=0, isolation_level=None)) as queue:
+        try:
+            queue.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        queue.execute("ROLLBACK")
+        return True
 
 
 def remove(lab: light.Lab, host: light.Host) -> None:

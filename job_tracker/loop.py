@@ -1,5 +1,7 @@
 """The loop: hear, step, save, confirm, tell; then sleep until a message arrives or a deadline passes.
 
+While more arrives, several cycles hear and confirm before what they found is told: see `showing`.
+
 Rule: nothing is confirmed that is not in the ledger, nothing is told that is not in the ledger.
 Rule: signals only set a flag; sources' threads only hand over; everything else happens here, on the main thread.
 """
@@ -29,6 +31,7 @@ from job_tracker.monitoring import Monitoring
 from job_tracker.notifying import Notifying, rows
 from job_tracker.ports import Delivery, Memento, Report
 from job_tracker.publishing import Publishing
+from job_tracker.showing import Showing
 from job_tracker.store.ledger import Entry, Ledger
 from job_tracker.supervisor import Supervisor
 
@@ -71,7 +74,8 @@ class Loop:
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
         self.heard: set[Position] = set()
-        self.untold: dict[str, Change] = {}
+        self.unnoted: dict[str, Change] = {}
+        self.showing = Showing()
         self.stopping = self.reloading = False
         self.board: Board = self.settle(config)
 
@@ -89,12 +93,14 @@ class Loop:
                 wake = self.cycle()
                 if not self.stopping and not self.reloading:
                     self.mailbox.sleep(min((wake - self.now()) / MICROSECONDS, self.supervisor.longest_silence))
+            self.show_rest()
         finally:
             self.stop()
 
     def cycle(self) -> int:
         """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""
         if self.reloading:
+            self.show_rest()
             self.supervisor.reloading()
             self.reload()
             self.supervisor.ready()
@@ -107,6 +113,7 @@ class Loop:
         self.supervisor.alive()  # a step over a long absence takes its time, and so do the writes
         if not self.save(made, messages, intakes, begun):
             self.unsaved = deliveries
+            self.show_rest()
             self.monitoring.write_services(self.now())
             return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
         self.board = made.board
@@ -115,23 +122,40 @@ class Loop:
             self.unsaved = deliveries
             self.heard.update(each.position for each in messages)
             self.heard.difference_update(each.position for each in made.unheard)
-            self.untold.update((change.job.key, change) for change in made.changes)
+            self.unnoted.update((change.job.key, change) for change in made.changes)
+            confirmed = 0
         else:
             self.unsaved = []
             self.heard.clear()
-            self.untold.clear()
-            self.confirm(deliveries)
-        self.monitoring.tell(made, self.board, begun, self.now())
+            self.unnoted.clear()
+            confirmed = self.confirm(deliveries)
+        now = self.now()
+        self.showing.add(made, confirmed, begun, now)
+        waits_until = self.showing.waits_until(now, more_came=self.mailbox.has_more)
+        shown = self.show() if waits_until is None else waits_until
         longest = begun + self.config.settings.interval_microseconds
+        return min(wake for wake in (longest, made.wake, shown) if wake is not None)
+
+    def show(self) -> int | None:
+        """Tell the monitoring, the Event Console, the command line and the log; return when there is more to do."""
+        steps, since = self.showing.take()
+        touched = dict.fromkeys(key for made in steps for key in made.records)
+        self.monitoring.tell(touched, self.board, since, self.now())
         told = self.tell(self.now())
-        published = self.publishing.publish(made, self.board, self.watermarks, self.now())
-        self.log_changes(made)
-        wakes = (longest, made.wake, self.monitoring.wake, told, published)
-        return min(wake for wake in wakes if wake is not None)
+        published = self.publishing.publish(steps, self.board, self.watermarks, self.now())
+        for made in steps:
+            self.log_changes(made)
+        return min((wake for wake in (self.monitoring.wake, told, published) if wake is not None), default=None)
+
+    def show_rest(self) -> None:
+        """Tell at once what waits to be told, before something that may take its time."""
+        if self.showing:
+            self.show()
 
     def hear(self) -> list[Delivery]:
         """Take what the sources handed over; what could not be saved before comes first."""
         deliveries = list(self.unsaved)
+        self.mailbox.gather()
         for item in self.mailbox.take(ELEMENTS_PER_CYCLE):
             if item.source not in self.fleet:
                 continue  # a last word of a source that is no longer configured
@@ -164,7 +188,7 @@ class Loop:
         if not made.records and not unmatched and not bringing:
             return self.recovered()
         mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
-        found = () if made.unheard else (*self.untold.values(), *made.changes)  # what is unheard may clear an alarm
+        found = () if made.unheard else (*self.unnoted.values(), *made.changes)  # what is unheard may clear an alarm
         draft = self.notifying.draft(found, made.board)
         taken.update(uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid)
         entry = Entry(
@@ -194,12 +218,15 @@ class Loop:
         self.publishing.unmatched_grew |= bool(unmatched)
         return self.recovered()
 
-    def confirm(self, deliveries: Iterable[Delivery]) -> None:
-        """Let the sources delete what the ledger now holds."""
+    def confirm(self, deliveries: Iterable[Delivery]) -> int:
+        """Let the sources delete what the ledger now holds; how many deliveries that are."""
+        confirmed = 0
         for delivery in deliveries:
             nonce = self.mementos[delivery.source].nonce if delivery.through else None
             if nonce is not None:
                 self.fleet.confirm(delivery, nonce)
+                confirmed += 1
+        return confirmed
 
     # -- what the loop is made of --------------------------------------------------------------------------------
 
@@ -269,7 +296,7 @@ class Loop:
             log.warning("configuration key takes effect only at the next start key=%s", key)
         self.fleet.replace(before, config, self.mementos)
         self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.fleet]
-        self.untold.clear()  # what is true now is told below
+        self.unnoted.clear()  # what is true now is told below
         self.monitoring.reload(config, board, self.now())
         self.notifying.begin(config, board, self.now())
         self.publishing.reload(config, board, self.watermarks, self.now())

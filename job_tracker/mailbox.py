@@ -7,10 +7,17 @@ import contextlib
 import os
 import select
 import signal
+import time
 from collections import deque
 from collections.abc import Iterable
 
 from job_tracker.ports import Delivery, Report
+
+QUIET = 0.003
+"""Seconds without anything new after which no more is waited for."""
+
+GATHERING = 0.02
+"""Seconds that more is waited for at most."""
 
 
 class PipedMailbox:
@@ -19,16 +26,35 @@ class PipedMailbox:
     def __init__(self) -> None:
         self._items: deque[Delivery | Report] = deque()
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._woken = False
 
-    def put(self, item: Delivery | Report) -> None:
+    def put(self, *items: Delivery | Report) -> None:
         """Hand something over and wake the main loop."""
-        self._items.append(item)
+        self._items.extend(items)
         self.wake()
 
     def wake(self) -> None:
-        """Wake the main loop."""
-        with contextlib.suppress(BlockingIOError):  # the pipe is full of reasons to wake already
-            os.write(self._in, b"\0")
+        """Wake the main loop; once is enough until it has slept again."""
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(BlockingIOError):  # the pipe is full of reasons to wake already
+                os.write(self._in, b"\0")
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was handed over that was not taken yet."""
+        return bool(self._items)
+
+    def gather(self) -> None:
+        """Wait while more and more comes: what many sources hand over is judged faster at once than one by one.
+
+        Their threads and the main one share an interpreter, and every change from one to another costs.
+        """
+        until = time.monotonic() + GATHERING
+        seen = 0
+        while seen < len(self._items) and time.monotonic() < until:
+            seen = len(self._items)
+            time.sleep(QUIET)
 
     def take(self, most: int) -> list[Delivery | Report]:
         """What has been handed over, in order, until it holds about `most` elements; the rest wakes the loop again."""
@@ -56,6 +82,7 @@ class PipedMailbox:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._out, 4096):
                 pass
+        self._woken = False  # what was handed over before this is taken next; what comes after it wakes again
 
     def wake_on_signals(self) -> None:
         """Let every signal that has a handler wake the loop; a handler itself only sets a flag."""

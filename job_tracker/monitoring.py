@@ -11,7 +11,6 @@ from dataclasses import replace
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import MICROSECONDS
-from job_tracker.core.tracker import Step
 from job_tracker.errors import OutputError
 from job_tracker.outputs.checkmk_status import StatusFiles
 from job_tracker.outputs.service_lines import SourceView, daemon_line, job_line, source_line
@@ -105,11 +104,14 @@ class Monitoring:
             log.warning("message dated ahead by more than the grace, it is taken as of now source=%s", source)
         self.sources[source] = replace(view, drifting=True)
 
-    def tell(self, made: Step, board: Board, begun: int, now: int) -> None:
-        """Write the lines that changed, each in its file at once, and the services file when it is due."""
+    def tell(self, touched: Iterable[str], board: Board, begun: int, now: int) -> None:
+        """Write the lines that changed, each in its file at once, and the services file when it is due.
+
+        touched: the keys of jobs whose line may have changed.  begun: when the cycle that found that out began.
+        """
         settings = self.config.settings
         changed: dict[str, str] = {}
-        for key in made.records:
+        for key in touched:
             job = self.config.jobs.by_key[key]
             line = job_line(job, board.standing(job), prefix=settings.service_prefix, with_metrics=settings.perfdata)
             if line != self.lines.get(key):

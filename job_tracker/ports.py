@@ -73,8 +73,8 @@ class Report:
 class Mailbox(Protocol):
     """Where sources put what they got; safe to call from any thread."""
 
-    def put(self, item: Delivery | Report) -> None:
-        """Hand something over and wake the main loop."""
+    def put(self, *items: Delivery | Report) -> None:
+        """Hand something over, in this order and at once, and wake the main loop."""
 
 
 class Source(Protocol):

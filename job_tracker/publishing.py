@@ -1,19 +1,21 @@
 """Publishing: keeps the view that the command line reads in step with the board.
 
 Rule: the view is derived; losing it, or being unable to write it, holds up nothing.
+Rule: it is written ten times a second at most, and so trails what the monitoring is told by a tenth of a second.
 """
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from job_tracker import __version__
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board, Watermarks
+from job_tracker.core.folding import Record
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.tracker import Step
 from job_tracker.ports import Report
-from job_tracker.store.documents import Document, job_document, meta_document, publication
+from job_tracker.store.documents import MESSAGES, Document, job_document, meta_document, publication
 from job_tracker.store.ledger import Ledger
 from job_tracker.store.promises import promise_document
 from job_tracker.store.view import View
@@ -21,6 +23,9 @@ from job_tracker.store.view_rows import Past
 
 BUILDING = 0.05
 """Seconds that building the view may hold up a cycle."""
+
+TRAILING = 100_000
+"""Microseconds between two publications at least, so that a burst of messages costs one and not many."""
 
 A_MOMENT = 5_000
 """Microseconds until it goes on, which leaves the thread that writes some of the time."""
@@ -43,6 +48,7 @@ class Publishing:
         self.unmatched_grew = False
         self.outbox: Callable[[int], list[Document]] = lambda _: []
         self._outbox: list[Document] = []
+        self._records: dict[str, Record] = {}
         self._published_at = 0
 
     def rebuild(self, board: Board, watermarks: Watermarks, now: int) -> None:
@@ -50,7 +56,7 @@ class Publishing:
 
         What waits to be delivered comes with the next publication.
         """
-        self._outbox = []
+        self._outbox, self._records = [], {}
         self.view.begin(self.config.jobs.by_key, self.config.jobs.history)
         self._build(board, watermarks, now)
 
@@ -60,22 +66,41 @@ class Publishing:
         self.reports = {name: each for name, each in self.reports.items() if name in config.jobs.sources}
         self.rebuild(board, watermarks, now)
 
-    def publish(self, made: Step, board: Board, watermarks: Watermarks, now: int) -> int | None:
-        """Hand over what a step changed, and at least once an interval that we are still here.
+    def publish(self, steps: Iterable[Step], board: Board, watermarks: Watermarks, now: int) -> int | None:
+        """Hand over what steps changed, and at least once an interval that we are still here.
 
         Returns when there is more to do, None if there is not.
         """
         if self.view.rebuild_due:
             self.rebuild(board, watermarks, now)
-        else:
-            self._hand_over(made, watermarks, now)
-            self._build(board, watermarks, now)
-        return now + A_MOMENT if self.view.is_building else None
+            return now + A_MOMENT
+        for made in steps:
+            self._keep(made, watermarks, now)
+        if self._is_due(now):
+            self._hand_over(watermarks, now)
+        self._build(board, watermarks, now)
+        if self.view.is_building:
+            return now + A_MOMENT
+        return self._published_at + TRAILING if self._records or self.unmatched_grew else None
 
-    def _hand_over(self, made: Step, watermarks: Watermarks, now: int) -> None:
-        pause = min(self.config.settings.interval_microseconds, MICROSECONDS)
-        if not made.records and not self.unmatched_grew and 0 <= now - self._published_at < pause:
-            return
+    def _keep(self, made: Step, watermarks: Watermarks, now: int) -> None:
+        """Keep what a step changed until the next publication."""
+        if any(record.rewound is not None and key in self._records for key, record in made.records.items()):
+            self._hand_over(watermarks, now)  # what is folded again replaces what the view holds, not what it will hold
+        for key, record in made.records.items():
+            before = self._records.get(key)
+            self._records[key] = record if before is None else _together(before, record)
+
+    def _is_due(self, now: int) -> bool:
+        """Whether to publish now; while a view is built, it takes at once what it must not miss."""
+        passed = now - self._published_at
+        if passed < 0 or (self.view.is_building and self._records):
+            return True
+        some = self._records or self.unmatched_grew
+        return passed >= (TRAILING if some else min(self.config.settings.interval_microseconds, MICROSECONDS))
+
+    def _hand_over(self, watermarks: Watermarks, now: int) -> None:
+        records, self._records = self._records, {}
         unmatched = self.ledger.unmatched() if self.unmatched_grew else None
         self.unmatched_grew = False
         self._published_at = now
@@ -83,7 +108,7 @@ class Publishing:
         before, self._outbox = self._outbox, self.outbox(now)
         outbox = None if self._outbox == before else self._outbox
         self.view.publish(
-            publication(self.config.jobs, made.records, meta=meta, now=now, unmatched=unmatched, outbox=outbox)
+            publication(self.config.jobs, records, meta=meta, now=now, unmatched=unmatched, outbox=outbox)
         )
 
     def _build(self, board: Board, watermarks: Watermarks, now: int) -> None:
@@ -109,7 +134,7 @@ class Publishing:
     def close(self, watermarks: Watermarks, now: int) -> None:
         """Say that we stop."""
         meta = self.meta(watermarks, now, stopped=now)
-        self.view.publish(publication(self.config.jobs, {}, meta=meta, now=now))
+        self.view.publish(publication(self.config.jobs, self._records, meta=meta, now=now))
         self.view.close()
 
     def meta(self, watermarks: Watermarks, now: int, stopped: int | None = None) -> Document:
@@ -128,3 +153,14 @@ class Publishing:
             watermarks=watermarks,
             reports=self.reports,
         )
+
+
+def _together(before: Record, after: Record) -> Record:
+    """What two steps did to one job, as far as the view shows it; the second did not fold it again."""
+    return Record(
+        standing=after.standing,
+        runs={**before.runs, **after.runs},
+        messages=[*before.messages, *after.messages][-MESSAGES:],
+        changes=[*before.changes, *after.changes],
+        rewound=before.rewound,
+    )

@@ -3,7 +3,8 @@
 Rule: every text begins with the state's word, says since when, and why.  Rule: times are in the job's own zone.
 """
 
-from datetime import datetime
+from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from job_tracker.core.jobs import MICROSECONDS, Job, Kind
 from job_tracker.core.standing import Outcome, Run, Standing
@@ -23,7 +24,13 @@ def describe(job: Job, standing: Standing) -> str:
 
 def clock(job: Job, moment: int) -> str:
     """A moment on the job's clock."""
-    return datetime.fromtimestamp(moment // MICROSECONDS, job.zone).isoformat(" ")[:19]  # half of strftime's time
+    return _clock(moment // MICROSECONDS, job.zone)
+
+
+@lru_cache(maxsize=4096)
+def _clock(second: int, zone: tzinfo) -> str:
+    """Kept, because the monitoring, the ledger, the view and the log are told of the same moments."""
+    return datetime.fromtimestamp(second, zone).isoformat(" ")[:19]  # half of strftime's time
 
 
 def span(duration: int) -> str:

@@ -41,6 +41,7 @@ LONGEST_INPUT = 64 * 1024 * 1024  # bytes of one `add -j -`
 LONGEST_NAME = 1000  # characters: leaves room for the text even when each of them is escaped
 LATEST_TIMESTAMP = 253402300800.0  # the year 10000; also catches milliseconds given as seconds
 HIGHEST_ID = 2**63 - 1
+CHUNK = 64 * 1024  # bytes read from stdin at a time
 PAGE = 1000  # messages read at a time where the reader of our output may be slow
 
 COLUMNS = ("_id", "uid", "timestamp", "instance", "job", "event", "message", "run", "exit_code")
@@ -48,6 +49,10 @@ COLUMNS = ("_id", "uid", "timestamp", "instance", "job", "event", "message", "ru
 SELECT = "SELECT _id, uid, timestamp, instance, job, event, message, run, exit_code, CAST(uid AS BLOB) FROM messages "
 DELETE = "DELETE FROM messages WHERE _id = ? AND CAST(uid AS BLOB) = ?"
 INSERT = "INSERT OR IGNORE INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+FACTS = (
+    "SELECT name, value FROM meta UNION ALL SELECT 'depth', count(*) FROM messages"
+    " UNION ALL SELECT 'highest', (SELECT seq FROM sqlite_sequence WHERE name = 'messages')"
+)
 SCHEMA = (
     "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, timestamp REAL NOT NULL,"
     " instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL, run TEXT,"
@@ -427,13 +432,14 @@ class Queue:
     def remember(self, **facts):
         self.connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(v, n) for n, v in facts.items()])
 
+    def facts(self):
+        """What `meta` says, with depth and highest: the highest _id ever given out in this file, or 0."""
+        facts = dict(self.execute(FACTS).fetchall())
+        facts["highest"] = facts["highest"] or 0
+        return facts
+
     def depth(self):
         return self.execute("SELECT count(*) FROM messages").fetchone()[0]
-
-    def highest(self):
-        """The highest _id ever given out in this file, or 0."""
-        row = self.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
-        return row[0] if row else 0
 
     def data_version(self):
         """A number that changes when another process has changed the file; None where SQLite is too old to say."""
@@ -572,18 +578,18 @@ def do_count(arguments):
 
 def do_stats(arguments):
     with Queue(arguments.file, time.monotonic() + PATIENCE, writes=False) as queue, queue.transaction("DEFERRED"):
-        meta = queue.meta()
+        meta = queue.facts()
         oldest, newest, low, high = queue.execute(
             "SELECT min(timestamp), max(timestamp), min(_id), max(_id) FROM messages"
         ).fetchone()
         facts = [
             ("queue", meta["queue"]),
-            ("depth", queue.depth()),
+            ("depth", meta["depth"]),
             ("oldest_timestamp", oldest),
             ("newest_timestamp", newest),
             ("lowest_id", low),
             ("highest_id", high),
-            ("highest_id_ever", queue.highest()),
+            ("highest_id_ever", meta["highest"]),
             ("drained_by", meta["tracker"]),
             ("drained_since", meta["since"]),
             ("drainer_lease", meta["lease"]),
@@ -774,7 +780,7 @@ class Inbox:
 
     def read(self):
         """Take in what is there; only call when select says so."""
-        data = os.read(self.descriptor, LONGEST_LINE)
+        data = os.read(self.descriptor, CHUNK)
         if not data:
             raise EndOfInputError
         first, *others = data.split(b"\n")
@@ -806,24 +812,24 @@ class Session:
         self.idle = idle
         self.queue_id = queue.meta()["queue"]
         self.lease = self.token = self.nonce = None  # set by open
+        self.emptied = None  # the data version at which a confirmation left nothing in the queue
         self.taken = {}  # _id -> uid of what was given out and is not yet confirmed
         self.answers = {"open": self.open, "take": self.take, "confirm": self.confirm, "ping": self.ping}
 
     def greeting(self):
         with self.queue.transaction("DEFERRED"):
-            meta = self.queue.meta()
-            depth, highest = self.queue.depth(), self.queue.highest()
+            facts = self.queue.facts()
         return {
             "serve": "message-queue",
             "protocol": PROTOCOL,
             "version": VERSION,
             "python": PYTHON,
-            "queue": meta["queue"],
+            "queue": facts["queue"],
             "clock": round(time.time(), 6),
-            "depth": depth,
-            "highest": highest,
-            "nonce": meta["nonce"],
-            "drainer": meta["tracker"] and {"tracker": meta["tracker"], "since": meta["since"]},
+            "depth": facts["depth"],
+            "highest": facts["highest"],
+            "nonce": facts["nonce"],
+            "drainer": facts["tracker"] and {"tracker": facts["tracker"], "since": facts["since"]},
         }
 
     def converse(self):
@@ -864,24 +870,23 @@ class Session:
         if not isinstance(take_over, bool):
             raise InputError("open: take_over must be true or false")
         with self.queue.transaction():
-            meta = self.queue.meta()
-            self.require_same_queue(meta)
-            other = meta["tracker"] is not None and meta["tracker"] != tracker
+            facts = self.queue.facts()
+            self.require_same_queue(facts)
+            other = facts["tracker"] is not None and facts["tracker"] != tracker
             if other and not take_over:
-                return refusal(meta)
-            since = meta["since"] if meta["tracker"] == tracker else round(time.time(), 6)
-            lease, token = meta["lease"] + 1, random_id()
+                return refusal(facts)
+            since = facts["since"] if facts["tracker"] == tracker else round(time.time(), 6)
+            lease, token = facts["lease"] + 1, random_id()
             self.queue.remember(lease=lease, token=token, tracker=tracker, since=since)
-            depth, highest = self.queue.depth(), self.queue.highest()
-        self.lease, self.token, self.nonce = lease, token, meta["nonce"]
+        self.lease, self.token, self.nonce = lease, token, facts["nonce"]
         self.taken.clear()
         return {
             "done": "open",
             "lease": lease,
-            "nonce": meta["nonce"],
-            "queue": meta["queue"],
-            "depth": depth,
-            "highest": highest,
+            "nonce": facts["nonce"],
+            "queue": facts["queue"],
+            "depth": facts["depth"],
+            "highest": facts["highest"],
             "clock": round(time.time(), 6),
         }
 
@@ -897,9 +902,11 @@ class Session:
             self.queue.until = time.monotonic() + SERVE_PATIENCE
             version = self.queue.data_version()  # before the look: what comes after it must not go unnoticed
             waited = time.monotonic() - asked
-            messages, depth, highest = self.look(limit, after)
-            if messages or time.monotonic() >= until or self.inbox.lines:
-                break
+            # What the last confirmation left empty and nobody has written since needs no look before the wait.
+            if self.inbox.lines or version is None or version != self.emptied or time.monotonic() >= until:
+                messages, depth, highest = self.look(limit, after)
+                if messages or time.monotonic() >= until or self.inbox.lines:
+                    break
             self.pause(until, version)
         # Put together by hand: the messages are encoded already, one by one, to know how many fit on a line.
         rest = {"highest": highest, "waited": round(waited, 6), "depth": depth, "clock": round(time.time(), 6)}
@@ -910,8 +917,8 @@ class Session:
         room = LONGEST_LINE - 1000  # for what goes around the messages
         messages, taken = [], []
         with self.queue.transaction("DEFERRED"):
-            self.require_ours(self.queue.meta())
-            depth, highest = self.queue.depth(), self.queue.highest()
+            facts = self.queue.facts()
+            self.require_ours(facts)
             for row in self.queue.execute(SELECT + "WHERE _id > ? ORDER BY _id LIMIT ?", (after, limit)):
                 text = COMPACT.encode(as_object(row))
                 if len(text) > LONGEST_LINE - 1000:
@@ -922,7 +929,7 @@ class Session:
                 messages.append(text)
                 taken.append((row[0], row[-1]))
         self.taken.update(taken)
-        return messages, depth, highest
+        return messages, facts["depth"], facts["highest"]
 
     def pause(self, until, version):
         """Wait, at next to no cost, until something may be there to be taken, a request came, or it is `until`."""
@@ -960,7 +967,9 @@ class Session:
             self.require_ours(self.queue.meta())
             removed = self.remove(rows)
             self.queue.remember(nonce=nonce)
-        self.nonce = nonce
+            is_empty = self.queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
+            emptied = self.queue.data_version() if is_empty else None
+        self.nonce, self.emptied = nonce, emptied
         for number, _ in rows:
             del self.taken[number]
         return {"done": "confirm", "removed": removed, "nonce": nonce}

@@ -54,10 +54,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Haul:
-    """A delivery, not yet handed over, and how many messages came after it in the queue."""
+    """A delivery, not yet handed over; how many messages came after it in the queue, and what is wrong with them."""
 
     delivery: Delivery
     left: int
+    problem: str
 
 
 class Watermark:
@@ -146,8 +147,7 @@ class Drain:
         left = taken.depth - held - len(taken.elements)
         self._standing.count(taken)
         stuck = left > 0 and not taken.elements
-        text = f"{left} messages in the queue are too long to be taken; remove them there" if stuck else ""
-        self._mailbox.put(self._standing.report(Contact.REACHABLE, text))
+        problem = f"{left} messages in the queue are too long to be taken; remove them there" if stuck else ""
         delivery = Delivery(
             source=self._terms.source,
             queue=self._queue,
@@ -157,19 +157,22 @@ class Drain:
             drained=self._watermark.after(taken, left),
             size=taken.size,
         )
-        return Haul(delivery=delivery, left=left)
+        return Haul(delivery=delivery, left=left, problem=problem)
 
     def _deliver(self, haul: Haul) -> None:
         """Hand over what was taken, and see it confirmed; while the ledger is at it, already take what follows."""
-        self._mailbox.put(haul.delivery)
+        self._hand_over(haul)
         while haul.delivery.elements:
             following = self._take(0.0, haul.delivery) if haul.left > 0 else None
             nonce = self._settled(haul.delivery)
             self._confirm(haul.delivery.through, nonce)  # first: the ledger must never be two nonces ahead of the queue
             if following is None:
                 return
-            self._mailbox.put(following.delivery)
+            self._hand_over(following)
             haul = following
+
+    def _hand_over(self, haul: Haul) -> None:
+        self._mailbox.put(self._standing.report(Contact.REACHABLE, haul.problem), haul.delivery)
 
     def _settled(self, delivery: Delivery) -> str:
         """Wait until the ledger holds a delivery, however long that takes; the nonce it is to be confirmed with."""

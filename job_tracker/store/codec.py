@@ -5,6 +5,7 @@ Rule: decoding undoes encoding exactly; the ledger's tables know no other shapes
 
 import json
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
@@ -23,10 +24,13 @@ _PLAIN = tuple(
     if each.name not in {"runs", "state", "blind", "made", "last", "changed", "deadline", "skipped"}
 )
 
+_plain_of = attrgetter(*_PLAIN)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
     """A standing as JSON; its runs only where they are not kept as rows of their own."""
-    body: dict[str, Any] = {name: getattr(standing, name) for name in _PLAIN}
+    body: dict[str, Any] = dict(zip(_PLAIN, _plain_of(standing), strict=True))
     body["state"] = standing.state.value
     body["made"] = standing.made
     body["last"] = standing.last
@@ -36,7 +40,7 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
         body["blind"] = [blind.since, blind.deadline, blind.source, blind.unheard_since]
     if with_runs:
         body["runs"] = [run_to_row(run) for run in standing.runs]
-    return json.dumps(body, separators=(",", ":"))
+    return _encode(body)
 
 
 def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:

@@ -212,6 +212,25 @@ def test_a_waiting_take_is_answered_when_a_message_comes_and_faster_than_the_pol
     assert all(answer["waited"] < 20 for answer in answers)
 
 
+def test_what_comes_after_a_confirmation_is_found_whenever_it_comes(queue):
+    """An empty queue is not looked into again before the wait, and that must not hide what was added meanwhile."""
+    serve = queue.serve(opened_by="t")
+    for round_ in range(6):
+        queue.add(f"A{round_}")
+        assert taken(serve.ask("take", max=9, wait=30)) == [f"A{round_}"]
+        if round_ % 2:
+            queue.add("between take and confirm")
+        assert serve.ask("confirm", through=99, nonce=f"n{round_}")["removed"] == 1
+        if round_ % 3:
+            queue.add("between confirm and take")
+        expected = ["between take and confirm"] * (round_ % 2) + ["between confirm and take"] * (round_ % 3 > 0)
+        began = time.monotonic()
+        answer = serve.ask("take", max=9, wait=30 if expected else 0)
+        assert taken(answer) == expected
+        assert (answer["depth"], time.monotonic() - began < 10) == (len(expected), True)
+        serve.ask("confirm", through=answer["highest"], nonce=f"m{round_}")
+
+
 @pytest.mark.parametrize("planted", ["file", "link", "directory"])
 def test_without_a_fifo_the_poll_finds_the_message_and_what_is_there_is_not_touched(queue, planted, tmp_path):
     """Somebody else's file at the FIFO's place is neither read nor written nor followed."""

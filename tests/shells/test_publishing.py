@@ -36,7 +36,9 @@ class Tracked:
 
     def hears(self, *said: tuple[int, str]) -> Step:
         """Messages (a job's number, an event), a second apart; kept, not yet published."""
-        elements = [self.element(*each) for each in said]
+        return self.takes([self.element(*each) for each in said])
+
+    def takes(self, elements: list[dict[str, Any]]) -> Step:
         now, jobs = self.now * MICROSECONDS, self.config.jobs
         messages = take_in(jobs, "here", elements, now, lambda uid: False).messages
         made = step(self.board, jobs, messages, self.watermarks(), now, self.ledger)
@@ -56,7 +58,7 @@ class Tracked:
 
     def publishes(self, made: Step) -> int | None:
         """As the loop does after each step."""
-        return self.publishing.publish(made, self.board, self.watermarks(), self.now * MICROSECONDS)
+        return self.publishing.publish([made], self.board, self.watermarks(), self.now * MICROSECONDS)
 
     def begins_to_build(self) -> None:
         self.publishing.rebuild(self.board, self.watermarks(), self.now * MICROSECONDS)
@@ -108,11 +110,11 @@ def test_what_is_published_while_the_view_is_built_is_in_it_once(
         tracked.hears(*[(job, "ERROR" if job % 3 else "SUCCESS") for job in range(JOBS)])
 
     tracked.begins_to_build()
-    cycles = 0
+    cycles, now = 0, tracked.now * MICROSECONDS
     while tracked.publishing.view.is_building:
         cycles += 1
         made = tracked.hears((0, "STARTED"), (cycles % JOBS, "STARTED"), (JOBS - 1, "ERROR"), (7, "SUCCESS"))
-        tracked.publishes(made)
+        tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now + cycles)
     tracked.publishes(tracked.hears((5, "STARTED")))
     built_in_pieces = tracked.tables()
     monkeypatch.undo()
@@ -120,4 +122,41 @@ def test_what_is_published_while_the_view_is_built_is_in_it_once(
     while tracked.publishing.view.is_building:
         tracked.publishes(tracked.hears())
     assert cycles > 10
-    assert built_in_pieces == tracked.tables()
+    assert without_found(built_in_pieces) == without_found(tracked.tables())
+
+
+def test_steps_that_follow_each_other_closely_are_published_together_and_show_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten publications a second at most; late messages that fold a job again come in between."""
+    tracked = Tracked(tmp_path)
+    tracked.begins_to_build()
+    while tracked.publishing.view.is_building:
+        tracked.publishes(tracked.hears())
+    handed = []
+    publish = tracked.publishing.view.publish
+    monkeypatch.setattr(tracked.publishing.view, "publish", lambda new: (handed.append(len(new.jobs)), publish(new)))
+
+    for number in range(40):
+        elements = [tracked.element(job, event) for job, event in ((number % 13, "STARTED"), (number % 11, "ERROR"))]
+        if number % 8 == 7:
+            elements[0]["timestamp"] -= 5
+        made, now = tracked.takes(elements), T0 * MICROSECONDS + number * 10_000
+        wake = tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now)
+        assert wake is None or now < wake <= now + room.TRAILING
+    tracked.publishes(tracked.hears())
+
+    assert 4 <= len(handed) <= 12
+    together = tracked.tables()
+    tracked.begins_to_build()
+    while tracked.publishing.view.is_building:
+        tracked.publishes(tracked.hears())
+    assert without_found(together) == without_found(tracked.tables())
+
+
+def without_found(tables: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
+    """Tables but for when a change was found, which is when it was published or when it was saved."""
+    for changes in tables["changes"].values():
+        for change in changes:
+            del change["found"]
+    return tables

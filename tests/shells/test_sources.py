@@ -51,9 +51,9 @@ class Box:
         self.items: list[Delivery | Report] = []
         self.changed = threading.Condition()
 
-    def put(self, item: Delivery | Report) -> None:
+    def put(self, *items: Delivery | Report) -> None:
         with self.changed:
-            self.items.append(item)
+            self.items.extend(items)
             self.changed.notify_all()
 
     def wait_for(self, wanted: Callable[[Delivery | Report], bool], after: int = 0) -> Delivery | Report:
