@@ -89,13 +89,19 @@ class Loop:
         self.publishing.rebuild(self.board, self.watermarks, self.now())
         self.supervisor.ready()
         try:
+            self.cycle_until_stopped()
+        finally:
+            self.stop()
+
+    def cycle_until_stopped(self) -> None:
+        """Cycle and sleep; whatever ends that, what is in the ledger is told."""
+        try:
             while not self.stopping:
                 wake = self.cycle()
                 if not self.stopping and not self.reloading:
                     self.mailbox.sleep(min((wake - self.now()) / MICROSECONDS, self.supervisor.longest_silence))
-            self.show_rest()
         finally:
-            self.stop()
+            self.show_rest()
 
     def cycle(self) -> int:
         """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""

@@ -132,9 +132,10 @@ class Publishing:
         )
 
     def close(self, watermarks: Watermarks, now: int) -> None:
-        """Say that we stop."""
+        """Hand over what is left, and say that we stop."""
+        self._hand_over(watermarks, now)
         meta = self.meta(watermarks, now, stopped=now)
-        self.view.publish(publication(self.config.jobs, self._records, meta=meta, now=now))
+        self.view.publish(publication(self.config.jobs, {}, meta=meta, now=now))
         self.view.close()
 
     def meta(self, watermarks: Watermarks, now: int, stopped: int | None = None) -> Document:

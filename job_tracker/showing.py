@@ -35,7 +35,7 @@ class Showing:
             return None
         if more_came:
             return now
-        return self._rests_until if now < self._rests_until else None
+        return min(self._rests_until, self._since + LONGEST) if now < self._rests_until else None
 
     def __bool__(self) -> bool:
         """Whether any step is still to be told."""
@@ -43,5 +43,5 @@ class Showing:
 
     def take(self) -> tuple[list[Step], int]:
         """The steps, in order, and when the first of them began; they are no longer kept here."""
-        steps, self._steps = self._steps, []
+        steps, self._steps, self._rests_until = self._steps, [], 0
         return steps, self._since

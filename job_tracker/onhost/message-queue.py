@@ -907,6 +907,8 @@ class Session:
                 messages, depth, highest = self.look(limit, after)
                 if messages or time.monotonic() >= until or self.inbox.lines:
                     break
+            else:
+                self.queue.require_same_file()  # who adds to another file in its place may wake us all the same
             self.pause(until, version)
         # Put together by hand: the messages are encoded already, one by one, to know how many fit on a line.
         rest = {"highest": highest, "waited": round(waited, 6), "depth": depth, "clock": round(time.time(), 6)}

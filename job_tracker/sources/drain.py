@@ -202,11 +202,14 @@ class Drain:
         self._mailbox.put(self._standing.report())
 
     def _repeat(self, ask: Callable[[], AnswerT]) -> AnswerT:
-        """Ask until the queue is not busy; say so meanwhile."""
+        """Ask until the queue is not busy; say so meanwhile, and when it is over."""
         tries = 0
         while True:
             try:
-                return ask()
+                answer = ask()
+                if tries:
+                    self._mailbox.put(self._standing.report(Contact.REACHABLE))
+                return answer
             except QueueBusy as busy:
                 tries += 1
                 lost = Contact.UNREACHABLE if tries >= BUSY_TRIES else None

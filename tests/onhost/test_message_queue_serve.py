@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -453,6 +454,30 @@ def test_a_file_that_is_not_the_one_that_was_opened_is_noticed(one_queue, tmp_pa
     assert serve.read()["error"] == "queue-changed"
     assert serve.read() is None
     assert serve.process.wait(20) == 3
+
+
+def test_another_file_is_noticed_at_once_though_its_jobs_keep_waking_who_waits(queue, tmp_path):
+    """Right after a confirmation, too, when serve knows without a look that its own file is empty."""
+    queue.add("A")
+    serve = queue.serve(opened_by="t")
+    serve.ask("take", max=9)
+    serve.ask("confirm", through=9, nonce="n")
+    serve.send(b'{"do": "take", "max": 9, "wait": 29}\n')
+    answers = []
+    reader = threading.Thread(target=lambda: answers.append((serve.read(25), time.monotonic())))
+    reader.start()
+
+    queue.path.rename(tmp_path / "away")
+    queue.add("B")
+    began = time.monotonic()
+    while reader.is_alive() and time.monotonic() < began + 8:
+        with open(f"{queue.path}.wake", "wb", buffering=0) as fifo:
+            fifo.write(b"\n")
+        reader.join(0.1)
+    reader.join()
+
+    [(answer, at)] = answers
+    assert (answer["error"], at - began < 7) == ("queue-changed", True)
 
 
 def test_what_a_restored_copy_brings_back_is_taken_again_with_its_uids(queue, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,29 @@ def test_steps_that_follow_each_other_closely_are_published_together_and_show_th
     while tracked.publishing.view.is_building:
         tracked.publishes(tracked.hears())
     assert without_found(together) == without_found(tracked.tables())
+
+
+def test_what_was_found_last_is_published_at_the_end(tmp_path: Path) -> None:
+    """A publication that was not yet due, and what was kept aside, too."""
+    tracked = Tracked(tmp_path)
+    tracked.begins_to_build()
+    while tracked.publishing.view.is_building:
+        tracked.publishes(tracked.hears())
+    now = (tracked.now + 5) * MICROSECONDS
+    tracked.publishing.publish([tracked.hears((1, "STARTED"))], tracked.board, tracked.watermarks(), now)
+    stray = take_in(tracked.config.jobs, "here", [tracked.element(JOBS, "STARTED")], now, lambda uid: False).unmatched
+    tracked.ledger.save(Entry(records={}, drained={}, now=now, mementos={}, unmatched=stray))
+    tracked.publishing.unmatched_grew = True
+    made = tracked.hears((2, "STARTED"))
+    wake = tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now + 20_000)
+    assert wake == now + room.TRAILING
+
+    tracked.publishing.close(tracked.watermarks(), now + 30_000)
+
+    with closing(sqlite3.connect(tracked.config.settings.view_file)) as view:
+        assert view.execute("SELECT count(*) FROM unmatched").fetchone() == (1,)
+        [document] = view.execute("SELECT value FROM jobs WHERE key = 'JOB2__P'").fetchone()
+    assert json.loads(document)["state"] == "RUNNING"
 
 
 def without_found(tables: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:

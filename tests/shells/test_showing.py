@@ -46,10 +46,21 @@ def test_several_hosts_get_a_moment_to_take_their_confirmations() -> None:
     assert showing.waits_until(T0 + CONFIRMING, more_came=False) is None
 
 
+def test_that_moment_ends_with_the_tenth_of_a_second() -> None:
+    showing = Showing()
+    showing.add(a_step(), 1, T0, T0)
+    showing.add(a_step(), 2, T0 + LONGEST - 10, T0 + LONGEST - 10)
+    assert showing.waits_until(T0 + LONGEST - 10, more_came=False) == T0 + LONGEST
+
+
 def test_a_clock_that_is_set_back_holds_nothing_back() -> None:
+    """Neither what waits already, nor what comes afterwards."""
     showing = Showing()
     showing.add(a_step(), 2, T0, T0)
     assert showing.waits_until(T0 - 1, more_came=True) is None
+    showing.take()
+    showing.add(a_step(), 1, T0 - 1, T0 - 1)
+    assert showing.waits_until(T0 - 1, more_came=False) is None
 
 
 @pytest.mark.parametrize("threads", [1, 4])
