@@ -7,7 +7,7 @@ day may begin at 01:00, or have its last hour twice.  All moments below are UTC,
 import pytest
 from story import HOUR, Story, at, cyclic, daily, quiet
 
-from job_tracker.core.schedule import expected_start, local_day, quiet_window
+from job_tracker.core.schedule import day_of_latest_start, expected_start, local_day, quiet_window
 
 SPRING = [
     ("Europe/Berlin", "02:30", "2025-03-29 12:00", "2025-03-30 01:00:00"),
@@ -152,3 +152,14 @@ def test_a_start_moved_into_the_next_day_is_still_the_first_expected() -> None:
     story = Story(daily("02:00", zone="Pacific/Apia"), known_since="2011-12-30 10:00")
 
     assert story.standing.expected == at("2011-12-30 10:00")
+
+
+def test_a_start_may_lie_before_a_moment_of_the_day_before() -> None:
+    """St. John's of 2010 set its clocks back at a minute past midnight, to 23:01: midnight was over, and came no more."""
+    job = daily("00:00", zone="America/St_Johns")
+    second_pass = at("2010-11-07 03:00")
+
+    latest = day_of_latest_start(job, second_pass)
+
+    assert expected_start(job, latest) == at("2010-11-07 02:30")
+    assert latest == local_day(job.zone, second_pass) + 1
