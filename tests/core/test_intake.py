@@ -60,10 +60,11 @@ def test_a_job_that_is_not_configured_is_unmatched() -> None:
     assert kept.message.key == "NOBODY__P"
 
 
-def test_a_name_that_only_looks_like_a_configured_job_is_unmatched() -> None:
+@pytest.mark.parametrize(("configured", "name", "env"), [("A__B", "A", "B__C"), ("A", "A__B", "C")])
+def test_a_name_that_only_looks_like_a_configured_job_is_unmatched(configured: str, name: str, env: str) -> None:
     """`LO` with the env `AD__P` would be the job `LO__AD__P`; `LOAD__P` has one meaning only."""
-    jobs = Jobs(by_key={"A__B__C": cyclic(name="A__B")}, sources=(), tolerance=0, grace=0)
-    lookalike = element(job="A", instance="B__C")
+    jobs = Jobs(by_key={"A__B__C": cyclic(name=configured)}, sources=(), tolerance=0, grace=0)
+    lookalike = element(job=name, instance=env)
 
     intake = take_in(jobs, "app1", [lookalike], NOW, lambda _: False)
 
@@ -148,6 +149,8 @@ def test_a_message_from_a_clock_that_stands_in_1970_is_kept_aside() -> None:
     assert kept.reason == "its timestamp lies more than 5 years back; is the clock of its host right?"
 
 
-def test_a_message_of_four_years_ago_is_still_judged() -> None:
+def test_a_message_of_five_years_ago_is_still_judged_and_of_a_second_more_is_not() -> None:
     """A queue that was forgotten for long is caught up with all the same."""
-    assert len(taken(element(at=-4 * 365 * 86_400)).messages) == 1
+    five_years = 5 * 365 * 86_400
+    assert len(taken(element(at=-five_years)).messages) == 1
+    assert len(taken(element(at=-five_years - 1)).unmatched) == 1
