@@ -246,7 +246,7 @@ def test_a_claim_beyond_the_grace_is_taken_as_the_moment_of_hearing() -> None:
 def test_an_events_word_is_compared_exactly(event: str, signal: Signal) -> None:
     """“string, compared with the message's event, exactly”."""
     assert signal_of(event, Keywords()) is signal
-    assert signal_of("".join(list(event)), Keywords()) is signal, "as it comes from JSON: another object of the same text"
+    assert signal_of("".join(list(event)), Keywords()) is signal  # as JSON gives it: another object
 
 
 def test_the_words_may_be_configured() -> None:

@@ -155,7 +155,7 @@ def test_a_start_moved_into_the_next_day_is_still_the_first_expected() -> None:
 
 
 def test_a_start_may_lie_before_a_moment_of_the_day_before() -> None:
-    """St. John's of 2010 set its clocks back at a minute past midnight, to 23:01: midnight was over, and came no more."""
+    """St. John's set its clocks of 2010 back at a minute past midnight, to 23:01: midnight came no more."""
     job = daily("00:00", zone="America/St_Johns")
     second_pass = at("2010-11-07 03:00")
 
