@@ -99,6 +99,23 @@ def test_one_more_error_in_the_same_state_is_not_worth_telling() -> None:
     assert notices(story) == [("ERROR", 2)]
 
 
+def test_the_error_that_reaches_the_threshold_is_worth_telling() -> None:
+    """The state stays, the status rises."""
+    story = Story(cyclic(max_errors=2, status_below=1)).hears("STARTED", at=0).hears("ERROR", at=10)
+
+    story.hears("ERROR", at=20)
+
+    assert notices(story) == [("ERROR", 1), ("ERROR", 2)]
+
+
+def test_every_job_of_many_has_its_place() -> None:
+    """Standings lie in 256 buckets; the last job of six hundred is found in the second round."""
+    jobs = [cyclic(name=f"JOB{number}") for number in range(600)]
+    story = Story(*jobs).hears("STARTED", at=0, job="JOB599")
+
+    assert [story.shown_of(job)[0] for job in (jobs[599], jobs[343], jobs[87])] == ["RUNNING", "UNKNOWN", "UNKNOWN"]
+
+
 def test_an_alarm_that_was_over_when_it_was_found_is_not_notified() -> None:
     """“An alarm that was cleared again at a moment at or before the watermark reached when it was found (catch-up after
     an outage) is kept in the history and not notified”."""

@@ -106,6 +106,19 @@ def test_a_job_of_another_source_is_not_listed() -> None:
     assert notice.text.endswith("cannot tell about 1 of its 1 jobs: HERE__P")
 
 
+def test_each_of_two_sources_that_are_away_is_told_with_its_own_jobs() -> None:
+    """Found in one step, they are still two outages."""
+    near = [cyclic(name=name, sources=("app1",), interval=span) for name, span in (("A", 600), ("B", 600), ("C", 3600))]
+    story = Story(*near, cyclic(name="FAR", sources=("app2",)), sources=("app1", "app2"))
+
+    story.source_vanishes(at=600).source_vanishes(at=600, source="app2").passes(to=620)
+
+    found = told_in(story)
+    assert heads(found) == [("source_app1", "UNKNOWN", 3), ("source_app2", "UNKNOWN", 3)]
+    assert "2 of its 3 jobs: A__P, B__P; as soon as something is due also: C__P" in found[0].text
+    assert found[1].text.endswith("1 of its 1 jobs: FAR__P")
+
+
 def test_as_many_names_are_listed_as_there_is_room_for() -> None:
     """A line to the Event Console has its limits: 1,400 characters hold a hundred names of twelve and a comma."""
     story = Story(*(cyclic(name=f"JOB_{n:05}") for n in range(300))).source_vanishes(at=600).passes(to=620)
