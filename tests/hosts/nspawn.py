@@ -181,9 +181,11 @@ def up(*wanted: str) -> None:
         run("ip", "address", "add", f"{NETWORK}1/24", "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
     chosen = [(Host(name), kind or "systemd") for name, _, kind in (each.partition(":") for each in wanted)]
-    for host, kind in chosen:
-        if not (host.home / "number").exists():
-            host.make(kind)
+    lacking = [(host, kind) for host, kind in chosen if not (host.home / "number").exists()]
+    for kind in sorted({kind for _, kind in lacking}):
+        base(kind)  # all of them before the first host: none is made anew under hosts that stand on it
+    for host, kind in lacking:
+        host.make(kind)
     names = "".join(f"{each.address} {each.name}\n" for each in hosts())
     for each in hosts():
         (each.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{names}")
