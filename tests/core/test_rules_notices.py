@@ -58,6 +58,15 @@ def test_another_state_of_an_alarm_is_told() -> None:
     assert heads(told_in(story)) == [("LOAD__P", "ERROR", 2), ("LOAD__P", "RUNNING", 2), ("LOAD__P", "TIMEOUT", 2)]
 
 
+def test_an_error_that_becomes_worse_is_told() -> None:
+    """From WARN to CRIT in the same state, and from one state to any other."""
+    worse = Story(cyclic(max_errors=2, status_below=1)).hears("STARTED", at=0).hears("ERROR", at=10)
+    other = Story(cyclic()).hears("STARTED", at=0).passes(to=105).hears("ERROR", at=200)
+
+    assert heads(told_in(worse.hears("ERROR", at=20))) == [("LOAD__P", "ERROR", 1), ("LOAD__P", "ERROR", 2)]
+    assert heads(told_in(other)) == [("LOAD__P", "TIMEOUT", 2), ("LOAD__P", "ERROR", 2)]
+
+
 def test_one_more_error_in_the_same_state_is_not_told() -> None:
     """The alarm is known."""
     assert len(told_in(Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).hears("ERROR", at=20))) == 1
@@ -173,6 +182,17 @@ def test_a_source_that_is_away_when_telling_begins_is_told() -> None:
 
     assert heads(list(draft.notices)) == [("source_app1", "UNKNOWN", 3)]
     assert draft.unseen == {"OFTEN__P": "app1"}
+
+
+def test_an_alarm_of_a_source_that_is_away_when_telling_begins_is_the_jobs_own() -> None:
+    """It is known, whatever cannot be seen since: “it must neither page again nor hide the error”."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).source_vanishes(at=600).passes(to=700)
+    assert story.standing.blind is not None
+
+    draft = present(story.board, story.jobs, TOLD, story.now)
+
+    assert heads(list(draft.notices)) == [("LOAD__P", "ERROR", 2)]
+    assert draft.unseen == {}
 
 
 def test_a_job_that_is_no_longer_configured_is_told_to_be_gone() -> None:

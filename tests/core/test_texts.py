@@ -89,9 +89,9 @@ def test_several_timeouts_are_counted(count: int, words: str) -> None:
     """The oldest is named."""
     story = Story(cyclic(max_errors=9))
     for number in range(count):
-        story.hears("STARTED", at=10, run=f"r{number}")
+        story.hears("STARTED", at=10 + number, run=f"r{number}")
 
-    story.passes(to=115)
+    story.passes(to=118)
 
     assert story.text == (
         f"TIMEOUT since 2025-06-11 00:01:55 ({count} of 9 errors): running since 2025-06-11 00:00:10{words}, "
@@ -173,7 +173,8 @@ def test_a_moment_is_shown_by_the_second_it_lies_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "00:00:00"), (61, "00:01:01"), (3599, "00:59:59"), (90_061, "25:01:01")]
+    ("seconds", "text"),
+    [(0, "00:00:00"), (61, "00:01:01"), (3599, "00:59:59"), (90_061, "25:01:01"), (360_000, "100:00:00")],
 )
 def test_a_span_may_be_longer_than_a_day(seconds: int, text: str) -> None:
     """As it is written in the configuration."""
