@@ -1,14 +1,20 @@
 """What is told when: hosts that wait come first, and nobody who is told waits long."""
 
+import logging
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from telling import T0 as NOON
+from telling import Tracker, job, write_config
 
 from job_tracker.core.board import Board
 from job_tracker.core.tracker import Step
+from job_tracker.errors import StoreFailed
 from job_tracker.mailbox import PipedMailbox
-from job_tracker.ports import Contact, Report
+from job_tracker.ports import Contact, Delivery, Report
 from job_tracker.showing import CONFIRMING, LONGEST, Showing
 
 T0 = 1_795_399_200_000_000
@@ -108,3 +114,73 @@ def test_what_comes_close_together_is_gathered_and_a_steady_stream_is_not_waited
     source.join()
     assert len(mailbox.take(1_000_000)) > 2
     mailbox.close()
+
+
+# -- in the loop: whatever comes in between, what is in the ledger is told ---------------------------------------------
+
+
+def of_a_burst(tracker: Tracker) -> None:
+    """Two deliveries at once, each with an error, and the cycle that confirms both and does not yet tell them."""
+    for number, name in enumerate("AB", 1):
+        element = {"_id": number, "uid": f"u{number}", "timestamp": NOON, "job": name, "instance": "P"}
+        tracker.loop.mailbox.put(
+            Delivery(
+                source="app1",
+                queue="q",
+                elements=({**element, "event": "ERROR"},),
+                through=number,
+                received=tracker.moment,
+                drained=tracker.moment,
+                size=0,
+            )
+        )
+    tracker.loop.cycle()
+
+
+def rest_is_over(tracker: Tracker) -> None:
+    tracker.passes(CONFIRMING / 1e6)
+
+
+def a_cycle_fails(tracker: Tracker) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    tracker.loop.hear = fail  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError):
+        tracker.loop.cycle_until_stopped()
+
+
+def it_is_stopped(tracker: Tracker) -> None:
+    tracker.loop.stopping = True
+    tracker.loop.cycle_until_stopped()
+
+
+def it_is_reloaded(tracker: Tracker) -> None:
+    tracker.loop.reloading = True
+    tracker.loop.cycle()
+
+
+def the_store_fails(tracker: Tracker) -> None:
+    def fail(_: object) -> None:
+        raise StoreFailed("no room")
+
+    tracker.loop.ledger.save = fail  # type: ignore[method-assign]
+    tracker.hears((1, "A", "STARTED"))
+
+
+@pytest.mark.parametrize("end", [rest_is_over, a_cycle_fails, it_is_stopped, it_is_reloaded, the_store_fails])
+def test_what_waits_to_be_told_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, end: Callable[[Tracker], None]
+) -> None:
+    """Once, in the files and in the log, and not before the hosts had their moment."""
+    caplog.set_level(logging.INFO, "job_tracker")
+    tracker = Tracker(write_config(tmp_path, [job("A"), job("B")]))
+    files = [tmp_path / "run" / f"job_tracker.{name}__P.state" for name in "AB"]
+    of_a_burst(tracker)
+    assert not any(" - ERROR " in file.read_text() for file in files)
+
+    end(tracker)
+
+    assert all(" - ERROR " in file.read_text() for file in files)
+    assert [record.args[0] for record in caplog.records if record.msg.startswith("state changed")] == ["A__P", "B__P"]
+    tracker.close()
