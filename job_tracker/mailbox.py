@@ -54,7 +54,7 @@ class PipedMailbox:
         seen = 0
         while seen < len(self._items) and time.monotonic() < until:
             seen = len(self._items)
-            time.sleep(QUIET)
+            time.sleep(QUIET)  # that nothing comes wakes nobody, and to be woken for each would cost what this saves
 
     def take(self, most: int) -> list[Delivery | Report]:
         """What has been handed over, in order, until it holds about `most` elements; the rest wakes the loop again."""

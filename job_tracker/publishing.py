@@ -73,12 +73,12 @@ class Publishing:
         """
         if self.view.rebuild_due:
             self.rebuild(board, watermarks, now)
-            return now + A_MOMENT
-        for made in steps:
-            self._keep(made, watermarks, now)
-        if self._is_due(now):
-            self._hand_over(watermarks, now)
-        self._build(board, watermarks, now)
+        else:
+            for made in steps:
+                self._keep(made, watermarks, now)
+            if self._is_due(now):
+                self._hand_over(watermarks, now)
+            self._build(board, watermarks, now)
         if self.view.is_building:
             return now + A_MOMENT
         return self._published_at + TRAILING if self._records or self.unmatched_grew else None

@@ -902,10 +902,11 @@ class Session:
             self.queue.until = time.monotonic() + SERVE_PATIENCE
             version = self.queue.data_version()  # before the look: what comes after it must not go unnoticed
             waited = time.monotonic() - asked
+            is_last = self.inbox.lines or time.monotonic() >= until
             # What the last confirmation left empty and nobody has written since needs no look before the wait.
-            if self.inbox.lines or version is None or version != self.emptied or time.monotonic() >= until:
+            if is_last or version is None or version != self.emptied:
                 messages, depth, highest = self.look(limit, after)
-                if messages or time.monotonic() >= until or self.inbox.lines:
+                if messages or is_last:
                     break
             else:
                 self.queue.require_same_file()  # who adds to another file in its place may wake us all the same
