@@ -73,7 +73,7 @@ bench: $(VENV)/installed ## measure, each figure beside its target
 bench-ssh: $(VENV)/installed packages ## the same over SSH: fifty real sshd's, side by side with ssh itself
 	$(BIN)/python bench/bench_ssh.py
 
-mutants: $(VENV)/installed ## mutation testing of the core; takes an hour
+mutants: $(VENV)/installed ## mutation testing of the core; takes hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
 	sh tests/mutants.sh
 
