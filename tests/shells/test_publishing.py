@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -99,13 +100,21 @@ def configuration(home: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def tracked(tmp_path: Path) -> Iterator[Tracked]:
+    """Forty jobs of one source, whose ledger is closed at the end."""
+    made = Tracked(tmp_path)
+    yield made
+    made.publishing.view.close()
+    made.ledger.close()
+
+
 def test_what_is_published_while_the_view_is_built_is_in_it_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tracked: Tracked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long history takes many cycles, and messages do not wait for it."""
     monkeypatch.setattr(room, "JOBS_AT_ONCE", 3)
     monkeypatch.setattr(room, "BUILDING", 0.0)
-    tracked = Tracked(tmp_path)
     for _ in range(4):
         tracked.hears(*[(job, "STARTED") for job in range(JOBS)])
         tracked.hears(*[(job, "ERROR" if job % 3 else "SUCCESS") for job in range(JOBS)])
@@ -127,10 +136,9 @@ def test_what_is_published_while_the_view_is_built_is_in_it_once(
 
 
 def test_steps_that_follow_each_other_closely_are_published_together_and_show_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tracked: Tracked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten publications a second at most; late messages that fold a job again come in between."""
-    tracked = Tracked(tmp_path)
     tracked.begins_to_build()
     while tracked.publishing.view.is_building:
         tracked.publishes(tracked.hears())
@@ -155,9 +163,8 @@ def test_steps_that_follow_each_other_closely_are_published_together_and_show_th
     assert without_found(together) == without_found(tracked.tables())
 
 
-def test_what_was_found_last_is_published_at_the_end(tmp_path: Path) -> None:
+def test_what_was_found_last_is_published_at_the_end(tracked: Tracked) -> None:
     """A publication that was not yet due, and what was kept aside, too."""
-    tracked = Tracked(tmp_path)
     tracked.begins_to_build()
     while tracked.publishing.view.is_building:
         tracked.publishes(tracked.hears())

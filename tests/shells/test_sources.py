@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,17 +141,24 @@ class Place:
         return int(self.tool("count"))
 
 
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """No thread and no descriptor may remain of what happens here; what others left open is not to vanish meanwhile."""
+    gc.collect()
+    threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
+    yield
+    assert set(threading.enumerate()) == threads
+    assert len(os.listdir("/dev/fd")) == descriptors
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A directory for a queue; every source of it is stopped at the end, and nothing of it may remain."""
-    gc.collect()  # what other tests have left open is not to vanish in between
-    threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
-    made = Place(tmp_path)
-    yield made
-    for one in made.sources:
-        one.stop()
-    assert set(threading.enumerate()) == threads
-    assert len(os.listdir("/dev/fd")) == descriptors
+    with leaving_nothing():
+        made = Place(tmp_path)
+        yield made
+        for one in made.sources:
+            one.stop()
     assert children() == []
 
 

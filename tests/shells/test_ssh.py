@@ -20,7 +20,7 @@ from pathlib import Path
 
 import light
 import pytest
-from test_sources import GREETING, SLOW, Box, now, wait_until
+from test_sources import GREETING, SLOW, Box, leaving_nothing, now, wait_until
 
 from job_tracker import cli
 from job_tracker.config.reading import load
@@ -135,15 +135,13 @@ class There:
 @pytest.fixture
 def there(lab: light.Lab, tmp_path: Path) -> Iterator[There]:
     """The first host, with its usual keys and no queue; every connection is closed at the end, and nothing remains."""
-    threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
-    made = There(lab, tmp_path)
-    yield made
-    for one in made.sources:
-        one.stop()
-    for each in made.transports:
-        each.close()
-    assert set(threading.enumerate()) == threads
-    assert len(os.listdir("/dev/fd")) == descriptors
+    with leaving_nothing():
+        made = There(lab, tmp_path)
+        yield made
+        for one in made.sources:
+            one.stop()
+        for each in made.transports:
+            each.close()
     for host in lab.hosts:
         host.authorize(lab.forced(host), lab.free())
         shutil.rmtree(host.directory / "queue")
