@@ -231,7 +231,7 @@ def write_history(where: Place) -> None:
         moment = round(elements[-1]["timestamp"] * MICROSECONDS)
         intake = take_in(jobs, "here", elements, moment, lambda uid: False)
         mark = {"here": Watermark(drained=moment, lags_from=moment)}
-        made = step(board, jobs, intake.messages, mark, moment, ledger)
+        made = step(board, jobs, intake.messages, mark, moment, ledger.history)
         taken = tuple(map(uid_of, elements))
         ledger.save(Entry(records=made.records, drained=made.board.drained, now=moment, mementos={}, taken=taken))
         board = made.board

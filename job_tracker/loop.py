@@ -7,47 +7,39 @@ Rule: signals only set a flag; sources' threads only hand over; everything else 
 """
 
 import logging
-import secrets
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from job_tracker import clock
+from job_tracker.bookkeeping import Booked, Books
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import restart_needed
-from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.folding import Change
-from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS
-from job_tracker.core.messages import Message, Position
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
-from job_tracker.core.tracker import Step, step
+from job_tracker.core.tracker import Step
 from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
 from job_tracker.fleet import Fleet, MakeSource
 from job_tracker.mailbox import PipedMailbox
 from job_tracker.monitoring import Monitoring
-from job_tracker.notifying import Notifying, rows
-from job_tracker.ports import Delivery, Memento, Report
+from job_tracker.notifying import Notifying
+from job_tracker.ports import Delivery, Report
 from job_tracker.publishing import Publishing
 from job_tracker.showing import Showing
-from job_tracker.store.ledger import Entry, Ledger
+from job_tracker.store.ledger import Ledger
 from job_tracker.supervisor import Supervisor
 
 log = logging.getLogger("job_tracker")
 
 ELEMENTS_PER_CYCLE = 20_000
-FOLDED_PER_CYCLE = 20_000
-"""Deadlines and refolded messages: a second or two, so that the service manager hears of us while much is caught up
-with."""
-
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds until the ledger is tried again."""
 
 
 class Loop:
-    """The loop and what it holds: the board, the ledger, the sources, and what it tells the monitoring."""
+    """The loop and what it holds: the books, the sources, and those who tell others."""
 
     def __init__(
         self,
@@ -68,25 +60,20 @@ class Loop:
         self.mailbox = PipedMailbox()
         self.notifying = Notifying(config, ledger, self.mailbox.wake)
         publishing.outbox = self.notifying.documents
-        self.started = now()
+        self.books = Books(config, ledger, self.notifying, self.supervisor, now())
         self.fleet = Fleet(make_source, self.mailbox, ledger.tracker)
-        self.mementos = ledger.mementos()
-        self.watermarks: dict[str, Watermark] = {}
-        self.unsaved: list[Delivery] = []
-        self.heard: set[Position] = set()
-        self.unnoted: dict[str, Change] = {}
         self.showing = Showing()
         self.stopping = self.reloading = False
-        self.board: Board = self.settle(config)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Work until a signal that `watch_signals` watches for says otherwise."""
-        self.notifying.begin(self.config, self.board, self.now())
-        self.monitoring.begin(self.board, self.now())
-        self.fleet.begin(self.config, self.mementos)
-        self.publishing.rebuild(self.board, self.watermarks, self.now())
+        books = self.books
+        self.notifying.begin(self.config, books.board, self.now())
+        self.monitoring.begin(books.board, self.now())
+        self.fleet.begin(self.config, books.mementos)
+        self.publishing.rebuild(books.board, books.watermarks, self.now())
         self.supervisor.ready()
         try:
             self.cycle_until_stopped()
@@ -113,42 +100,27 @@ class Loop:
         self.supervisor.alive()
         begun = self.now()
         deliveries = self.hear()
-        intakes = [(delivery, self.read(delivery)) for delivery in deliveries]
-        messages = [each for _, intake in intakes for each in intake.messages if each.position not in self.heard]
-        made = step(self.board, self.config.jobs, messages, self.watermarks, begun, self.ledger, FOLDED_PER_CYCLE)
-        self.supervisor.alive()  # a step over a long absence takes its time, and so do the writes
-        if not self.save(made, messages, intakes, begun):
-            self.unsaved = deliveries
-            self.show_rest()
-            self.monitoring.write_services(self.now())
-            return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
-        self.board = made.board
-        self.supervisor.alive()
-        if made.unheard:  # what was heard of these deliveries is stored; they are confirmed when all of it is
-            self.unsaved = deliveries
-            self.heard.update(each.position for each in messages)
-            self.heard.difference_update(each.position for each in made.unheard)
-            self.unnoted.update((change.job.key, change) for change in made.changes)
-            confirmed = 0
-        else:
-            self.unsaved = []
-            self.heard.clear()
-            self.unnoted.clear()
-            confirmed = self.confirm(deliveries)
+        try:
+            booked = self.books.enter(deliveries, begun)
+        except StoreFailed as failure:
+            return self.store_failed(failure, begun)
+        self.store_works()
+        self.confirm(booked)
         now = self.now()
-        self.showing.add(made, confirmed, begun, now)
+        self.showing.add(booked.step, len(booked.confirmable), begun, now)
         waits_until = self.showing.waits_until(now, more_came=self.mailbox.has_more)
         shown = self.show() if waits_until is None else waits_until
         longest = begun + self.config.settings.interval_microseconds
-        return min(wake for wake in (longest, made.wake, shown) if wake is not None)
+        return min(wake for wake in (longest, booked.step.wake, shown) if wake is not None)
 
     def show(self) -> int | None:
         """Tell the monitoring, the Event Console, the command line and the log; return when there is more to do."""
+        books = self.books
         steps, since = self.showing.take()
         touched = dict.fromkeys(key for made in steps for key in made.records)
-        self.monitoring.tell(touched, self.board, since, self.now())
+        self.monitoring.tell(touched, books.board, since, self.now())
         told = self.tell(self.now())
-        published = self.publishing.publish(steps, self.board, self.watermarks, self.now())
+        published = self.publishing.publish(steps, books.board, books.watermarks, self.now())
         for made in steps:
             self.log_changes(made)
         return min((wake for wake in (self.monitoring.wake, told, published) if wake is not None), default=None)
@@ -159,8 +131,8 @@ class Loop:
             self.show()
 
     def hear(self) -> list[Delivery]:
-        """Take what the sources handed over; what could not be saved before comes first."""
-        deliveries = list(self.unsaved)
+        """Take what the sources handed over."""
+        deliveries: list[Delivery] = []
         self.mailbox.gather()
         for item in self.mailbox.take(ELEMENTS_PER_CYCLE):
             if item.source not in self.fleet:
@@ -170,69 +142,15 @@ class Loop:
                 continue
             deliveries.append(item)
             self.notifying.heard(item, self.now())
-            if item.drained is not None:
-                self.watermarks[item.source] = Watermark(drained=item.drained, lags_from=item.drained)
         return deliveries
 
-    def read(self, delivery: Delivery) -> Intake:
-        """Read a delivery, leaving out what was taken before."""
-        uids = [uid for uid in map(uid_of, delivery.elements) if uid]
-        known = self.ledger.known(uids)
-        return take_in(self.config.jobs, delivery.source, delivery.elements, delivery.received, known.__contains__)
-
-    def save(self, made: Step, messages: Iterable[Message], intakes: list[tuple[Delivery, Intake]], now: int) -> bool:
-        """Put a step into the ledger; False: it could not be written, and everything stays as it was.
-
-        messages: those the step was given.  What it has not heard of them leaves their deliveries to a later step.
-        """
-        taken = {each.uid for each in messages if each.uid}
-        if made.unheard:
-            taken -= {each.uid for each in made.unheard}
-            intakes = []
-        unmatched = tuple(each for _, intake in intakes for each in intake.unmatched)
-        bringing = [delivery for delivery, _ in intakes if delivery.through]
-        if not made.records and not unmatched and not bringing:
-            return self.recovered()
-        mementos = {delivery.source: self.next_memento(delivery) for delivery in bringing}
-        found = () if made.unheard else (*self.unnoted.values(), *made.changes)  # what is unheard may clear an alarm
-        draft = self.notifying.draft(found, made.board)
-        taken.update(uid for delivery in bringing for uid in map(uid_of, delivery.elements) if uid)
-        entry = Entry(
-            records=made.records,
-            drained=made.board.drained,
-            now=now,
-            mementos=mementos,
-            taken=tuple(taken),
-            unmatched=unmatched,
-            outbox=tuple(rows(draft)),
-            told=draft.told,
-        )
-        try:
-            self.ledger.save(entry)
-        except StoreFailed as failure:
-            if not self.monitoring.failing:
-                log.error("store failed, nothing is confirmed and messages wait in their queues error=%s", failure)
-            self.monitoring.failing = f"{failure}; nothing is lost, messages wait in their queues"
-            return False
-        self.mementos.update(mementos)
-        self.notifying.stored(draft)
-        for delivery, intake in intakes:
-            if intake.drifting:
-                self.monitoring.drifted(delivery.source)
-        for each in unmatched:
-            log.debug("message kept aside source=%s reason=%s", each.source, each.reason)
-        self.publishing.unmatched_grew |= bool(unmatched)
-        return self.recovered()
-
-    def confirm(self, deliveries: Iterable[Delivery]) -> int:
-        """Let the sources delete what the ledger now holds; how many deliveries that are."""
-        confirmed = 0
-        for delivery in deliveries:
-            nonce = self.mementos[delivery.source].nonce if delivery.through else None
-            if nonce is not None:
-                self.fleet.confirm(delivery, nonce)
-                confirmed += 1
-        return confirmed
+    def confirm(self, booked: Booked) -> None:
+        """Let the sources delete what the ledger now holds, and note what else it says of them."""
+        for delivery, nonce in booked.confirmable:
+            self.fleet.confirm(delivery, nonce)
+        for source in booked.drifting:
+            self.monitoring.drifted(source)
+        self.publishing.unmatched_grew |= booked.kept_aside
 
     # -- what the loop is made of --------------------------------------------------------------------------------
 
@@ -250,19 +168,23 @@ class Loop:
 
     def tell(self, now: int) -> int | None:
         """Go on with what the Event Console has to be told; return when there is more to do."""
-        wake = self.notifying.work(self.board, now)
+        wake = self.notifying.work(self.books.board, now)
         self.monitoring.undelivered = self.notifying.complaint()
         return wake
 
-    def next_memento(self, delivery: Delivery) -> Memento:
-        before = self.mementos.get(delivery.source, Memento())
-        return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
+    def store_failed(self, failure: StoreFailed, begun: int) -> int:
+        """Say so, tell what is in the ledger already, and return when it is tried again."""
+        if not self.monitoring.failing:
+            log.error("store failed, nothing is confirmed and messages wait in their queues error=%s", failure)
+        self.monitoring.failing = f"{failure}; nothing is lost, messages wait in their queues"
+        self.show_rest()
+        self.monitoring.write_services(self.now())
+        return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
 
-    def recovered(self) -> bool:
+    def store_works(self) -> None:
         if self.monitoring.failing:
             log.info("store works again")
         self.monitoring.failing = ""
-        return True
 
     def log_changes(self, made: Step) -> None:
         for change in worth_telling(made.changes):
@@ -277,35 +199,25 @@ class Loop:
 
     # -- beginning, reloading, ending ----------------------------------------------------------------------------
 
-    def settle(self, config: Config) -> Board:
-        now = self.now()
-        board = make_board(config.jobs, self.ledger.settle(config.jobs, now), self.ledger.drained(), now)
-        self.watermarks = {
-            name: self.watermarks.get(name, Watermark(drained=None, lags_from=now)) for name in config.jobs.sources
-        }
-        return board
-
     def reload(self) -> None:
         """Take a new configuration; a faulty one is refused and the old one stays."""
         self.reloading = False
         try:
             config = load(self.config_path)
-            board = self.settle(config)
+            self.books.begin(config, self.now())
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
             for fault in str(refusal).splitlines():
                 log.error("configuration refused, the old one stays file=%s fault=%s", self.config_path, fault)
             self.monitoring.refused = f"the configuration was refused at reload: {str(refusal).splitlines()[0]}"
             return
-        before, self.config, self.board = self.config, config, board
+        before, self.config, books = self.config, config, self.books
         self.monitoring.refused = ""
         for key in restart_needed(before.settings, config.settings):
             log.warning("configuration key takes effect only at the next start key=%s", key)
-        self.fleet.replace(before, config, self.mementos)
-        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.fleet]
-        self.unnoted.clear()  # what is true now is told below
-        self.monitoring.reload(config, board, self.now())
-        self.notifying.begin(config, board, self.now())
-        self.publishing.reload(config, board, self.watermarks, self.now())
+        self.fleet.replace(before, config, books.mementos)
+        self.monitoring.reload(config, books.board, self.now())
+        self.notifying.begin(config, books.board, self.now())
+        self.publishing.reload(config, books.board, books.watermarks, self.now())
         log.info(
             "configuration reloaded file=%s jobs=%d sources=%d",
             self.config_path,
@@ -317,7 +229,7 @@ class Loop:
         self.supervisor.stopping()
         self.fleet.stop()
         self.notifying.close()
-        self.publishing.close(self.watermarks, self.now())
+        self.publishing.close(self.books.watermarks, self.now())
         self.ledger.close()
         self.mailbox.close()
         log.info("stopped")

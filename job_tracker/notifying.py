@@ -55,7 +55,7 @@ class Notifying:
         self.heartbeat_at = 0
         self.is_current = False
         self._is_reported = False
-        self._heartbeat_problem = ""
+        self._heartbeat_problem = self._store_problem = ""
         self._trims = 0
 
     @property
@@ -90,7 +90,10 @@ class Notifying:
             if not told[1]:
                 del self.told[subject]
         if draft.notices:
-            self._gather()
+            try:
+                self._gather()
+            except StoreFailed:
+                self.is_current = False  # `work` tries again, and says so if that fails as well
 
     def heard(self, delivery: Delivery, now: int) -> None:
         """A source has told all it had, or has more to tell: what its jobs have shown so far may be half a story."""
@@ -108,14 +111,15 @@ class Notifying:
                 self._become_current(board, now)
             self._take_receipt(now)
             self._mark()
+            errand = self._next(board, now) if self.is_wanted and not self.courier.busy else None
         except StoreFailed as failure:
-            log.debug("outbox not written, it is tried again error=%s", failure)
+            self._store_problem = str(failure)
+            log.debug("outbox not usable, it is tried again error=%s", failure)
             return now + MICROSECONDS
-        if not self.is_wanted or self.courier.busy:
-            return None
-        errand = self._next(board, now)
+        self._store_problem = ""
         if errand is not None:
             self.courier.begin(errand)
+        if errand is not None or not self.is_wanted or self.courier.busy:
             return None
         moments = [*self.pauses.moments(self.waiting), *(since + HOLD for since in self.behind.values())]
         if self.config.settings.heartbeat_microseconds:
@@ -132,6 +136,8 @@ class Notifying:
 
     def complaint(self) -> str:
         """What the daemon's own service says of it; empty while all is well."""
+        if self._store_problem and self.is_wanted:
+            return f"notifications wait for the store: {self._store_problem}"
         count = sum(map(len, self.waiting.values())) + len(self.carrying)
         if self.pauses.problem and count:
             return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}"
@@ -218,9 +224,10 @@ class Notifying:
             return self._heartbeat(now)
         for subject in self.waiting:
             if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
+                notification = self._notification(subject, self.waiting[subject], board)
                 self.carrying = self.waiting.pop(subject)
                 self.ledger.outbox.carry(self.carrying)
-                return self._errand(self._notification(subject, self.carrying, board))
+                return self._errand(notification)
         return None
 
     def _is_held(self, subject: str, board: Board, now: int) -> bool:
@@ -239,7 +246,7 @@ class Notifying:
             forgotten=sum(each.superseded for each in rows),
             job=job,
             standing=None if job is None else board.standing(job),
-            runs=() if job is None else tuple(self.ledger.last_runs(subject, event_console.RUNS)),
+            runs=() if job is None else tuple(self.ledger.history.last_runs(subject, event_console.RUNS)),
             zone=self.config.settings.time_zone,
         )
 

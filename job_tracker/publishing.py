@@ -14,10 +14,10 @@ from job_tracker.core.board import Board, Watermarks
 from job_tracker.core.folding import Record
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.tracker import Step
+from job_tracker.errors import StoreFailed
 from job_tracker.ports import Report
-from job_tracker.store.documents import MESSAGES, Document, job_document, meta_document, publication
+from job_tracker.store.documents import MESSAGES, Document, meta_document, publication, whole_document
 from job_tracker.store.ledger import Ledger
-from job_tracker.store.promises import promise_document
 from job_tracker.store.view import View
 from job_tracker.store.view_rows import Past
 
@@ -101,7 +101,7 @@ class Publishing:
 
     def _hand_over(self, watermarks: Watermarks, now: int) -> None:
         records, self._records = self._records, {}
-        unmatched = self.ledger.unmatched() if self.unmatched_grew else None
+        unmatched = self._unmatched() if self.unmatched_grew else None
         self.unmatched_grew = False
         self._published_at = now
         meta = self.meta(watermarks, now)
@@ -119,16 +119,23 @@ class Publishing:
             if time.monotonic() >= until:
                 break
         if self.view.is_complete:
-            self.view.finish(self.ledger.unmatched(), self.meta(watermarks, now))
+            self.view.finish(self._unmatched(), self.meta(watermarks, now))
+
+    def _unmatched(self) -> list[Document]:
+        """What belongs to no job; nothing if that cannot be read, and then the view is built anew later."""
+        try:
+            return self.ledger.unmatched()
+        except StoreFailed as failure:
+            self.view.fail(str(failure))
+            return []
 
     def _past(self, board: Board, key: str) -> Past:
-        job = self.config.jobs.by_key[key]
-        document = job_document(self.config.jobs, job, board.standing(job))
+        job, history = self.config.jobs.by_key[key], self.ledger.history
         return Past(
-            document={**document, "promise": promise_document(job)},
-            runs=self.ledger.runs_of(key),
-            changes=self.ledger.changes_of(key),
-            messages=self.ledger.messages_of(key),
+            document=whole_document(self.config.jobs, job, board.standing(job)),
+            runs=history.runs(key),
+            changes=history.changes(key),
+            messages=history.messages(key),
         )
 
     def close(self, watermarks: Watermarks, now: int) -> None:

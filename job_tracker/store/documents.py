@@ -15,12 +15,12 @@ The view's tables, by their keys (a job's key holds no blank):
     meta       "meta"              who wrote all this, when, and how its sources stand
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median_low as median
 from typing import Any
 
-from job_tracker.core.board import Board, Watermarks
+from job_tracker.core.board import Watermarks
 from job_tracker.core.folding import Change, Record, owners
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
@@ -100,10 +100,9 @@ def publication(
     )
 
 
-def job_documents(jobs: Jobs, board: Board) -> Iterator[Document]:
-    """Every job's document, its promise included, for a view that is built anew."""
-    for job in jobs.by_key.values():
-        yield {**job_document(jobs, job, board.standing(job)), "promise": promise_document(job)}
+def whole_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
+    """A job's document, its promise included, for a view that is built anew."""
+    return {**job_document(jobs, job, standing), "promise": promise_document(job)}
 
 
 def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:

@@ -6,25 +6,24 @@ Rule: a message adds rows; it never rewrites a job's history (but for one that c
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from job_tracker.core.board import newcomer, renewed
-from job_tracker.core.folding import Past, Record, reach
+from job_tracker.core.folding import Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Message, Position
+from job_tracker.core.messages import Position
 from job_tracker.core.schedule import DAY
 from job_tracker.core.standing import Run, Standing
-from job_tracker.errors import StoreFailed, StoreRefused
+from job_tracker.errors import StoreRefused
 from job_tracker.ports import Memento
+from job_tracker.store.access import GARBLED, Access
 from job_tracker.store.codec import (
     Row,
     change_to_row,
-    message_from_row,
     message_to_row,
     promise_to_text,
     run_from_row,
@@ -32,6 +31,7 @@ from job_tracker.store.codec import (
     standing_from_text,
     standing_to_text,
 )
+from job_tracker.store.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.store.outbox import Outbox
 
 REMEMBERED_DAYS = 35
@@ -40,13 +40,6 @@ REMEMBERED_DAYS = 35
 UNMATCHED_NAMES = 2_000
 SAMPLE_LIMIT = 2_000
 CHANGES_PER_RUN = 10
-RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code"
-MESSAGE_COLUMNS = "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code"
-COMING_AND_GOING = (
-    "(status_from = 0 AND status_to = 0"
-    " AND state_from IN ('RUNNING', 'NOT_RUNNING') AND state_to IN ('RUNNING', 'NOT_RUNNING'))"
-)
-CHANGE_COLUMNS = "serial, at, state_from, status_from, state_to, status_to, errors, missed, text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +62,20 @@ class Entry:
 
 
 class Ledger:
-    """One connection to the tracker's own file; `archive` to the core.  Not for several threads."""
+    """The tracker's own file.  Not for several threads.
+
+    history: what is kept of each job.  outbox: what is to be delivered.  tracker: our id, made with the file.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection, self.path = connection, path
+        self._access = Access(connection, path)
         self._ids: dict[str, int] = dict(connection.execute("SELECT key, id FROM jobs"))
-        self._history = 100
+        self._runs_kept = 100
         self._pruned_on = -1
-        self.tracker = self._tracker_id()
-        self.outbox = Outbox(connection, self._transaction)
+        self.tracker = str(connection.execute("SELECT value FROM facts WHERE name = 'tracker'").fetchone()[0])
+        self.history = History(self._access, self._ids)
+        self.outbox = Outbox(self._access)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -88,14 +86,14 @@ class Ledger:
 
         Raises StoreFailed, and StoreRefused where what is kept makes no sense.
         """
-        self._history = jobs.history
+        self._runs_kept = jobs.history
         try:
             kept = self._standings()
             promises: dict[str, str] = dict(self._connection.execute("SELECT key, promise FROM jobs"))
-        except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as failure:
+        except (sqlite3.Error, *GARBLED) as failure:
             raise damaged(self.path, failure) from failure
         result: dict[str, Standing] = {}
-        with self._transaction():
+        with self._access.writing():
             for key, job in jobs.by_key.items():
                 promise = promise_to_text(job)
                 standing = kept.get(key)
@@ -111,13 +109,15 @@ class Ledger:
         return result
 
     def drained(self) -> dict[str, int]:
-        """The furthest watermark of each source."""
-        return dict(self._connection.execute("SELECT name, drained FROM sources WHERE drained IS NOT NULL"))
+        """The furthest watermark of each source.  Raises StoreFailed, as every question may."""
+        with self._access.reading():
+            return dict(self._connection.execute("SELECT name, drained FROM sources WHERE drained IS NOT NULL"))
 
     def mementos(self) -> dict[str, Memento]:
         """What was left in each source's queue."""
-        rows = self._connection.execute("SELECT name, queue, nonce, nonce_before FROM sources")
-        return {name: Memento(queue=queue, nonce=nonce, nonce_before=old) for name, queue, nonce, old in rows}
+        with self._access.reading():
+            rows = self._connection.execute("SELECT name, queue, nonce, nonce_before FROM sources")
+            return {name: Memento(queue=queue, nonce=nonce, nonce_before=old) for name, queue, nonce, old in rows}
 
     def known(self, uids: Iterable[str]) -> set[str]:
         """Those of some uids that were taken before."""
@@ -126,13 +126,14 @@ class Ledger:
         for at in range(0, len(wanted), 500):
             part = wanted[at : at + 500]
             marks = ",".join("?" * len(part))
-            rows = self._connection.execute(f"SELECT uid FROM taken WHERE uid IN ({marks})", part)
-            found.update(uid for (uid,) in rows)
+            with self._access.reading():
+                rows = self._connection.execute(f"SELECT uid FROM taken WHERE uid IN ({marks})", part)
+                found.update(uid for (uid,) in rows)
         return found
 
     def save(self, entry: Entry) -> None:
         """Write a step, whole or not at all.  Raises StoreFailed; the same entry may be saved again later."""
-        with self._transaction():
+        with self._access.writing():
             self._save_records(entry)
             self._save_sources(entry)
             day = entry.now // DAY
@@ -145,95 +146,14 @@ class Ledger:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
                 self._pruned_on = day
 
-    def past(self, key: str, position: Position, run: int | None) -> Past:
-        """See `core.folding.Archive`."""
-        job = self._ids[key]
-        row = self._connection.execute(
-            "SELECT moment, source, number, standing FROM checkpoints WHERE job = ? AND runs < ?"
-            " AND (moment IS NULL OR (moment, source, number) < (?, ?, ?)) ORDER BY serial DESC LIMIT 1",
-            (job, 1 << 62 if run is None else run, *position),
-        ).fetchone()
-        if row is None:
-            row = self._connection.execute(
-                "SELECT moment, source, number, standing FROM checkpoints WHERE job = ? ORDER BY serial LIMIT 1", (job,)
-            ).fetchone()
-        moment, source, number, text = row
-        floor = None if moment is None else (moment, source, number)
-        rows = self._connection.execute(
-            f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE job = ? AND (moment, source, number) > (?, ?, ?)"
-            " ORDER BY moment, source, number",
-            (job, *(floor or (-1, "", 0))),
-        )
-        return Past(
-            checkpoint=standing_from_text(text), floor=floor, messages=tuple(message_from_row(each) for each in rows)
-        )
-
-    def run(self, key: str, id: str, up_to: int) -> Run | None:
-        """See `core.folding.Archive`."""
-        row = self._connection.execute(
-            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? AND id = ? AND number <= ? ORDER BY number DESC LIMIT 1",
-            (self._ids[key], id, up_to),
-        ).fetchone()
-        return None if row is None else run_from_row(row)
-
-    def last_runs(self, key: str, most: int) -> list[Run]:
-        """The last runs of a job, the newest first."""
-        rows = self._connection.execute(
-            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? ORDER BY number DESC LIMIT ?", (self._ids[key], most)
-        )
-        return [run_from_row(row) for row in rows]
-
-    def all_runs(self) -> Iterator[tuple[str, Run]]:
-        """Every kept run of every job, in order."""
-        keys = {job: key for key, job in self._ids.items()}
-        for row in self._connection.execute(f"SELECT job, {RUN_COLUMNS} FROM runs ORDER BY job, number"):
-            yield keys[row[0]], run_from_row(row[1:])
-
-    def all_changes(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every kept change of every job, in the order they were found."""
-        keys = {job: key for key, job in self._ids.items()}
-        names = [*CHANGE_COLUMNS.split(", "), "found"]
-        for row in self._connection.execute(f"SELECT job, {CHANGE_COLUMNS}, found FROM changes ORDER BY job, id"):
-            yield keys[row[0]], dict(zip(names, row[1:], strict=True))
-
-    def last_messages(self, most: int = 10) -> Iterator[tuple[str, Message]]:
-        """The last messages of every job, each job's in order."""
-        for key in sorted(self._ids, key=self._ids.__getitem__):
-            for message in self.messages_of(key, most):
-                yield key, message
-
-    def runs_of(self, key: str) -> Iterator[Run]:
-        """Every kept run of a job, in order."""
-        rows = self._connection.execute(
-            f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? ORDER BY number", (self._ids[key],)
-        )
-        return map(run_from_row, rows.fetchall())
-
-    def changes_of(self, key: str) -> Iterator[dict[str, Any]]:
-        """The kept changes of a job but for its comings and goings, in the order they were found."""
-        names = [*CHANGE_COLUMNS.split(", "), "found"]
-        rows = self._connection.execute(
-            f"SELECT {CHANGE_COLUMNS}, found FROM changes WHERE job = ? AND NOT {COMING_AND_GOING} ORDER BY id",
-            (self._ids[key],),
-        )
-        return (dict(zip(names, row, strict=True)) for row in rows.fetchall())
-
-    def messages_of(self, key: str, most: int = 10) -> Iterator[Message]:
-        """The last messages of a job, in order."""
-        rows = self._connection.execute(
-            f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE job = ?"
-            " ORDER BY moment DESC, source DESC, number DESC LIMIT ?",
-            (self._ids[key], most),
-        )
-        return map(message_from_row, reversed(rows.fetchall()))
-
     def unmatched(self) -> list[dict[str, Any]]:
         """What belongs to no configured job, the latest first."""
         names = ("source", "name", "env", "reason", "count", "first", "last", "sample")
-        rows = self._connection.execute(
-            "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        with self._access.reading():
+            rows = self._connection.execute(
+                "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
+            )
+            return [dict(zip(names, row, strict=True)) for row in rows]
 
     # -- what save is made of ------------------------------------------------------------------------------------
 
@@ -285,11 +205,11 @@ class Ledger:
                 for each in record.checkpoints
             ),
         )
-        standing, history = record.standing, self._history
+        standing, kept = record.standing, self._runs_kept
         oldest = self._connection.execute(
             "SELECT serial, runs, moment, source, number FROM checkpoints"
             " WHERE job = ? AND (runs <= ? OR serial <= ?) ORDER BY serial DESC LIMIT 1",
-            (job, standing.count - history, standing.serial - CHANGES_PER_RUN * max(history, 100)),
+            (job, standing.count - kept, standing.serial - CHANGES_PER_RUN * max(kept, 100)),
         ).fetchone()
         if oldest is None:
             return
@@ -301,7 +221,7 @@ class Ledger:
         )
         self._connection.execute(
             "DELETE FROM runs WHERE job = ? AND number <= ? AND number <= ? AND outcome <> 'open' AND errors = 0",
-            (job, runs, standing.count - history),
+            (job, runs, standing.count - kept),
         )
 
     def _save_sources(self, entry: Entry) -> None:
@@ -378,28 +298,6 @@ class Ledger:
                 standing_to_text(standing, with_runs=True),
             ),
         )
-
-    def _tracker_id(self) -> str:
-        row = self._connection.execute("SELECT value FROM facts WHERE name = 'tracker'").fetchone()
-        return str(row[0])
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as failure:
-            self._roll_back()
-            raise StoreFailed(f"{self.path} could not be written: {failure}") from failure
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # a disk that fails: what was not committed is gone, whatever it says
-                self._connection.execute("ROLLBACK")
 
 
 def damaged(path: Path, failure: Exception) -> StoreRefused:

@@ -6,11 +6,10 @@ Rule: it is bounded; the oldest that a newer one of the same subject supersedes 
 and none that is being delivered: it would be told, and counted as forgotten as well.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from job_tracker.store.access import Access
 from job_tracker.store.codec import Row
 
 MOST = 10_000
@@ -40,10 +39,8 @@ class Waiting:
 class Outbox:
     """The two tables, on the ledger's connection.  trims: how often rows had to go."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], most: int = MOST
-    ) -> None:
-        self._connection, self._transaction, self.most = connection, transaction, most
+    def __init__(self, access: Access, most: int = MOST) -> None:
+        self._access, self._connection, self.most = access, access.connection, most
         self.trims = 0
         self._carried: tuple[str, int] = NOTHING
 
@@ -65,21 +62,24 @@ class Outbox:
 
     def add(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
         """The same in a transaction of its own.  Raises StoreFailed."""
-        with self._transaction():
+        with self._access.writing():
             self.put(rows, told, now)
 
     def waiting(self, after: int = 0) -> list[Waiting]:
-        """What waits behind an id, in the order in which it became known."""
-        rows = self._connection.execute(
-            "SELECT id, job, at, state, status, text, stored, superseded FROM outbox WHERE id > ? ORDER BY id", (after,)
-        )
+        """What waits behind an id, in the order in which it became known.  Raises StoreFailed."""
         names = ("id", "job", "at", "state", "status", "text", "stored", "superseded")
-        return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+        with self._access.reading():
+            rows = self._connection.execute(
+                "SELECT id, job, at, state, status, text, stored, superseded FROM outbox WHERE id > ? ORDER BY id",
+                (after,),
+            )
+            return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
 
     def told(self) -> dict[str, tuple[str, int]]:
-        """The state and the status last told of every subject whose status was not 0."""
-        rows = self._connection.execute("SELECT job, state, status FROM told")
-        return {job: (state, status) for job, state, status in rows}
+        """The state and the status last told of every subject whose status was not 0.  Raises StoreFailed."""
+        with self._access.reading():
+            rows = self._connection.execute("SELECT job, state, status FROM told")
+            return {job: (state, status) for job, state, status in rows}
 
     def carry(self, rows: Sequence[Waiting]) -> None:
         """Let none of these go, which are all that waits of a subject, until they are delivered; none: it failed."""
@@ -87,13 +87,13 @@ class Outbox:
 
     def delivered(self, ids: Iterable[int]) -> None:
         """Remove what was delivered, which is no longer carried.  Raises StoreFailed; may be called again."""
-        with self._transaction():
+        with self._access.writing():
             self._connection.executemany("DELETE FROM outbox WHERE id = ?", ((id,) for id in ids))
         self._carried = NOTHING
 
     def clear(self) -> None:
         """Forget all of it: nobody is to be told any more.  Raises StoreFailed."""
-        with self._transaction():
+        with self._access.writing():
             self._connection.execute("DELETE FROM outbox")
             self._connection.execute("DELETE FROM told")
         self._carried = NOTHING

@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 from job_tracker.core.messages import Message
-from job_tracker.core.standing import Outcome, Run
+from job_tracker.core.standing import Outcome
+from job_tracker.errors import StoreFailed
 from job_tracker.store.documents import (
     MESSAGES,
     Document,
@@ -27,7 +28,7 @@ from job_tracker.store.documents import (
     run_document,
     tells_something,
 )
-from job_tracker.store.view_rows import Past, by_job, change_key, end_of, in_order, of_others, run_key
+from job_tracker.store.view_rows import Past, change_key, end_of, in_order, of_others, run_key
 from job_tracker.store.view_tables import Table, Worker, encode
 
 log = logging.getLogger("job_tracker")
@@ -78,37 +79,6 @@ class View:
         self._look()
         return self._worker is None and self._clock() >= self._retry_at
 
-    def rebuild(
-        self,
-        jobs: Iterable[Document],
-        runs: Iterable[tuple[str, Run]],
-        changes: Iterable[tuple[str, Document]],
-        unmatched: Iterable[Document],
-        meta: Document,
-        messages: Iterable[tuple[str, Message]] = (),
-    ) -> bool:
-        """Build the whole view beside the old one and put it in its place; False: it could not be, as was logged.
-
-        jobs: `documents.job_documents`.  runs, changes, messages: those kept of all jobs, each job's in their order.
-        """
-        try:
-            documents = list(jobs)
-            kept_runs, kept_changes, kept_messages = by_job(runs), by_job(changes), by_job(messages)
-        except (OSError, sqlite3.Error) as failure:
-            self._fail(str(failure))
-            return False
-        self.begin([document["job"] for document in documents], meta["history"])
-        self.fill(
-            Past(
-                document=document,
-                runs=kept_runs.get(document["job"], ()),
-                changes=kept_changes.get(document["job"], ()),
-                messages=kept_messages.get(document["job"], ()),
-            )
-            for document in documents
-        )
-        return self.finish(unmatched, meta)
-
     def begin(self, jobs: Iterable[str], history: int) -> None:
         """Begin a new view beside the old one; `fill` it with what it is `lacking`, then `finish` it."""
         self._let_go()
@@ -117,7 +87,7 @@ class View:
             make_empty(self._beside)
             self._open(self._beside, journal_mode="OFF")
         except (OSError, sqlite3.Error) as failure:
-            self._fail(str(failure))
+            self.fail(str(failure))
             return
         self.is_building, self._lacking = True, dict.fromkeys(jobs)
 
@@ -143,8 +113,8 @@ class View:
                 self._gather(past, rows)
             for name, part in rows.items():
                 self._tables[name].put(part)
-        except sqlite3.Error as failure:
-            self._fail(str(failure))
+        except (sqlite3.Error, StoreFailed) as failure:
+            self.fail(str(failure))
 
     def finish(self, unmatched: Iterable[Document], meta: Document) -> bool:
         """Put the new view in the old one's place; False: it could not be, as was logged."""
@@ -162,7 +132,7 @@ class View:
             self.is_building = False
             self._open(self.path, journal_mode="DELETE")
         except (OSError, sqlite3.Error) as failure:
-            self._fail(str(failure))
+            self.fail(str(failure))
             return False
         if self._failing:
             log.info("view works again path=%s", self.path)
@@ -181,7 +151,7 @@ class View:
             self._write(of_others(publication, self._lacking))
             self._tables["meta"].commit(blocking=False)
         except sqlite3.Error as failure:
-            self._fail(str(failure))
+            self.fail(str(failure))
 
     def close(self) -> None:
         """Let the last publication be written, if that takes no longer than half a second."""
@@ -252,11 +222,12 @@ class View:
         if self._worker is None:
             return
         if not self._worker.is_well:
-            self._fail(self._worker.reason)
+            self.fail(self._worker.reason)
         elif self._worker.backlog > BACKLOG:
-            self._fail(f"{self._worker.backlog} requests wait to be written")
+            self.fail(f"{self._worker.backlog} requests wait to be written")
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
+        """It cannot be kept up to date: say so once, and let it be built anew later."""
         if not self._failing:
             log.warning("view failed, it is built anew later path=%s error=%s", self.path, reason)
         self._failing = reason

@@ -5,18 +5,15 @@ Rule: pure; the tables and their documents are described in `documents`.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from job_tracker.core.messages import Message
 from job_tracker.core.standing import Run
 from job_tracker.store.documents import Document, Publication
 
-Row = TypeVar("Row")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """All that is shown of one job: of `documents.job_documents`, and what is kept, each in its order."""
+    """All that is shown of one job: its `documents.whole_document`, and what is kept, each in its order."""
 
     document: Document
     runs: Iterable[Run]
@@ -43,14 +40,6 @@ def in_order(rows: Iterable[Document]) -> Iterator[tuple[str, Document]]:
     """Rows whose place among the others is their key."""
     for number, row in enumerate(rows):
         yield f"{number:06d}", row
-
-
-def by_job(rows: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
-    """The rows of each job, in their order."""
-    found: dict[str, list[Row]] = {}
-    for key, row in rows:
-        found.setdefault(key, []).append(row)
-    return found
 
 
 def of_others(new: Publication, jobs: Collection[str]) -> Publication:

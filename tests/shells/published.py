@@ -16,6 +16,7 @@ from job_tracker.core.tracker import step
 from job_tracker.ports import Contact, Report
 from job_tracker.store import documents
 from job_tracker.store.view import View
+from job_tracker.store.view_rows import Past
 
 SECOND = MICROSECONDS
 HOUR = 3600 * SECOND
@@ -75,13 +76,19 @@ class Published:
 
     def rebuild(self, view: View | None = None) -> bool:
         """Build the view anew from what was kept."""
-        return (view or self.view).rebuild(
-            documents.job_documents(self.jobs, self.board),
-            ((key, run) for key, runs in self.memory.runs.items() for run in runs.values()),
-            ((key, change) for key, changes in self.changes.items() for change in changes),
-            self.unmatched,
-            self.meta(),
-            ((key, message) for key, messages in self.memory.messages.items() for message in messages),
+        view = view or self.view
+        view.begin(self.jobs.by_key, self.jobs.history)
+        view.fill(map(self.past, self.jobs.by_key))
+        return view.finish(self.unmatched, self.meta())
+
+    def past(self, key: str) -> Past:
+        """What was kept of a job."""
+        job = self.jobs.by_key[key]
+        return Past(
+            document=documents.whole_document(self.jobs, job, self.board.standing(job)),
+            runs=self.memory.runs.get(key, {}).values(),
+            changes=self.changes.get(key, ()),
+            messages=self.memory.messages.get(key, ()),
         )
 
     def say(self, *said: tuple[int, str, str] | tuple[int, str, str, str], run: str | None = None) -> None:

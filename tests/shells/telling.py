@@ -146,9 +146,9 @@ class Tracker:
             config_path=self.config_path,
             now=lambda: self.moment,
         )
-        self.loop.notifying.begin(config, self.loop.board, self.moment)
-        self.loop.monitoring.begin(self.loop.board, self.moment)
-        publishing.rebuild(self.loop.board, self.loop.watermarks, self.moment)
+        self.loop.notifying.begin(config, self.loop.books.board, self.moment)
+        self.loop.monitoring.begin(self.loop.books.board, self.moment)
+        publishing.rebuild(self.loop.books.board, self.loop.books.watermarks, self.moment)
         self.loop.fleet.begin(config, {})
 
     def restart(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from telling import Tracker, job, write_config
 
-from job_tracker import loop
+from job_tracker import bookkeeping
 from job_tracker.core.jobs import MICROSECONDS
 
 HOUR = 3600
@@ -28,10 +28,10 @@ def what_is_known(tracker: Tracker) -> dict[str, Any]:
     jobs = tracker.loop.config.jobs.by_key
     return {
         key: (
-            tracker.loop.board.standing(each).missed,
-            tracker.loop.board.standing(each).state,
-            [{name: value for name, value in row.items() if name != "found"} for row in ledger.changes_of(key)],
-            [message.moment for message in ledger.messages_of(key)],
+            tracker.loop.books.board.standing(each).missed,
+            tracker.loop.books.board.standing(each).state,
+            [{name: value for name, value in row.items() if name != "found"} for row in ledger.history.changes(key)],
+            [message.moment for message in ledger.history.messages(key)],
         )
         for key, each in jobs.items()
     }
@@ -40,7 +40,7 @@ def what_is_known(tracker: Tracker) -> dict[str, Any]:
 def catch_up(tracker: Tracker) -> int:
     """Cycle at one moment until nothing is left; how many cycles that took."""
     cycles = 0
-    while tracker.loop.cycle() <= tracker.moment or tracker.loop.unsaved:
+    while tracker.loop.cycle() <= tracker.moment or tracker.loop.books.unsaved:
         cycles += 1
         assert cycles < 1000
     return cycles
@@ -57,7 +57,7 @@ def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracker, 
         (tmp_path / name).mkdir()
     at_once, slowly = dead_and_alive(tmp_path / "at once"), dead_and_alive(tmp_path / "slowly")
     at_once.hears(LATE)
-    monkeypatch.setattr(loop, "FOLDED_PER_CYCLE", 25)
+    monkeypatch.setattr(bookkeeping, "FOLDED_AT_ONCE", 25)
     slowly.hears(LATE)
     return at_once, slowly
 
@@ -65,7 +65,7 @@ def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracker, 
 def test_a_long_absence_is_judged_a_part_at_a_time(trackers: tuple[Tracker, Tracker]) -> None:
     """The same board and history as in one go, nothing confirmed before it was heard, and no more told."""
     at_once, slowly = trackers
-    waiting = list(slowly.loop.unsaved)
+    waiting = list(slowly.loop.books.unsaved)
     cycles = catch_up(slowly)
     expected, known = what_is_known(at_once), what_is_known(slowly)
     told = [[each.job for each in tracker.loop.ledger.outbox.waiting()] for tracker in trackers]
@@ -102,11 +102,11 @@ def test_a_backlog_of_late_messages_is_folded_at_once(tmp_path: Path, monkeypatc
     tracker.moment += 24 * HOUR * MICROSECONDS
     tracker.hears((24 * HOUR - 1, "PAIR", "STARTED"))
     asked: list[str] = []
-    past = tracker.loop.ledger.past
-    monkeypatch.setattr(tracker.loop.ledger, "past", lambda *words: asked.append(words[0]) or past(*words))
+    past = tracker.loop.ledger.history.past
+    monkeypatch.setattr(tracker.loop.ledger.history, "past", lambda *words: asked.append(words[0]) or past(*words))
 
     tracker.hears(*((60 * minute, "PAIR", "SUCCESS") for minute in range(1440)))
-    standing = tracker.loop.board.standing(tracker.loop.config.jobs.by_key["PAIR__P"])
+    standing = tracker.loop.books.board.standing(tracker.loop.config.jobs.by_key["PAIR__P"])
     tracker.close()
 
     assert len(asked) <= 2

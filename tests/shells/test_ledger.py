@@ -30,6 +30,7 @@ from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ports import Memento
 from job_tracker.store import layout, ledger
 from job_tracker.store.codec import change_to_row
+from job_tracker.store.history import CHANGE_COLUMNS
 from job_tracker.store.ledger import Entry, Ledger
 from job_tracker.store.opening import open_ledger
 
@@ -108,7 +109,7 @@ class Kept(Tracked):
         return make_board(self.jobs, self.ledger.settle(self.jobs, self.now), self.ledger.drained(), self.now)
 
     def make_step(self, messages: list[Message]) -> Step:
-        made = step(self.board, self.jobs, messages, self.watermarks(), self.now, self.ledger)
+        made = step(self.board, self.jobs, messages, self.watermarks(), self.now, self.ledger.history)
         self.ledger.save(self.entry(made, taken=tuple(message.uid for message in messages)))
         self.board = made.board
         return made
@@ -131,16 +132,14 @@ class Kept(Tracked):
 
     def runs(self) -> dict[str, dict[int, Run]]:
         """All kept runs."""
-        found: dict[str, dict[int, Run]] = {key: {} for key in self.jobs.by_key}
-        for key, run in self.ledger.all_runs():
-            found[key][run.order] = run
-        return found
+        return {key: {run.order: run for run in self.ledger.history.runs(key)} for key in self.jobs.by_key}
 
     def changes(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All kept changes, without the moment when they were found."""
+        """All kept changes, comings and goings too, without the moment when they were found."""
         found: dict[str, list[tuple[Any, ...]]] = {}
-        for key, change in self.ledger.all_changes():
-            found.setdefault(key, []).append(tuple(change.values())[:-1])
+        statement = f"SELECT key, {CHANGE_COLUMNS} FROM changes JOIN jobs ON job = jobs.id ORDER BY changes.id"  # noqa: S608
+        for key, *change in self.ledger._connection.execute(statement):
+            found.setdefault(key, []).append(tuple(change))
         return found
 
     def count(self, table: str) -> int:
@@ -468,8 +467,8 @@ def test_a_late_message_costs_what_has_come_since_the_checkpoint_before_it(kept:
     for number in range(100):
         tracker.say(number * 60, "LOAD", "STARTED")
 
-    past = tracker.ledger.past("LOAD__P", (T0 + 98 * 60 * SECOND, "app1", 0), None)
-    before_run = tracker.ledger.past("LOAD__P", (T0 + 98 * 60 * SECOND, "app1", 0), 50)
+    past = tracker.ledger.history.past("LOAD__P", (T0 + 98 * 60 * SECOND, "app1", 0), None)
+    before_run = tracker.ledger.history.past("LOAD__P", (T0 + 98 * 60 * SECOND, "app1", 0), 50)
 
     assert len(past.messages) <= 7
     assert past.floor is not None
@@ -507,7 +506,7 @@ def test_the_run_of_an_id_is_the_newest_up_to_an_order(kept: Callable[..., Kept]
         tracker.say(number * 60, "LOAD", "STARTED", run="again" if number % 2 else None)
 
     def order(job: str, id: str, up_to: int) -> int | None:
-        run = tracker.ledger.run(job, id, up_to)
+        run = tracker.ledger.history.run(job, id, up_to)
         return None if run is None else run.order
 
     assert [order("LOAD__P", "again", up_to) for up_to in (9, 3, 2, 1)] == [4, 2, 2, None]
@@ -537,9 +536,10 @@ def test_the_last_messages_of_each_job_are_the_last_by_their_moment(kept: Callab
     for at in (10, 30, 20, 50, 40):
         tracker.say(at, "LOAD", "ROWS")
 
-    found = [(key, message.moment) for key, message in tracker.ledger.last_messages(3)]
+    found = [message.moment for message in tracker.ledger.history.messages("LOAD__P", 3)]
 
-    assert found == [("LOAD__P", T0 + at * SECOND) for at in (30, 40, 50)]
+    assert found == [T0 + at * SECOND for at in (30, 40, 50)]
+    assert tracker.ledger.history.messages("OTHER__P", 3) == []
 
 
 # ------------------------------------------------------------------------------------------------ promises
@@ -882,7 +882,7 @@ def test_a_step_that_finds_no_room_is_saved_later_as_if_nothing_had_happened(sma
     tracker = Kept(small_disk / "job_tracker.sqlite", jobs_of(cyclic("LOAD")))
     tracker.say(0, "LOAD", "STARTED")
     messages = [tracker.message(10 + at, "LOAD", "ROWS", text="x" * 400) for at in range(50)]
-    made = step(tracker.board, tracker.jobs, messages, tracker.watermarks(), T0 + 99 * SECOND, tracker.ledger)
+    made = step(tracker.board, tracker.jobs, messages, tracker.watermarks(), T0 + 99 * SECOND, tracker.ledger.history)
     entry = tracker.entry(made, taken=tuple(message.uid for message in messages), mementos={"app1": Memento(nonce="n")})
 
     filler = fill(small_disk)

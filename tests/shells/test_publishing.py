@@ -43,7 +43,7 @@ class Tracked:
     def takes(self, elements: list[dict[str, Any]]) -> Step:
         now, jobs = self.now * MICROSECONDS, self.config.jobs
         messages = take_in(jobs, "here", elements, now, lambda uid: False).messages
-        made = step(self.board, jobs, messages, self.watermarks(), now, self.ledger)
+        made = step(self.board, jobs, messages, self.watermarks(), now, self.ledger.history)
         taken = tuple(map(uid_of, elements))
         self.ledger.save(Entry(records=made.records, drained=made.board.drained, now=now, mementos={}, taken=taken))
         self.board = made.board

@@ -21,10 +21,12 @@ from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
 from sqlitedict import SqliteDict
 
 from job_tracker.core.jobs import Quiet
+from job_tracker.errors import StoreFailed
 from job_tracker.ports import Contact
 from job_tracker.store import documents, view_reading
 from job_tracker.store.view import RETRY_AFTER, TABLES, View
 from job_tracker.store.view_reading import ViewUnreadable, read_job, read_jobs, read_keys, read_unmatched
+from job_tracker.store.view_rows import Past
 
 NOBODY = 65534
 
@@ -425,12 +427,14 @@ def test_readers_see_the_old_view_until_the_new_one_is_whole(path: Path) -> None
     published.say((10, "LOAD", "STARTED"))
     published.close()
 
-    def half() -> Iterator[Any]:
-        yield "LOAD__P", published.memory.runs["LOAD__P"][1]
-        raise OSError("the ledger's disk is gone")
+    def half() -> Iterator[Past]:
+        yield published.past("LOAD__P")
+        raise StoreFailed("the ledger's disk is gone")
 
     view = View(path)
-    assert not view.rebuild(documents.job_documents(published.jobs, published.board), half(), [], [], published.meta())
+    view.begin(published.jobs.by_key, published.jobs.history)
+    view.fill(half())
+    assert not view.finish([], published.meta())
 
     assert read_jobs(path)[1][0]["state"] == "RUNNING"
     assert [each.name for each in path.parent.iterdir()] == ["view.sqlite"]

@@ -1,0 +1,156 @@
+"""A store that cannot be read while the daemon runs: nothing is lost, it is said, and all is caught up with.
+
+Rule: SQLite itself refuses to read a table, by its authorizer; everything else is as in a daemon.
+"""
+
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from telling import T0, Receiver, Tracker, job, write_config
+
+from job_tracker.errors import StoreFailed
+from job_tracker.store import view
+from job_tracker.store.view_reading import read_unmatched
+
+
+def lock_away(tracker: Tracker, table: str, column: str = "") -> None:
+    """Let nobody read a table of the ledger, or one column of it that writing needs nothing of."""
+
+    def decide(action: int, name: str | None, what: str | None, *_: str | None) -> int:
+        is_reading = action == sqlite3.SQLITE_READ and name == table and column in ("", what)
+        return sqlite3.SQLITE_DENY if is_reading else sqlite3.SQLITE_OK
+
+    tracker.loop.ledger._connection.set_authorizer(decide)
+
+
+def give_back(tracker: Tracker) -> None:
+    tracker.loop.ledger._connection.set_authorizer(None)
+
+
+def daemon_service(home: Path) -> str:
+    """The line of the daemon's own service."""
+    lines = (home / "run" / "job_tracker.services").read_text().splitlines()
+    return next(line for line in lines if line[1:].startswith(" job_tracker - "))
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    made = Receiver(tmp_path / "events")
+    yield made
+    made.go()
+
+
+@pytest.mark.parametrize("table", ["taken", "checkpoints", "messages"])
+def test_what_cannot_be_judged_for_lack_of_the_past_waits_and_is_judged_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
+    """The uids that were taken, and what a late message is folded upon."""
+    caplog.set_level(logging.INFO, "job_tracker")
+    status = {"monitoring_backend_based_on_event_or_status": "status"}
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")], **status), now=T0 + 100)
+    tracker.hears((0, "LOAD", "STARTED"), (20, "LOAD", "SUCCESS"))
+    file = tmp_path / "run" / "job_tracker.LOAD__P.state"
+    before = file.read_text()
+
+    lock_away(tracker, table)
+    tracker.hears((10, "LOAD", "ERROR"), (30, "LOAD", "STARTED"))
+    tracker.passes(2)
+    meanwhile, waiting, failing = file.read_text(), len(tracker.loop.books.unsaved), daemon_service(tmp_path)
+    give_back(tracker)
+    tracker.passes(2)
+    after, left, well = file.read_text(), len(tracker.loop.books.unsaved), daemon_service(tmp_path)
+    runs = [(run.outcome.value, run.errors) for run in tracker.loop.ledger.history.runs("LOAD__P")]
+    tracker.close()
+
+    assert (meanwhile, waiting) == (before, 1)
+    assert failing.startswith("2 job_tracker - ")
+    assert "could not be read: " in failing
+    assert "; nothing is lost, messages wait in their queues" in failing
+    assert " - RUNNING " in after
+    assert left == 0
+    assert well.startswith("0 job_tracker - ")
+    assert runs == [("well", 0), ("open", 0)]
+    lines = [record.getMessage() for record in caplog.records]
+    assert len([line for line in lines if line.startswith("store failed, nothing is confirmed")]) == 1
+    assert len([line for line in lines if line == "store works again"]) == 1
+
+
+@pytest.mark.parametrize(("table", "column"), [("outbox", "text"), ("runs", "")])
+def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(
+    tmp_path: Path, receiver: Receiver, table: str, column: str
+) -> None:
+    """What waits, and the runs that its text shows."""
+    receiver.come()
+    tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
+    tracker.hears()
+
+    lock_away(tracker, table, column)
+    tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
+    tracker.passes(2)
+    unsaved, early, complaint = list(tracker.loop.books.unsaved), receiver.events, tracker.loop.notifying.complaint()
+    give_back(tracker)
+    tracker.until(lambda: len(receiver.events) == 2, passing=1)
+    tracker.until(tracker.settled, passing=1)
+    relieved = tracker.loop.notifying.complaint()
+    tracker.close()
+
+    assert (unsaved, early, relieved) == ([], [], "")
+    assert re.fullmatch(r"notifications wait for the store: \S+ could not be read: access to .* prohibited", complaint)
+    assert sorted(event.application for event in receiver.events) == ["job_LOAD__P", "job_OTHER__P"]
+
+
+@pytest.mark.parametrize("when", ["while it is built", "later"])
+def test_a_view_whose_source_cannot_be_read_is_built_anew_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, when: str
+) -> None:
+    """Losing it holds up nothing, and the loop does not spin meanwhile."""
+    monkeypatch.setattr(view, "RETRY_AFTER", 0.0)
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.hears()
+    if when == "later":
+        tracker.until(lambda: not tracker.loop.publishing.view.is_building, passing=1)
+    lock_away(tracker, "unmatched", "sample")
+    tracker.hears((0, "STRANGER", "STARTED"))
+    tracker.passes(1)
+    wake = tracker.loop.cycle()
+    is_at_rest = wake > tracker.moment
+    give_back(tracker)
+    found = tracker.until(lambda: read_unmatched(tmp_path / "view.sqlite")[1], passing=1)
+    tracker.close()
+
+    assert is_at_rest
+    assert [each["name"] for each in found] == ["STRANGER"]
+    assert len([record for record in caplog.records if record.msg.startswith("view failed")]) == 1
+
+
+def test_a_stop_that_cannot_read_the_store_ends_all_the_same(tmp_path: Path) -> None:
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.hears((0, "STRANGER", "STARTED"))
+    tracker.loop.publishing.unmatched_grew = True
+    lock_away(tracker, "unmatched", "sample")
+    tracker.close()
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        tracker.loop.ledger._connection.execute("SELECT 1")
+
+
+def test_garbled_rows_are_a_failure_of_the_store_and_not_of_the_program(tmp_path: Path) -> None:
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.hears((0, "LOAD", "STARTED"), (20, "LOAD", "SUCCESS"))
+    history = tracker.loop.ledger.history
+    ledger = tracker.loop.ledger._connection
+    ledger.execute("UPDATE runs SET outcome = 'odd'")
+    ledger.execute("UPDATE checkpoints SET standing = '{'")
+
+    with pytest.raises(StoreFailed, match=r"store\.sqlite could not be read: .*odd"):
+        history.runs("LOAD__P")
+    with pytest.raises(StoreFailed, match=r"store\.sqlite could not be read: Expecting"):
+        history.past("LOAD__P", (0, "", 0), None)
+    ledger.execute("DELETE FROM checkpoints")
+    with pytest.raises(StoreFailed, match="a job without a checkpoint"):
+        history.past("LOAD__P", (0, "", 0), None)
+    tracker.close()
