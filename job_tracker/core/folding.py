@@ -147,7 +147,7 @@ def horizon(job: Job, standing: Standing, jobs: Jobs, drained: Mapping[str, int]
 
 
 def owners(job: Job, standing: Standing, jobs: Jobs) -> tuple[str, ...]:
-    """The sources a job belongs to: those it names, else the one that spoke last, else all."""
+    """The sources a job belongs to: those it names, else the one that delivered last, else all."""
     if job.sources:
         return job.sources
     return (standing.source,) if standing.source in jobs.sources else jobs.sources

@@ -73,7 +73,7 @@ class Standing:
     """What a job carries; changed only by the step that forked it.
 
     runs: the ones that matter, in order, the newest last.  count: runs ever begun.  errors: the sum over runs.
-    missed: expected starts missed since the last start.  source: the one that spoke last; covered: how far those
+    missed: expected starts missed since the last start.  source: the one that delivered last; covered: how far those
     before it had been drained when it did.  expected: the start awaited, missed_at: its next deadline; both None while
     the newest run is open.  day, made: daily jobs only, the local day awaited and the expected starts made at or after
     it.  last: where the last message was folded.  judged: the last deadline counted.  skipped: the first deadline that

@@ -7,6 +7,7 @@ Rule: a deadline is judged once all sources the job belongs to are drained past 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from operator import attrgetter
 from types import MappingProxyType
 
 from job_tracker.core.board import NEVER, Board, Watermarks
@@ -148,11 +149,11 @@ class _Hand:
             self.plan(job, self.records[key].standing if key in self.records else self.board.standing(job))
 
     def give_to_sources(self) -> None:
-        """A job belongs to the source of its newest message; deadlines that the one before covered stay covered."""
-        for message in self.messages:
+        """A job belongs to the source that delivered last; deadlines that the one before covered stay covered."""
+        for message in sorted(self.messages, key=attrgetter("received")):
             job = self.jobs.by_key[message.key]
             standing = self.records[job.key].standing if job.key in self.records else self.board.standing(job)
-            if message.source == standing.source or (standing.last is not None and message.position < standing.last):
+            if message.source == standing.source:
                 continue
             covered = horizon(job, standing, self.jobs, self.board.drained, self.now - 1)
             standing = self.record_of(job).standing
@@ -248,7 +249,7 @@ class _Hand:
 
     def still_blind(self, job: Job, standing: Standing, before: Shown) -> Blind | None:
         """What cannot be seen after an item: while more of the job is to come, nothing new."""
-        blind, deadline = standing.blind, standing.deadline
+        blind, deadline = standing.blind, standing.skipped or standing.deadline
         if blind is not None and before.status == UNSEEN and deadline is not None and deadline.moment == blind.deadline:
             return blind  # until that very deadline is judged
         if deadline is None or deadline.moment > self.now or (blind is None and self.to_come.get(job.key)):
@@ -294,7 +295,7 @@ class _Hand:
 
     def blindness(self, job: Job, standing: Standing) -> Blind | None:
         """The passed deadline that no watermark covers, and from when that is UNKNOWN; it may lie ahead."""
-        deadline = standing.deadline
+        deadline = standing.skipped or standing.deadline
         if deadline is None or deadline.moment > self.now:
             return None
         passed = deadline.moment

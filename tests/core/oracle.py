@@ -470,6 +470,7 @@ class Desk:
     known: list[Message] = field(default_factory=list)
     waiting: list[Message] = field(default_factory=list)  # arrived at this moment, not folded yet
     shown: Shown = ("UNKNOWN", 0, 0, 0)
+    speaker: str = ""  # the source that delivered last
     reach: int = -(10**18)  # deadlines before this are judged
     old_reach: int = -(10**18)  # the same, just before this moment
     bound: Bound = (-(10**18), 0)
@@ -590,9 +591,9 @@ class Replay:
         wakes = []
         if desk.fold.pending is not None and desk.fold.pending.moment > now:
             wakes.append(desk.fold.pending.moment)
-        following = desk.fold.standing.next_deadline()
+        following = desk.fold.pending
         if following is not None:
-            for source in self.belongs_to(desk.promise, desk.known):
+            for source in self.belongs_to(desk):
                 for opens, closes in self.outages.get(source, []):
                     onset = max(following.moment, opens + self.patience)
                     if opens <= following.moment and now < onset < closes:
@@ -604,9 +605,10 @@ class Replay:
         for desk, message in self.arrivals.get(now, []):
             insort(desk.waiting, message)
         for desk in self.desks:
-            after = sorted(desk.known + desk.waiting)
-            desk.old_reach = max(desk.reach, self.drained(self.belongs_to(desk.promise, desk.known), now - 1))
-            desk.reach = max(desk.old_reach, self.drained(self.belongs_to(desk.promise, after), now))
+            desk.old_reach = max(desk.reach, self.drained(self.belongs_to(desk), now - 1))
+            if desk.waiting:
+                desk.speaker = desk.waiting[-1].source
+            desk.reach = max(desk.old_reach, self.drained(self.belongs_to(desk), now))
         while True:
             ready = [(self.order(desk), desk.promise.place, desk) for desk in self.desks if self.order(desk)]
             if not ready:
@@ -657,11 +659,9 @@ class Replay:
 
     # what can be seen
 
-    def belongs_to(self, promise: Promise, known: list[Message]) -> list[str]:
+    def belongs_to(self, desk: Desk) -> list[str]:
         """“it belongs to the source that last delivered a message of it, and before the first one to all”"""
-        if promise.sources:
-            return promise.sources
-        return [known[-1].source] if known else self.hosts
+        return desk.promise.sources or ([desk.speaker] if desk.speaker else self.hosts)
 
     def drained(self, sources: list[str], now: int) -> int:
         """“a deadline D is judged once the watermarks of all sources the job belongs to are later than D”: before
@@ -671,12 +671,12 @@ class Replay:
 
     def cannot_tell(self, desk: Desk, now: int) -> int | None:
         """“That becomes true at the later of D and watermark + interval + load timeout”: the first such moment."""
-        deadline = desk.fold.standing.next_deadline()
+        deadline = desk.fold.pending
         if deadline is None:
             return None
         onsets = [
             max(deadline.moment, opens + self.patience)
-            for source in self.belongs_to(desk.promise, desk.known)
+            for source in self.belongs_to(desk)
             for opens, closes in self.outages.get(source, [])
             if opens <= now < closes and opens <= deadline.moment
         ]
@@ -687,7 +687,7 @@ class Replay:
     def tell(self, desk: Desk, at: int, now: int, *, onset_counts: bool = False) -> None:
         """Print a line if what is shown has changed."""
         shown = desk.fold.standing.shown()
-        deadline = desk.fold.standing.next_deadline()
+        deadline = desk.fold.pending
         onset = self.cannot_tell(desk, now)
         # "a job whose status is 0 becomes UNKNOWN … and ends when the watermark passes D"
         still = deadline is not None and deadline.moment == desk.unknown_about

@@ -8,6 +8,7 @@ import pytest
 from story import Story, at, cyclic, said
 
 from job_tracker.core.board import Watermark, make_board
+from job_tracker.core.intake import take_in
 from job_tracker.core.memory import Memory
 from job_tracker.core.tracker import step
 
@@ -149,6 +150,58 @@ def test_unknown_moves_on_to_the_next_deadline_with_the_watermark() -> None:
 # --- a known alarm ----------------------------------------------------------------------------------------------------
 
 
+def two_sources(**keys: object) -> Story:
+    """A job of app1 and app2 that ran from 0 to 50; app2 is away since 100, the next start is late from 605."""
+    story = Story(cyclic(sources=("app1", "app2"), **keys), sources=("app1", "app2"))
+    story.hears("STARTED", at=0, run="r1").hears("SUCCESS", at=50, run="r1")
+    return story.source_vanishes(at=100, source="app2").passes(to=608)
+
+
+def test_unknown_lasts_until_the_watermark_passes_the_deadline_whatever_another_source_says() -> None:
+    """“ends when the watermark passes D”: app1's start at 610 does not tell what app2 would have told of 605."""
+    story = two_sources().hears("STARTED", at=610, run="r2")
+    assert story.shown == ("UNKNOWN", 3, 0, 0)
+    assert story.last == (605, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+    story.source_returns(650, source="app2")
+
+    assert story.last == (605, "UNKNOWN", "RUNNING", 0, 0, 0)
+
+
+def test_unknown_lasts_when_an_end_moves_the_next_start() -> None:
+    """An end of r1 at 610 puts the next start off; that the one of 605 was missed stays to be judged."""
+    story = two_sources().hears("SUCCESS", at=610, run="r1")
+    assert story.shown == ("UNKNOWN", 3, 0, 0)
+
+    story.source_returns(650, source="app2")
+
+    assert story.last == (605, "UNKNOWN", "DELAYED", 2, 0, 1)
+
+
+def test_unknown_lasts_when_an_error_below_the_threshold_closes_the_run_that_may_have_been_too_long() -> None:
+    """The run of 0 was too long at 105, for all that is known; app1 says at 110 that it failed."""
+    story = Story(cyclic(sources=("app1", "app2"), max_errors=2), sources=("app1", "app2"))
+    story.hears("STARTED", at=0).source_vanishes(at=50, source="app2").passes(to=108)
+
+    story.hears("ERROR", at=110)
+    assert story.shown == ("UNKNOWN", 3, 1, 0)
+    story.source_returns(150, source="app2")
+
+    assert story.last == (105, "UNKNOWN", "ERROR", 2, 2, 0)
+
+
+def test_unknown_begins_for_an_overtaken_deadline_as_well() -> None:
+    """app2 is away since 600: UNKNOWN is true from 615 on, though app1 has told of a start at 610."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2"))
+    story.hears("STARTED", at=0).hears("SUCCESS", at=50).source_vanishes(at=600, source="app2")
+
+    story.hears("STARTED", at=610)
+    assert story.shown == ("RUNNING", 0, 0, 0)
+    story.passes(to=616)
+
+    assert story.last == (615, "RUNNING", "UNKNOWN", 3, 0, 0)
+
+
 def test_a_known_alarm_stays_as_it_is() -> None:
     """“it must neither page again nor hide the error”."""
     story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=50).source_vanishes(at=600).passes(to=700)
@@ -239,13 +292,27 @@ def test_a_job_moves_to_the_source_that_speaks_for_it() -> None:
     assert story.last == (625, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
 
 
-def test_a_late_message_does_not_move_a_job_to_its_source() -> None:
-    """What app2 says of an earlier moment is older than the last word, which was app1's."""
+def test_the_source_that_delivered_last_is_whose_message_came_last_not_whose_moment_is_the_latest() -> None:
+    """“last delivered”: app2 tells at 40 of 25, app1 told at 30 of 30; the job is app2's, and that is away."""
     story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=20).hears("SUCCESS", at=30)
 
     story.hears("NOTE", at=25, arrives=40, source="app2").source_vanishes(at=100, source="app2").passes(to=625)
 
-    assert story.last == (625, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+    assert story.last == (625, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_of_what_two_sources_deliver_to_one_step_the_later_arrival_decides() -> None:
+    """A step that has slept hears both at once, app2's of 40 and app1's of 30."""
+    story = Story(cyclic(), sources=("app1", "app2"))
+    load = {"_id": 1, "instance": "P", "job": "LOAD"}
+    heard = [
+        *take_in(story.jobs, "app2", [{**said("STARTED", 25), **load}], at(40), lambda _: False).messages,
+        *take_in(story.jobs, "app1", [{**said("SUCCESS", 30), **load}], at(30), lambda _: False).messages,
+    ]
+
+    made = step(story.board, story.jobs, heard, {}, at(50), Memory(story.board))
+
+    assert made.records["LOAD__P"].standing.source == "app2"
 
 
 def test_deadlines_that_the_source_before_had_covered_stay_covered() -> None:
