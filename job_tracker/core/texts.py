@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from job_tracker.core.jobs import MICROSECONDS, Job, Kind
+from job_tracker.core.schedule import day_of_latest_start, expected_start
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import shown
@@ -18,7 +19,8 @@ def describe(job: Job, standing: Standing) -> str:
         return _known(job, standing)
     blind = f"cannot tell: {standing.blind.source} unreachable since {clock(job, standing.blind.unheard_since)}"
     if shown(job, standing).state is State.UNKNOWN:
-        return f"UNKNOWN since {clock(job, standing.blind.since)}: {blind}; before that: {_known(job, standing)}"
+        when = "before that" if standing.since <= standing.blind.since else "as far as it is heard"
+        return f"UNKNOWN since {clock(job, standing.blind.since)}: {blind}; {when}: {_known(job, standing)}"
     return f"{_known(job, standing)}; since then {blind}"
 
 
@@ -87,9 +89,13 @@ def _overdue(job: Job, standing: Standing) -> str:
 
 
 def _delay(job: Job, standing: Standing) -> str:
-    """The start that was missed first: a daily job already awaits the next one, a cyclic one still the same."""
-    expected = standing.since - job.max_delay - job.grace if job.kind is Kind.DAILY else standing.expected
-    return "" if expected is None else f"no start since it was expected at {clock(job, expected)}"
+    """The missed start; not when it was expected, if an end that came later has put a cyclic job's next start off."""
+    expected = standing.expected
+    if job.kind is Kind.DAILY:  # it already awaits the next one
+        expected = expected_start(job, day_of_latest_start(job, standing.since - job.max_delay - job.grace))
+    if expected is None or expected > standing.since:
+        return "an expected start did not come"
+    return f"no start since it was expected at {clock(job, expected)}"
 
 
 def _progress(job: Job, standing: Standing) -> str:

@@ -59,7 +59,7 @@ def _blind(job: Document) -> Iterator[str]:
     if job["status"] == UNSEEN:
         yield (
             f"So since {clock(blind['since'], zone)} it is UNKNOWN, nothing is counted, "
-            f"and before that it was {job['known_state']}."
+            f"and apart from that it is {job['known_state']}."
         )
     else:
         yield "An alarm that is known already stays as it is meanwhile."

@@ -129,6 +129,28 @@ def test_a_daily_delay_names_the_first_start_that_was_missed() -> None:
     )
 
 
+def test_a_daily_delay_that_an_error_hid_names_the_start_and_not_the_moment_it_came_to_light() -> None:
+    """The night's start was missed behind the ERROR; that run's late success leaves it at 03:00."""
+    story = (
+        Story(daily("02:00", delay=600))
+        .hears("STARTED", at=2 * HOUR, run="a")
+        .hears("ERROR", at=2 * HOUR + 60, run="a")
+    )
+
+    assert story.passes(to=26 * HOUR + 605).hears("SUCCESS", at=27 * HOUR, run="a").text == (
+        "DELAYED since 2025-06-12 03:00:00 (1 missed start): no start since it was expected at 2025-06-12 02:00:00"
+    )
+
+
+def test_a_delay_whose_next_start_was_put_off_since_does_not_name_a_start_to_come() -> None:
+    """Missed at 605; an end of the old run at 650 puts the next start off to 1250."""
+    story = Story(cyclic()).hears("STARTED", at=0, run="a").hears("SUCCESS", at=50, run="a").passes(to=605)
+
+    assert story.hears("SUCCESS", at=650, run="a").text == (
+        "DELAYED since 2025-06-11 00:10:05 (1 missed start): an expected start did not come"
+    )
+
+
 def test_a_delay_behind_an_open_older_run_names_the_start_too() -> None:
     """b ended at 20; the next start was due at 610."""
     story = Story(cyclic(timeout=HOUR)).hears("STARTED", at=0, run="a").hears("STARTED", at=10, run="b")
@@ -197,3 +219,15 @@ def test_a_reason_that_is_not_known_is_left_out() -> None:
     standing.put(replace(standing.runs[0], timeout_at=None))
 
     assert describe(story.job, standing) == "RUNNING since 2025-06-11 00:00:00"
+
+
+def test_what_is_heard_while_something_cannot_be_told_is_not_said_to_have_been_before() -> None:
+    """UNKNOWN since 605 for what app2 may have to tell; app1 has told of a start at 610."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2"))
+    story.source_vanishes(at=100, source="app2").passes(to=606)
+    assert "; before that: UNKNOWN since 2025-06-11 00:00:00: no message yet" in story.text
+
+    assert story.hears("STARTED", at=610).text == (
+        "UNKNOWN since 2025-06-11 00:10:05: cannot tell: app2 unreachable since 2025-06-11 00:01:40; "
+        "as far as it is heard: RUNNING since 2025-06-11 00:10:10: to end by 2025-06-11 00:11:55"
+    )

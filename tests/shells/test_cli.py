@@ -365,7 +365,7 @@ def test_a_job_that_cannot_be_judged_is_explained(ask: Ask, tmp_path: Path, monk
 
     assert "LOAD__P is UNKNOWN (UNKNOWN) since" in silent
     assert "has passed, but app1 has not been heard since" in silent
-    assert "nothing is counted, and before that it was NOT_RUNNING" in silent
+    assert "nothing is counted, and apart from that it is NOT_RUNNING" in silent
     assert "app1 is unreachable since" in silent
     assert "HANG__P is TIMEOUT (CRIT) since" in alarmed
     assert "An alarm that is known already stays as it is meanwhile." in alarmed
