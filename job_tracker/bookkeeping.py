@@ -61,8 +61,8 @@ class Books:
 
     def begin(self, config: Config, now: int) -> None:
         """Go on with the jobs of a configuration.  Raises StoreFailed, StoreRefused, and nothing has changed."""
-        standings = self.ledger.settle(config.jobs, now)
-        self.board: Board = make_board(config.jobs, standings, self.ledger.drained(), now)
+        drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
+        self.board: Board = make_board(config.jobs, self.ledger.settle(config.jobs, now), drained, now)
         self._jobs = config.jobs
         unseen = Watermark(drained=None, lags_from=now)
         self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
