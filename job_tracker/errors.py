@@ -35,7 +35,7 @@ class StoreRefused(JobTrackerError):
 
 
 class StoreFailed(JobTrackerError):
-    """The store could not be written; nothing is confirmed, the loop goes on, and the same step is tried again."""
+    """The store could not be written or read; nothing is confirmed, the loop goes on, the same step is tried again."""
 
 
 class OutputError(JobTrackerError):

@@ -12,16 +12,15 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from job_tracker import errands
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.folding import Change, owners
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.notices import Notice, Notices, notices, present
 from job_tracker.delivery import Courier, Errand, Receipt
+from job_tracker.errands import HEARTBEAT
 from job_tracker.errors import StoreFailed
-from job_tracker.outputs import event_console
-from job_tracker.outputs.event_console import Fact, Notification
-from job_tracker.outputs.service_lines import DAEMON_SERVICE
 from job_tracker.pausing import Pauses
 from job_tracker.ports import Delivery
 from job_tracker.store.ledger import Ledger
@@ -34,9 +33,6 @@ HOLD = 30 * MICROSECONDS
 
 SHOWN = 200
 """Subjects that the command line shows, the ones that wait longest."""
-
-HEARTBEAT = ""
-"""The subject of the heartbeat, which is never stored."""
 
 
 class Notifying:
@@ -111,15 +107,16 @@ class Notifying:
                 self._become_current(board, now)
             self._take_receipt(now)
             self._mark()
-            errand = self._next(board, now) if self.is_wanted and not self.courier.busy else None
         except StoreFailed as failure:
             self._store_problem = str(failure)
             log.debug("outbox not usable, it is tried again error=%s", failure)
             return now + MICROSECONDS
         self._store_problem = ""
+        if not self.is_wanted or self.courier.busy:
+            return None
+        errand = self._next(board, now)
         if errand is not None:
             self.courier.begin(errand)
-        if errand is not None or not self.is_wanted or self.courier.busy:
             return None
         moments = [*self.pauses.moments(self.waiting), *(since + HOLD for since in self.behind.values())]
         if self.config.settings.heartbeat_microseconds:
@@ -171,11 +168,14 @@ class Notifying:
     def _gather(self, *, anew: bool = False) -> None:
         """Take over what is new in the outbox, and all of it where that let go of superseded rows."""
         outbox = self.ledger.outbox
+        anew = anew or outbox.trims != self._trims
         mine = {each.id for each in self.carrying} | set(self.unmarked)
-        if anew or outbox.trims != self._trims:
+        kept = {} if anew else self.waiting
+        mine.update(each.id for waiting in kept.values() for each in waiting)
+        found = outbox.waiting(after=max(mine) if any(kept.values()) else 0)
+        if anew:
             self.waiting = {subject: [] for subject in self.waiting}  # in the order in which they take turns
-        mine.update(each.id for waiting in self.waiting.values() for each in waiting)
-        for each in outbox.waiting(after=max(mine, default=0) if any(self.waiting.values()) else 0):
+        for each in found:
             if each.id not in mine:
                 self.waiting.setdefault(each.job, []).append(each)
         self.waiting = {subject: waiting for subject, waiting in self.waiting.items() if waiting}
@@ -221,13 +221,12 @@ class Notifying:
         self.heartbeat_at = min(self.heartbeat_at, now + settings.heartbeat_microseconds)  # the clock was set back
         if settings.heartbeat_microseconds and now >= self.heartbeat_at:
             self.heartbeat_at = now + settings.heartbeat_microseconds
-            return self._heartbeat(now)
+            return errands.of_heartbeat(self.config, sum(map(len, self.waiting.values())), now)
         for subject in self.waiting:
             if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
-                notification = self._notification(subject, self.waiting[subject], board)
                 self.carrying = self.waiting.pop(subject)
                 self.ledger.outbox.carry(self.carrying)
-                return self._errand(notification)
+                return errands.of_subject(self.config, board, self.ledger.history, subject, self.carrying)
         return None
 
     def _is_held(self, subject: str, board: Board, now: int) -> bool:
@@ -236,54 +235,6 @@ class Notifying:
             return False
         since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
         return any(moment is not None and 0 <= now - moment < HOLD for moment in since)
-
-    def _notification(self, subject: str, rows: list[Waiting], board: Board) -> Notification:
-        job = self.config.jobs.by_key.get(subject)
-        return Notification(
-            subject=subject,
-            application=self.config.settings.service_prefix + subject,
-            facts=tuple(Fact(at=each.at, state=each.state, status=each.status, text=each.text) for each in rows),
-            forgotten=sum(each.superseded for each in rows),
-            job=job,
-            standing=None if job is None else board.standing(job),
-            runs=() if job is None else tuple(self.ledger.history.last_runs(subject, event_console.RUNS)),
-            zone=self.config.settings.time_zone,
-        )
-
-    def _heartbeat(self, now: int) -> Errand:
-        jobs, waiting = self.config.jobs, sum(map(len, self.waiting.values()))
-        text = f"alive: {len(jobs.by_key)} jobs, {len(jobs.sources)} sources, {waiting} notifications waiting"
-        fact = Fact(at=now, state="ALIVE", status=0, text=text)
-        alive = Notification(
-            subject=HEARTBEAT,
-            application=DAEMON_SERVICE,
-            facts=(fact,),
-            forgotten=0,
-            job=None,
-            standing=None,
-            runs=(),
-            zone=self.config.settings.time_zone,
-        )
-        return self._errand(alive)
-
-    def _errand(self, notification: Notification) -> Errand:
-        settings = self.config.settings
-        template = settings.notification_template if notification.subject != HEARTBEAT else ""
-
-        def text() -> str:
-            try:
-                return event_console.message(notification, template)
-            except Exception as error:  # a template may do anything, and the notification is worth more than its words
-                log.warning("template failed, the text is plain subject=%s error=%s", notification.subject, error)
-                return event_console.plain(notification)
-
-        return Errand(
-            subject=notification.subject,
-            command=settings.notification_command,
-            arguments=tuple(event_console.arguments(notification, settings.notification_host)),
-            text=text,
-            timeout=settings.notification_timeout_microseconds / MICROSECONDS,
-        )
 
     def _document(self, subject: str, rows: list[Waiting], now: int) -> dict[str, Any]:
         newest = rows[-1]

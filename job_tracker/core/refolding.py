@@ -65,11 +65,9 @@ def refold(
         break
     record.messages.extend(_not_before(past, each) for each in late)
     standing = attempt.record.standing
-    standing.blind, standing.source, standing.covered = (
-        record.standing.blind,
-        record.standing.source,
-        record.standing.covered,
-    )
+    before = record.standing
+    standing.blind, standing.source = before.blind, before.source
+    standing.delivered, standing.covered = before.delivered, before.covered
     record.standing, record.runs, record.changes = standing, attempt.record.runs, attempt.record.changes
     record.checkpoints, record.rewound = attempt.record.checkpoints, past.checkpoint
     return attempt.folded

@@ -73,12 +73,13 @@ class Standing:
     """What a job carries; changed only by the step that forked it.
 
     runs: the ones that matter, in order, the newest last.  count: runs ever begun.  errors: the sum over runs.
-    missed: expected starts missed since the last start.  source: the one that delivered last; covered: how far those
-    before it had been drained when it did.  expected: the start awaited, missed_at: its next deadline; both None while
-    the newest run is open.  day, made: daily jobs only, the local day awaited and the expected starts made at or after
-    it.  last: where the last message was folded.  judged: the last deadline counted.  skipped: the first deadline that
-    a message overtook before it could be judged.  serial: messages and deadlines ever folded.  checkpointed: the
-    serial of the last checkpoint.  deadline: the one that comes first.  changed: runs put since the fork.
+    missed: expected starts missed since the last start.  source: the one that delivered last; delivered: when that was;
+    covered: how far those before it had been drained when it did.  expected: the start awaited, missed_at: its next
+    deadline; both None while the newest run is open.  day, made: daily jobs only, the local day awaited and the
+    expected starts made at or after it.  last: where the last message was folded.  judged: the last deadline counted.
+    skipped: the first deadline that a message overtook before it could be judged.  serial: messages and deadlines ever
+    folded.  checkpointed: the serial of the last checkpoint.  deadline: the one that comes first.  changed: runs put
+    since the fork.
     """
 
     known_since: int
@@ -90,6 +91,7 @@ class Standing:
     last_start: int | None = None
     last_end: int | None = None
     source: str | None = None
+    delivered: int = -1
     covered: int = -1
     expected: int | None = None
     missed_at: int | None = None
@@ -117,7 +119,7 @@ class Standing:
         other.known_since, other.promised_since = self.known_since, self.promised_since
         other.runs, other.count, other.errors, other.missed = self.runs, self.count, self.errors, self.missed
         other.last_start, other.last_end = self.last_start, self.last_end
-        other.source, other.covered = self.source, self.covered
+        other.source, other.delivered, other.covered = self.source, self.delivered, self.covered
         other.expected, other.missed_at, other.day, other.made = self.expected, self.missed_at, self.day, self.made
         other.last, other.judged, other.skipped = self.last, self.judged, self.skipped
         other.serial, other.checkpointed = self.serial, self.checkpointed

@@ -89,11 +89,12 @@ def _overdue(job: Job, standing: Standing) -> str:
 
 
 def _delay(job: Job, standing: Standing) -> str:
-    """The missed start; not when it was expected, if an end that came later has put a cyclic job's next start off."""
+    """The missed start; not when it was expected, if since then an end has put it off or the promise has changed."""
     expected = standing.expected
     if job.kind is Kind.DAILY:  # it already awaits the next one
         expected = expected_start(job, day_of_latest_start(job, standing.since - job.max_delay - job.grace))
-    if expected is None or expected > standing.since:
+    is_of_before = standing.known_since <= standing.since < standing.promised_since
+    if expected is None or expected > standing.since or is_of_before:
         return "an expected start did not come"
     return f"no start since it was expected at {clock(job, expected)}"
 

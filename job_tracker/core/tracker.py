@@ -149,16 +149,20 @@ class _Hand:
             self.plan(job, self.records[key].standing if key in self.records else self.board.standing(job))
 
     def give_to_sources(self) -> None:
-        """A job belongs to the source that delivered last; deadlines that the one before covered stay covered."""
+        """A job belongs to the source that delivered last; deadlines that the one before covered stay covered.
+
+        A step before this may have heard of a later delivery, and left this message unheard.
+        """
         for message in sorted(self.messages, key=attrgetter("received")):
             job = self.jobs.by_key[message.key]
-            standing = self.records[job.key].standing if job.key in self.records else self.board.standing(job)
-            if message.source == standing.source:
+            if message.received < self.board.standing(job).delivered <= self.now:
                 continue
-            covered = horizon(job, standing, self.jobs, self.board.drained, self.now - 1)
             standing = self.record_of(job).standing
-            standing.source, standing.covered = message.source, max(covered, standing.covered)
-            self.waiting[job.key] = job
+            if message.source != standing.source:
+                covered = horizon(job, standing, self.jobs, self.board.drained, self.now - 1)
+                standing.source, standing.covered = message.source, max(covered, standing.covered)
+                self.waiting[job.key] = job
+            standing.delivered = message.received
 
     def plan(self, job: Job, standing: Standing) -> None:
         """Put the job's next judgement on the agenda, if its sources are drained far enough.

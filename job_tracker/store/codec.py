@@ -4,8 +4,10 @@ Rule: decoding undoes encoding exactly; the ledger's tables know no other shapes
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
@@ -18,6 +20,19 @@ from job_tracker.core.texts import describe
 
 Row = tuple[Any, ...]
 
+Whole, Text = (int,), (str,)
+MaybeWhole, MaybeText = (int, NoneType), (str, NoneType)
+"""What a column holds; SQLite itself keeps anything anywhere."""
+
+RUN = (Whole, MaybeText, MaybeWhole, Text, MaybeWhole, Whole, Whole, MaybeWhole, Text, MaybeWhole)
+MESSAGE = (Whole, Text, Whole, Whole, Whole, Text, Text, Text, Text, Text, MaybeText, MaybeWhole)
+CHANGE = (Whole, Whole, Text, Whole, Text, Whole, Whole, Whole, Text, Whole)
+UNMATCHED = (Text, Text, Text, Text, Whole, Whole, Whole, Text)
+WAITING = (Whole, Text, Whole, Text, Whole, Text, Whole, Whole)
+TOLD = (Text, Text, Whole)
+DRAINED = (Text, Whole)
+MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
+
 _PLAIN = tuple(
     each.name
     for each in fields(Standing)
@@ -26,6 +41,13 @@ _PLAIN = tuple(
 
 _plain_of = attrgetter(*_PLAIN)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def checked(row: Row, kinds: Sequence[tuple[type, ...]]) -> Row:
+    """The row, if each of its values is of its kind.  Raises TypeError."""
+    if not all(map(isinstance, row, kinds)):
+        raise TypeError(f"a row holds something else than was written: {row!s:.200}")
+    return row
 
 
 def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
@@ -46,6 +68,7 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
 def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     """The standing that a JSON text tells of."""
     body = json.loads(text)
+    body.setdefault("delivered", -1)  # younger than the layout
     blind = body.get("blind")
     last = body["last"]
     standing = Standing(
@@ -85,7 +108,7 @@ def run_to_row(run: Run) -> Row:
 
 def run_from_row(row: Row) -> Run:
     """The run that a row tells of."""
-    order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code = row
+    order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code = checked(row, RUN)
     return Run(
         order=order,
         id=id,
@@ -120,7 +143,7 @@ def message_to_row(message: Message) -> Row:
 
 def message_from_row(row: Row) -> Message:
     """The message that a row tells of."""
-    moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code = row
+    moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code = checked(row, MESSAGE)
     return Message(
         moment=moment,
         source=source,

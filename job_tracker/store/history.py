@@ -10,7 +10,7 @@ from job_tracker.core.folding import Past
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.standing import Run
 from job_tracker.store.access import Access
-from job_tracker.store.codec import Row, message_from_row, run_from_row, standing_from_text
+from job_tracker.store.codec import CHANGE, Row, checked, message_from_row, run_from_row, standing_from_text
 
 RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code"
 MESSAGE_COLUMNS = "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code"
@@ -77,7 +77,7 @@ class History:
                 f"SELECT {CHANGE_COLUMNS}, found FROM changes WHERE job = ? AND NOT {COMING_AND_GOING} ORDER BY id",
                 (self._ids[key],),
             )
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            return [dict(zip(names, checked(row, CHANGE), strict=True)) for row in rows]
 
     def messages(self, key: str, most: int = 10) -> list[Message]:
         """The last messages of a job, in order."""

@@ -18,12 +18,16 @@ from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Position
 from job_tracker.core.schedule import DAY
 from job_tracker.core.standing import Run, Standing
-from job_tracker.errors import StoreRefused
+from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ports import Memento
 from job_tracker.store.access import GARBLED, Access
 from job_tracker.store.codec import (
+    DRAINED,
+    MEMENTO,
+    UNMATCHED,
     Row,
     change_to_row,
+    checked,
     message_to_row,
     promise_to_text,
     run_from_row,
@@ -86,10 +90,13 @@ class Ledger:
 
         Raises StoreFailed, and StoreRefused where what is kept makes no sense.
         """
-        self._runs_kept = jobs.history
         try:
             kept = self._standings()
             promises: dict[str, str] = dict(self._connection.execute("SELECT key, promise FROM jobs"))
+        except sqlite3.OperationalError as failure:
+            if failure.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table is missing; anything else may pass
+                raise damaged(self.path, failure) from failure
+            raise StoreFailed(f"{self.path} could not be read: {failure}") from failure
         except (sqlite3.Error, *GARBLED) as failure:
             raise damaged(self.path, failure) from failure
         result: dict[str, Standing] = {}
@@ -106,18 +113,21 @@ class Ledger:
                 result[key] = standing
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
+        self._runs_kept = jobs.history
         return result
 
     def drained(self) -> dict[str, int]:
         """The furthest watermark of each source.  Raises StoreFailed, as every question may."""
         with self._access.reading():
-            return dict(self._connection.execute("SELECT name, drained FROM sources WHERE drained IS NOT NULL"))
+            rows = self._connection.execute("SELECT name, drained FROM sources WHERE drained IS NOT NULL").fetchall()
+            return dict(checked(row, DRAINED) for row in rows)
 
     def mementos(self) -> dict[str, Memento]:
         """What was left in each source's queue."""
         with self._access.reading():
             rows = self._connection.execute("SELECT name, queue, nonce, nonce_before FROM sources")
-            return {name: Memento(queue=queue, nonce=nonce, nonce_before=old) for name, queue, nonce, old in rows}
+            found = (checked(row, MEMENTO) for row in rows)
+            return {name: Memento(queue=queue, nonce=nonce, nonce_before=old) for name, queue, nonce, old in found}
 
     def known(self, uids: Iterable[str]) -> set[str]:
         """Those of some uids that were taken before."""
@@ -153,7 +163,7 @@ class Ledger:
             rows = self._connection.execute(
                 "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
             )
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            return [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
 
     # -- what save is made of ------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from job_tracker.core.jobs import MICROSECONDS
-from job_tracker.errors import StoreRefused
+from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.store import layout
 from job_tracker.store.ledger import Ledger, damaged
 
@@ -45,7 +45,11 @@ def open_ledger(path: Path) -> tuple[Ledger, str]:
             ledger,
             f"store migrated path={path} layout={migrated_from}->{layout.LAYOUT} copy={_copy_of(path, migrated_from)}",
         )
-    return ledger, f"store opened path={path}{_known_until(ledger)}"
+    try:
+        return ledger, f"store opened path={path}{_known_until(ledger)}"
+    except StoreFailed as failure:
+        ledger.close()
+        raise StoreRefused(f"{failure}; mend that or restore a copy, then start again") from failure
 
 
 def _known_until(ledger: Ledger) -> str:

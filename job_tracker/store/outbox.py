@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from job_tracker.store.access import Access
-from job_tracker.store.codec import Row
+from job_tracker.store.codec import TOLD, WAITING, Row, checked
 
 MOST = 10_000
 """Rows kept, besides those being delivered; more only where more subjects than that have something to tell."""
@@ -73,13 +73,13 @@ class Outbox:
                 "SELECT id, job, at, state, status, text, stored, superseded FROM outbox WHERE id > ? ORDER BY id",
                 (after,),
             )
-            return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+            return [Waiting(**dict(zip(names, checked(row, WAITING), strict=True))) for row in rows]
 
     def told(self) -> dict[str, tuple[str, int]]:
         """The state and the status last told of every subject whose status was not 0.  Raises StoreFailed."""
         with self._access.reading():
             rows = self._connection.execute("SELECT job, state, status FROM told")
-            return {job: (state, status) for job, state, status in rows}
+            return {job: (state, status) for job, state, status in (checked(row, TOLD) for row in rows)}
 
     def carry(self, rows: Sequence[Waiting]) -> None:
         """Let none of these go, which are all that waits of a subject, until they are delivered; none: it failed."""

@@ -11,8 +11,11 @@ from job_tracker.core.verdicts import shown, state_of
 BOOKKEEPING = {"changed", "checkpointed"}
 """What a standing holds besides its verdict: scraps of the step, and when it was last kept for a refold."""
 
-HOW_IT_WAS_HEARD = BOOKKEEPING | {"covered", "source"}
-"""`covered` tells how far the sources before the present one were drained when that one spoke: a matter of when."""
+HOW_IT_WAS_LOOKED_AT = BOOKKEEPING | {"covered"}
+"""How far the sources before the present one were drained when that one spoke: a matter of when somebody looked."""
+
+HOW_IT_WAS_HEARD = HOW_IT_WAS_LOOKED_AT | {"source", "delivered"}
+"""Who delivered last, and when: a matter of what arrived when."""
 
 
 def values(standing: Standing, leaving_out: set[str]) -> dict[str, Any]:

@@ -315,6 +315,35 @@ def test_of_what_two_sources_deliver_to_one_step_the_later_arrival_decides() -> 
     assert made.records["LOAD__P"].standing.source == "app2"
 
 
+def test_who_delivered_last_does_not_depend_on_how_much_one_step_does() -> None:
+    """A step of one refolds app2's, which came last; what it leaves unheard, app1's of 31, is not the last word."""
+    story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=20).hears("SUCCESS", at=30)
+    load = {"instance": "P", "job": "LOAD"}
+    heard = [
+        *take_in(story.jobs, "app2", [{"_id": 1, **said("NOTE", 25), **load}], at(40), lambda _: False).messages,
+        *take_in(story.jobs, "app1", [{"_id": 9, **said("STARTED", 31), **load}], at(31), lambda _: False).messages,
+    ]
+
+    first = step(story.board, story.jobs, heard, {}, at(50), story.archive, 1)
+    second = step(first.board, story.jobs, first.unheard, {}, at(51), story.archive)
+
+    assert [message.source for message in first.unheard] == ["app1"]
+    assert second.board.standing(story.job).source == "app2"
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_job_with_its_source() -> None:
+    """app1 delivered at 500 of a clock that ran ahead; now it is 100, and app2 delivers."""
+    story = Story(cyclic(), sources=("app1", "app2"))
+    load = {"_id": 1, "instance": "P", "job": "LOAD"}
+    ahead = take_in(story.jobs, "app1", [{**said("STARTED", 20), **load}], at(500), lambda _: False).messages
+    after = take_in(story.jobs, "app2", [{**said("SUCCESS", 90), **load}], at(99), lambda _: False).messages
+
+    first = step(story.board, story.jobs, ahead, {}, at(500), story.archive)
+    second = step(first.board, story.jobs, after, {}, at(100), story.archive)
+
+    assert second.board.standing(story.job).source == "app2"
+
+
 def test_deadlines_that_the_source_before_had_covered_stay_covered() -> None:
     """app1 was drained past 605 when app2, not drained since 100, spoke for the first time."""
     story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", at=0).hears("SUCCESS", at=50)

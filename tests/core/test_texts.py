@@ -142,6 +142,15 @@ def test_a_daily_delay_that_an_error_hid_names_the_start_and_not_the_moment_it_c
     )
 
 
+def test_a_delay_from_before_a_new_promise_names_no_start_of_the_new_one() -> None:
+    """Missed at 02:00 by the old promise; the new one has a start at 01:00, which nobody expected that night."""
+    story = Story(daily("02:00", delay=600)).passes(to=2 * HOUR + 605)
+
+    assert story.promise_changes(3 * HOUR, daily("01:00", delay=600)).text == (
+        "DELAYED since 2025-06-11 02:10:05 (1 missed start): an expected start did not come"
+    )
+
+
 def test_a_delay_whose_next_start_was_put_off_since_does_not_name_a_start_to_come() -> None:
     """Missed at 605; an end of the old run at 650 puts the next start off to 1250."""
     story = Story(cyclic()).hears("STARTED", at=0, run="a").hears("SUCCESS", at=50, run="a").passes(to=605)

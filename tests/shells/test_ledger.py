@@ -530,6 +530,19 @@ def test_what_could_not_be_seen_at_the_time_stays_in_the_history(kept: Callable[
     assert states[-1] == ("RUNNING", "NOT_RUNNING")
 
 
+def test_a_standing_of_a_version_that_did_not_note_when_a_source_delivered_is_read(kept: Callable[..., Kept]) -> None:
+    """The job stays with its source until anybody delivers."""
+    tracker = kept(jobs_of(cyclic("LOAD")))
+    tracker.say(10, "LOAD", "STARTED")
+    assert tracker.board.standing(tracker.jobs.by_key["LOAD__P"]).delivered > 0
+    tracker.ledger._connection.execute("UPDATE jobs SET standing = json_remove(standing, '$.delivered')")
+
+    tracker.restart()
+
+    standing = tracker.board.standing(tracker.jobs.by_key["LOAD__P"])
+    assert (standing.source, standing.delivered, standing.last_start) == ("app1", -1, T0 + 10 * SECOND)
+
+
 def test_the_last_messages_of_each_job_are_the_last_by_their_moment(kept: Callable[..., Kept]) -> None:
     """What explains a verdict is what was folded last, not what arrived last."""
     tracker = kept(jobs_of(cyclic("LOAD"), cyclic("OTHER")))
@@ -749,6 +762,12 @@ def table_missing(path: Path) -> str:
     return "is damaged .*restore a copy, or move it away"
 
 
+def watermark_garbled(path: Path) -> str:
+    with closing(sqlite3.connect(make_ledger(path))) as connection, connection:
+        connection.execute("INSERT OR REPLACE INTO sources (name, drained) VALUES ('app1', 'yesterday')")
+    return "could not be read: a row holds something else than was written: .*'yesterday'.*restore a copy"
+
+
 def identity_missing(path: Path) -> str:
     with closing(sqlite3.connect(make_ledger(path))) as connection, connection:
         connection.execute("DELETE FROM facts")
@@ -794,6 +813,7 @@ REFUSED = [
     page_overwritten,
     standing_garbled,
     table_missing,
+    watermark_garbled,
     identity_missing,
     directory,
     fifo,

@@ -6,7 +6,7 @@ Rule: SQLite itself refuses to read a table, by its authorizer; everything else 
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,16 +79,13 @@ def test_what_cannot_be_judged_for_lack_of_the_past_waits_and_is_judged_later(
     assert len([line for line in lines if line == "store works again"]) == 1
 
 
-@pytest.mark.parametrize(("table", "column"), [("outbox", "text"), ("runs", "")])
-def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(
-    tmp_path: Path, receiver: Receiver, table: str, column: str
-) -> None:
-    """What waits, and the runs that its text shows."""
+def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(tmp_path: Path, receiver: Receiver) -> None:
+    """Nothing waits yet when the outbox goes."""
     receiver.come()
     tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
     tracker.hears()
 
-    lock_away(tracker, table, column)
+    lock_away(tracker, "outbox", "text")
     tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
     tracker.passes(2)
     unsaved, early, complaint = list(tracker.loop.books.unsaved), receiver.events, tracker.loop.notifying.complaint()
@@ -101,6 +98,59 @@ def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(
     assert (unsaved, early, relieved) == ([], [], "")
     assert re.fullmatch(r"notifications wait for the store: \S+ could not be read: access to .* prohibited", complaint)
     assert sorted(event.application for event in receiver.events) == ["job_LOAD__P", "job_OTHER__P"]
+
+
+def more_comes(tracker: Tracker) -> None:
+    tracker.hears((1, "LOAD", "SUCCESS"), (1, "THIRD", "ERROR"))
+
+
+def it_is_reloaded(tracker: Tracker) -> None:
+    tracker.loop.reloading = True
+    tracker.passes(1)
+
+
+@pytest.mark.parametrize("then", [more_comes, it_is_reloaded])
+def test_what_waits_is_neither_lost_nor_the_daemons_end_when_the_outbox_cannot_be_read(
+    tmp_path: Path, receiver: Receiver, then: Callable[[Tracker], None]
+) -> None:
+    """Nobody reads the pipe, alarms wait, and then the outbox goes, too."""
+    tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER"), job("THIRD")]))
+    tracker.hears()
+    tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
+    lock_away(tracker, "outbox", "text")
+    then(tracker)
+    for _ in range(3):
+        tracker.passes(2)
+    waiting = {each["subject"] for each in tracker.loop.notifying.documents(tracker.moment)}
+    give_back(tracker)
+    receiver.come()
+    tracker.until(tracker.settled, passing=60)
+    tracker.close()
+
+    assert waiting == {"LOAD__P", "OTHER__P"}
+    last = {event.application: event.status for event in receiver.events}
+    alarms = {"job_LOAD__P": 2, "job_OTHER__P": 2}
+    assert last == (alarms | {"job_LOAD__P": 0, "job_THIRD__P": 2} if then is more_comes else alarms)
+
+
+@pytest.mark.parametrize("value", ["'odd'", "x'00ff'"])
+def test_a_notification_whose_runs_cannot_be_read_goes_without_them(
+    tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    """They only adorn its text, and another job's notification is not held up either."""
+    receiver.come()
+    tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
+    tracker.hears((0, "LOAD", "STARTED"), (0, "LOAD", "SUCCESS"))
+    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")  # noqa: S608
+    tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
+    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")  # noqa: S608
+    tracker.until(lambda: len(receiver.events) == 2, passing=1)
+    tracker.until(tracker.settled, passing=1)
+    tracker.close()
+
+    assert sorted(event.application for event in receiver.events) == ["job_LOAD__P", "job_OTHER__P"]
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("runs not read, the notification goes without them subject=LOAD__P") for line in lines)
 
 
 @pytest.mark.parametrize("when", ["while it is built", "later"])
@@ -136,6 +186,65 @@ def test_a_stop_that_cannot_read_the_store_ends_all_the_same(tmp_path: Path) -> 
 
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         tracker.loop.ledger._connection.execute("SELECT 1")
+
+
+def test_a_reload_that_cannot_read_the_store_changes_nothing_and_the_next_one_renews_the_promise(
+    tmp_path: Path,
+) -> None:
+    """A promise stored as renewed while the board goes on with the old one would never be judged."""
+    config = write_config(tmp_path, [job("LOAD")])
+    tracker = Tracker(config)
+    tracker.hears((0, "LOAD", "STARTED"), (0, "LOAD", "SUCCESS"))
+    write_config(tmp_path, [job("LOAD", **{"cyclic_interval_in_hh:mm:ss": "01:00:00"})])
+    lock_away(tracker, "sources", "drained")
+    tracker.loop.reloading = True
+    tracker.passes(10)
+    refused = tracker.loop.monitoring.refused
+    give_back(tracker)
+    tracker.hears((5, "LOAD", "STARTED"), (6, "LOAD", "SUCCESS"))
+    tracker.loop.reloading = True
+    tracker.passes(10)
+    [(_, standing)] = tracker.loop.books.board.standings()
+    now_refused = tracker.loop.monitoring.refused
+    tracker.close()
+
+    assert "could not be read" in refused
+    assert now_refused == ""
+    assert standing.promised_since == (T0 + 20) * 1_000_000
+    assert standing.deadline is not None
+    assert standing.deadline.moment < (T0 + 3 * 3600) * 1_000_000
+
+
+def test_nobody_is_told_to_move_a_store_away_whose_disk_only_fails_now(tmp_path: Path) -> None:
+    """SQLite is interrupted here, as by a disk: that is no damage."""
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.loop.ledger._connection.set_progress_handler(lambda: 1, 1)
+
+    with pytest.raises(StoreFailed, match="could not be read: interrupted"):
+        tracker.loop.ledger.settle(tracker.loop.config.jobs, tracker.moment)
+
+    tracker.loop.ledger._connection.set_progress_handler(None, 1)
+    tracker.close()
+
+
+@pytest.mark.parametrize("table", ["unmatched", "changes"])
+def test_values_that_were_never_written_cost_the_view_and_not_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
+    """SQLite keeps anything anywhere; bytes are nothing that a view could hold."""
+    monkeypatch.setattr(view, "RETRY_AFTER", 0.0)
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.hears((0, "STRANGER", "STARTED"), (0, "LOAD", "ERROR"))
+    column = {"unmatched": "sample", "changes": "text"}[table]
+    tracker.loop.ledger._connection.execute(f"UPDATE {table} SET {column} = x'00ff'")  # noqa: S608
+    tracker.loop.reloading = True
+    tracker.passes(2)
+    tracker.passes(2)
+    tracker.close()
+
+    failed = [record.getMessage() for record in caplog.records if record.msg.startswith("view failed")]
+    assert len(failed) == 1
+    assert "a row holds something else than was written" in failed[0]
 
 
 def test_garbled_rows_are_a_failure_of_the_store_and_not_of_the_program(tmp_path: Path) -> None:
