@@ -140,9 +140,9 @@ def known(tracker: Tracker) -> dict[str, list[Any]]:
 
 
 def standing_of(text: str) -> Line:
-    """A standing as it is kept, without the serial of the last checkpoint: that hangs on where steps ended."""
+    """A standing as it is kept, but for when it was last delivered to, and for where steps ended (its checkpoint)."""
     standing: Line = json.loads(text)
-    del standing["checkpointed"]
+    del standing["checkpointed"], standing["delivered"]
     return standing
 
 
