@@ -111,3 +111,28 @@ def test_a_backlog_of_late_messages_is_folded_at_once(tmp_path: Path, monkeypatc
 
     assert len(asked) <= 2
     assert (standing.count, standing.missed, standing.state.value) == (1441, 0, "RUNNING")
+
+
+def test_a_reload_while_an_overtaken_deadline_waits_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start of 707 came after the deadline of 705, which nobody has looked past when the promise changes."""
+    monkeypatch.setattr(bookkeeping, "FOLDED_AT_ONCE", 25)
+    tracker = Tracker(
+        write_config(tmp_path, [job("LOAD", **{"cyclic_interval_in_hh:mm:ss": "00:10:00"}), job("OTHER")])
+    )
+    tracker.hears((100, "LOAD", "STARTED"), (110, "LOAD", "SUCCESS"))
+    tracker.moment += 707 * MICROSECONDS
+    tracker.hears((707, "LOAD", "STARTED"), drained=False)
+    write_config(tmp_path, [job("LOAD", **{"cyclic_interval_in_hh:mm:ss": "00:20:00"}), job("OTHER")])
+    tracker.loop.reloading = True
+    tracker.passes(2)
+
+    tracker.moment += 10 * MICROSECONDS
+    tracker.hears((719, "OTHER", "ERROR"))
+    left, wake, now = tracker.loop.books.unsaved, tracker.loop.cycle(), tracker.moment
+    runs = [(run.outcome.value, run.errors) for run in tracker.loop.ledger.history.runs("OTHER__P")]
+    tracker.close()
+
+    assert (left, runs) == ([], [("badly", 1)])
+    assert wake > now
