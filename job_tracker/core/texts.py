@@ -21,7 +21,8 @@ def describe(job: Job, standing: Standing) -> str:
     if shown(job, standing).state is State.UNKNOWN:
         when = "before that" if standing.since <= standing.blind.since else "as far as it is heard"
         return f"UNKNOWN since {clock(job, standing.blind.since)}: {blind}; {when}: {_known(job, standing)}"
-    return f"{_known(job, standing)}; since then {blind}"
+    when = "since then" if standing.since <= standing.blind.since else "still"
+    return f"{_known(job, standing)}; {when} {blind}"
 
 
 def clock(job: Job, moment: int) -> str:

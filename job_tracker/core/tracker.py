@@ -5,7 +5,7 @@ Rule: a deadline is judged once all sources the job belongs to are drained past 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from operator import attrgetter
 from types import MappingProxyType
@@ -303,9 +303,8 @@ class _Hand:
         if deadline is None or deadline.moment > self.now:
             return None
         passed = deadline.moment
-        if standing.blind is not None and standing.blind.deadline == passed:
-            if passed >= horizon(job, standing, self.jobs, self.drained, self.now):
-                return standing.blind
+        known = standing.blind if standing.blind is not None and standing.blind.deadline == passed else None
+        if known is not None and passed < horizon(job, standing, self.jobs, self.drained, self.now):
             return None
         lagging = [
             (self.lags_from(source, passed), source)
@@ -316,7 +315,11 @@ class _Hand:
             return None
         lags_from, source = min(lagging)
         since = max(passed, lags_from + self.jobs.tolerance)
-        return Blind(since=since, deadline=passed, source=source, unheard_since=lags_from)
+        if known is None:
+            return Blind(since=since, deadline=passed, source=source, unheard_since=lags_from)
+        if since > self.now or any(name == known.source for _, name in lagging):
+            return known
+        return replace(known, source=source, unheard_since=lags_from)  # the one that was named is back
 
     def lags_from(self, source: str, passed: int) -> int:
         """Since when nothing is known of a source; if a clock that ran wrong says that, since the deadline passed."""

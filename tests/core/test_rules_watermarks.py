@@ -451,3 +451,52 @@ def test_the_tracker_asks_to_be_woken_when_unknown_begins() -> None:
     story = one_run().source_vanishes(at=600).passes(to=606)
 
     assert story.asks_for == 615
+
+
+# --- a promise that changes, and sources that change places, while something is not seen ------------------------------
+
+
+def one_of_two_away() -> Story:
+    """A run from 0 to 50, with an id; one of the job's two sources is away from 100 on."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2"))
+    return story.hears("STARTED", at=0, run="r").hears("SUCCESS", at=50, run="r").source_vanishes(at=100, source="app2")
+
+
+@pytest.mark.parametrize("starts", [False, True])
+def test_a_changed_promise_leaves_no_deadline_of_before_to_be_judged(starts: bool) -> None:
+    """“It counts from the reload; expected starts before it are not judged by it”, nor unseen, nor overtaken."""
+    story = one_of_two_away().passes(to=610)
+    if starts:
+        story.hears("STARTED", at=611, run="s").hears("SUCCESS", at=612, run="s")
+    changed = cyclic(interval=1200, sources=("app1", "app2"))
+
+    before = story.shown
+    story.promise_changes(620, changed)
+
+    assert before == ("UNKNOWN", 3, 0, 0)
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+    assert story.standing.skipped is story.standing.blind is None
+    story.source_returns(650, source="app2")
+    assert story.shown == ("NOT_RUNNING", 0, 0, 0)
+    assert story.passes(to=2000).last == ((611 if starts else 0) + 1205, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_unknown_names_a_source_that_is_away_now() -> None:
+    """The first to go comes back, and the second has gone meanwhile: it is not seen since the same moment."""
+    story = one_of_two_away().source_vanishes(at=600, source="app1").passes(to=700)
+    first = story.text
+    story.source_returns(710, source="app2").passes(to=1000)
+
+    assert first.startswith("UNKNOWN since 2025-06-11 00:10:05: cannot tell: app2 unreachable since 2025-06-11 00:01:4")
+    assert story.text.startswith(
+        "UNKNOWN since 2025-06-11 00:10:05: cannot tell: app1 unreachable since 2025-06-11 00:10:0"
+    )
+    assert story.last == (605, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
+def test_unknown_names_no_source_that_only_takes_its_time() -> None:
+    """app2 comes back, while the last answer of app1 is ten seconds old: nobody would call that unreachable."""
+    story = one_of_two_away().source_vanishes(at=600, source="app1").passes(to=609).source_returns(610, source="app2")
+
+    assert "app2 unreachable" in story.text
+    assert "app1 unreachable" in story.passes(to=616).text

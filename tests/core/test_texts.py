@@ -189,6 +189,17 @@ def test_a_known_alarm_says_since_when_more_cannot_be_told() -> None:
     )
 
 
+def test_an_alarm_from_within_an_outage_says_that_more_still_cannot_be_told() -> None:
+    """The deadline of 605 is not seen since 605; the other source tells of an error long after."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2")).source_vanishes(at=100, source="app2")
+    story.hears("STARTED", at=700).hears("ERROR", at=710, message="no")
+
+    assert story.text == (
+        "ERROR since 2025-06-11 00:11:50 (1 of 1 errors): no; still cannot tell: "
+        "app2 unreachable since 2025-06-11 00:01:40"
+    )
+
+
 def test_moments_are_on_the_jobs_own_clock() -> None:
     """The operator of a job in Lord Howe reads its own time: ten and a half hours ahead of UTC."""
     assert Story(cyclic(zone="Australia/Lord_Howe")).hears("STARTED", at=10).text == (
