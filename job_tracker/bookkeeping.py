@@ -75,7 +75,8 @@ class Books:
             self.unsaved.append(each)
             if each.drained is not None:
                 self.watermarks[each.source] = Watermark(drained=each.drained, lags_from=each.drained)
-        reads = [(delivery, self._read(delivery)) for delivery in self.unsaved]
+        read: set[str] = set()  # a connection that broke meanwhile lets the next one deliver the same again
+        reads = [(delivery, self._read(delivery, read)) for delivery in self.unsaved]
         messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
         made = step(self.board, self._jobs, messages, self.watermarks, now, self.ledger.history, FOLDED_AT_ONCE)
         self._supervisor.alive()  # a step over a long absence takes its time, and so do the writes
@@ -93,9 +94,11 @@ class Books:
             self._unnoted.clear()
         return self._booked(made, done)
 
-    def _read(self, delivery: Delivery) -> Intake:
-        """Read a delivery, leaving out what was taken before."""
-        known = self.ledger.known(_uids(delivery))
+    def _read(self, delivery: Delivery, read: set[str]) -> Intake:
+        """Read a delivery, leaving out what was taken before, and what was read just now."""
+        uids = _uids(delivery)
+        known = self.ledger.known(uids) | read
+        read.update(uids)
         return take_in(self._jobs, delivery.source, delivery.elements, delivery.received, known.__contains__)
 
     def _save(self, made: Step, messages: Sequence[Message], done: Sequence[Read], now: int) -> None:

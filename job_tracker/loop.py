@@ -178,8 +178,10 @@ class Loop:
             log.error("store failed, nothing is confirmed and messages wait in their queues error=%s", failure)
         self.monitoring.failing = f"{failure}; nothing is lost, messages wait in their queues"
         self.show_rest()
+        told = self.tell(self.now())
         self.monitoring.write_services(self.now())
-        return begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
+        again = begun + round(PAUSE_AFTER_FAILURE * MICROSECONDS)
+        return again if told is None else min(again, told)
 
     def store_works(self) -> None:
         if self.monitoring.failing:

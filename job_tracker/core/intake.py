@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from job_tracker.core.jobs import Jobs
-from job_tracker.core.messages import Message, decode
+from job_tracker.core.messages import Message, decode, encodable
 from job_tracker.core.schedule import DAY
 from job_tracker.errors import BadMessage
 
@@ -88,6 +88,6 @@ def too_old(message: Message) -> str | None:
 
 
 def uid_of(element: Any) -> str:
-    """The uid of a queue's element, empty if it has none that could be one."""
+    """The uid of a queue's element as its message will have it, empty if it has none that could be one."""
     uid = element.get("uid") if isinstance(element, dict) else None
-    return uid if isinstance(uid, str) and len(uid) <= UID_LIMIT else ""
+    return encodable(uid) if isinstance(uid, str) and len(uid) <= UID_LIMIT else ""

@@ -88,6 +88,15 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
     )
 
 
+def encodable(text: str) -> str:
+    """A text without lone surrogates, which fit no file and no terminal."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
 def signal_of(event: str, keywords: Keywords) -> Signal:
     """The meaning of an event's word; anything not configured is OTHER."""
     if event == keywords.start:
@@ -118,11 +127,7 @@ def _text(element: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise BadMessage(f"{name}: {_short(value)} is not a text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate fits no file and no terminal
-        return value.encode(errors="replace").decode()
-    return value
+    return encodable(value)
 
 
 def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | Default:

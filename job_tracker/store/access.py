@@ -10,7 +10,7 @@ from pathlib import Path
 
 from job_tracker.errors import StoreFailed
 
-GARBLED = (ValueError, KeyError, TypeError, IndexError)
+GARBLED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What a row that is not what was written turns into when it is read."""
 
 

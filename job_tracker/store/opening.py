@@ -13,6 +13,7 @@ from pathlib import Path
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.store import layout
+from job_tracker.store.access import GARBLED
 from job_tracker.store.ledger import Ledger, damaged
 
 LOCK_SECONDS = 2.0
@@ -36,7 +37,7 @@ def open_ledger(path: Path) -> tuple[Ledger, str]:
         raise StoreRefused(f"{path} cannot be opened: {failure}; {_advice(failure)}") from failure
     except OSError as failure:
         raise StoreRefused(f"{path} cannot be opened: {failure.strerror}; mend that, then start again") from failure
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failure:
+    except (sqlite3.DatabaseError, *GARBLED) as failure:
         raise damaged(path, failure) from failure
     if not exists:
         return ledger, f"store made path={path}: nothing was known before, every job is known since now"

@@ -156,12 +156,14 @@ class Tracker:
         self.close()
         self.begin(load(self.config_path))
 
-    def hears(self, *messages: tuple[float, str, str] | tuple[float, str, str, str], drained: bool = True) -> None:
-        """The source delivers messages (seconds after T0, job, event, text) and a cycle is made."""
+    def hears(
+        self, *messages: tuple[float, str, str] | tuple[float, str, str, str], drained: bool = True, uid: str = "u"
+    ) -> None:
+        """The source delivers messages (seconds after T0, job, event, text) and a cycle is made; uid: how it begins."""
         elements = []
         for at, name, event, *text in messages:
             self.number += 1
-            element = {"_id": self.number, "uid": f"u{self.moment}-{self.number}", "timestamp": T0 + at}
+            element = {"_id": self.number, "uid": f"{uid}{self.moment}-{self.number}", "timestamp": T0 + at}
             elements.append({**element, "job": name, "instance": "P", "event": event, "message": "".join(text)})
         until = self.moment if drained else None
         self.loop.mailbox.put(

@@ -3,6 +3,7 @@
 Rule: SQLite itself refuses to read a table, by its authorizer; everything else is as in a daemon.
 """
 
+import dataclasses
 import logging
 import re
 import sqlite3
@@ -98,6 +99,59 @@ def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(tmp_path: 
     assert (unsaved, early, relieved) == ([], [], "")
     assert re.fullmatch(r"notifications wait for the store: \S+ could not be read: access to .* prohibited", complaint)
     assert sorted(event.application for event in receiver.events) == ["job_LOAD__P", "job_OTHER__P"]
+
+
+def test_what_is_in_the_ledger_is_told_while_messages_cannot_be_judged(tmp_path: Path, receiver: Receiver) -> None:
+    """The Event Console comes back while the store cannot be read: alarms of before need nothing of it."""
+    tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
+    tracker.hears()
+    tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
+
+    lock_away(tracker, "taken")
+    tracker.hears((5, "OTHER", "SUCCESS"))
+    receiver.come()
+    tracker.until(lambda: len(receiver.events) == 2, passing=60)
+    failing, unsaved = daemon_service(tmp_path), len(tracker.loop.books.unsaved)
+    tracker.close()
+
+    assert failing.startswith("2 job_tracker - ")
+    assert unsaved == 1
+    assert {event.application: event.status for event in receiver.events} == {"job_LOAD__P": 2, "job_OTHER__P": 2}
+
+
+def test_what_is_delivered_once_more_while_it_waits_for_the_store_counts_once(tmp_path: Path) -> None:
+    """The connection broke meanwhile, so the next one takes the same messages from the queue."""
+    tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
+    tracker.hears((0, "LOAD", "STARTED"))
+    lock_away(tracker, "taken")
+    tracker.hears((1, "LOAD", "ERROR"), (2, "STRANGER", "ERROR"))
+    [first] = tracker.loop.books.unsaved
+    tracker.loop.mailbox.put(dataclasses.replace(first, received=first.received + 1))
+    tracker.passes(2)
+    waiting = len(tracker.loop.books.unsaved)
+    give_back(tracker)
+    tracker.passes(2)
+    ledger = tracker.loop.ledger
+    runs = [(run.outcome.value, run.errors) for run in ledger.history.runs("LOAD__P")]
+    strangers = [each["count"] for each in ledger.unmatched()]
+    left = tracker.loop.books.unsaved
+    tracker.close()
+
+    assert waiting == 2
+    assert (runs, strangers, left) == ([("badly", 1)], [1], [])
+
+
+def test_a_uid_that_nothing_could_keep_costs_nothing_else(tmp_path: Path) -> None:
+    """A lone surrogate fits no file; the message counts, and so do those of others."""
+    tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
+    tracker.hears((0, "LOAD", "STARTED"), (1, "OTHER", "STARTED"), uid="a\ud800")
+    tracker.hears((2, "LOAD", "ERROR"))
+    failing, left = daemon_service(tmp_path), tracker.loop.books.unsaved
+    runs = [(run.outcome.value, run.errors) for run in tracker.loop.ledger.history.runs("LOAD__P")]
+    tracker.close()
+
+    assert failing.startswith("0 job_tracker - ")
+    assert (runs, left) == ([("badly", 1)], [])
 
 
 def more_comes(tracker: Tracker) -> None:
@@ -258,6 +312,9 @@ def test_garbled_rows_are_a_failure_of_the_store_and_not_of_the_program(tmp_path
     with pytest.raises(StoreFailed, match=r"store\.sqlite could not be read: .*odd"):
         history.runs("LOAD__P")
     with pytest.raises(StoreFailed, match=r"store\.sqlite could not be read: Expecting"):
+        history.past("LOAD__P", (0, "", 0), None)
+    ledger.execute("UPDATE checkpoints SET standing = '[]'")
+    with pytest.raises(StoreFailed, match=r"store\.sqlite could not be read: 'list' object"):
         history.past("LOAD__P", (0, "", 0), None)
     ledger.execute("DELETE FROM checkpoints")
     with pytest.raises(StoreFailed, match="a job without a checkpoint"):
