@@ -1,6 +1,7 @@
 """Limits: what this machine allows, and what the parts take that stand outside the tracker."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rig import HANDLER, LOCAL_CHECK, Row, add, add_command, median, name_of, place, runs
+from rig import HANDLER, LOCAL_CHECK, Place, Row, add, add_command, median, name_of, place, runs
 
 from job_tracker import clock
 from job_tracker.outputs.checkmk_status import service_line, services_text
@@ -105,30 +106,43 @@ def serve(base: Path) -> Iterator[Row]:
 
 
 def check(base: Path) -> Iterator[Row]:
-    """The local check beside `cat` of the same file, with the pipe that the agent reads from."""
+    """The local check beside `cat` of the same file, with the pipe that the agent reads from, under each awk here."""
     for services in (1_000, 10_000):
         with place(base, jobs=1) as where:
             text = "NOT_RUNNING since 2026-11-23 02:14:07: last run took 00:12:31, next start expected by 02:30:05"
             lines = (service_line(status=0, service=f"job_{name_of(n)}__P", text=text) for n in range(services))
             content = services_text(lines, written=time.time(), stale_after=3600)
             (where.run_dir / "job_tracker.services").write_text(content, encoding="utf-8")
-            environment = {**os.environ, "JOB_TRACKER_RUN_DIR": str(where.run_dir)}
-            path = str(where.run_dir / "job_tracker.services")
-            pipes = f"timeout -s KILL 5 head -c 16777216 {path} | cat"
-            checks, cats, limited = [], [], []
-            for _ in range(CHECKS):
-                checks.append(seconds_of(["/bin/sh", str(LOCAL_CHECK)], environment, services))
-                cats.append(seconds_of(["cat", path], environment, services + 2))
-                limited.append(seconds_of(["/bin/sh", "-c", pipes], environment, services + 2))
-        took, plain, least = (median(each) * 1000 for each in (checks, cats, limited))
-        yield Row(
-            figure=f"local check, {services:,} services",
-            target="<= 2 x cat",
-            measured=f"{took:.1f} ms, {took / plain:.1f} x",
-            comparison=f"cat {plain:.1f} ms; a shell with the same limits of time and size, and cat, {least:.1f} ms",
-            met=took <= 2 * plain,
-            values={"milliseconds": took, "cat_milliseconds": plain, "limited_cat_milliseconds": least},
-        )
+            for awk in filter(shutil.which, ("mawk", "gawk")):
+                yield check_with(awk, where, services)
+
+
+def check_with(awk: str, where: Place, services: int) -> Row:
+    """The local check with one awk, and what that one takes to print the lines, unseen and without any limit."""
+    tools = where.home / awk
+    tools.mkdir()
+    (tools / "awk").symlink_to(str(shutil.which(awk)))
+    path = str(where.run_dir / "job_tracker.services")
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "LC_ALL": "C",
+        "JOB_TRACKER_RUN_DIR": str(where.run_dir),
+    }
+    checks, cats, prints = [], [], []
+    for _ in range(CHECKS):
+        checks.append(seconds_of(["/bin/sh", str(LOCAL_CHECK)], environment, services))
+        cats.append(seconds_of(["cat", path], environment, services + 2))
+        prints.append(seconds_of(["/bin/sh", "-c", f"exec awk '{{ print }}' {path}"], environment, services + 2))
+    took, plain, least = (median(each) * 1000 for each in (checks, cats, prints))
+    return Row(
+        figure=f"local check, {services:,} services, {awk}",
+        target="<= 2 x cat",
+        measured=f"{took:.1f} ms, {took / plain:.1f} x",
+        comparison=f"cat {plain:.1f} ms; a shell and {awk} that only print the lines {least / plain:.1f} x",
+        met=took <= 2 * plain,
+        values={"milliseconds": took, "cat_milliseconds": plain, "printing_milliseconds": least},
+    )
 
 
 def seconds_of(command: list[str], environment: dict[str, str], lines: int) -> float:
