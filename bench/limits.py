@@ -19,7 +19,9 @@ from job_tracker.sources.local import ChildTransport
 ROWS = 50_000
 BATCH = 5_000
 ADDS = 60
-CHECKS = 15
+CHECKS = 25
+LINE = "^[0-3] [A-Za-z0-9_.:@+-]+ - [^ ]"
+"""How a service line without figures begins."""
 
 
 def adding(base: Path) -> Iterator[Row]:
@@ -118,7 +120,7 @@ def check(base: Path) -> Iterator[Row]:
 
 
 def check_with(awk: str, where: Place, services: int) -> Row:
-    """The local check with one awk, and what that one takes to print the lines, unseen and without any limit."""
+    """The local check with one awk, and what that one takes to look at each line once, without any limit."""
     tools = where.home / awk
     tools.mkdir()
     (tools / "awk").symlink_to(str(shutil.which(awk)))
@@ -129,19 +131,19 @@ def check_with(awk: str, where: Place, services: int) -> Row:
         "LC_ALL": "C",
         "JOB_TRACKER_RUN_DIR": str(where.run_dir),
     }
-    checks, cats, prints = [], [], []
+    checks, cats, looks = [], [], []
     for _ in range(CHECKS):
         checks.append(seconds_of(["/bin/sh", str(LOCAL_CHECK)], environment, services))
         cats.append(seconds_of(["cat", path], environment, services + 2))
-        prints.append(seconds_of(["/bin/sh", "-c", f"exec awk '{{ print }}' {path}"], environment, services + 2))
-    took, plain, least = (median(each) * 1000 for each in (checks, cats, prints))
+        looks.append(seconds_of(["/bin/sh", "-c", f"exec awk '/{LINE}/' {path}"], environment, services))
+    took, plain, least = (median(each) * 1000 for each in (checks, cats, looks))
     return Row(
         figure=f"local check, {services:,} services, {awk}",
         target="<= 2 x cat",
         measured=f"{took:.1f} ms, {took / plain:.1f} x",
-        comparison=f"cat {plain:.1f} ms; a shell and {awk} that only print the lines {least / plain:.1f} x",
+        comparison=f"cat {plain:.1f} ms; one regular expression a line, nothing else, {least / plain:.1f} x",
         met=took <= 2 * plain,
-        values={"milliseconds": took, "cat_milliseconds": plain, "printing_milliseconds": least},
+        values={"milliseconds": took, "cat_milliseconds": plain, "looking_milliseconds": least},
     )
 
 
