@@ -34,10 +34,15 @@ def count(standing: Standing, job: Job, deadline: Deadline) -> None:
 
 
 def first_timeout(standing: Standing, job: Job, begun: int) -> int:
-    """The first timeout of a run that begins at a moment; a promise changed after that judges later ones only."""
+    """The first timeout of a run that begins at a moment; a promise changed after that judges later ones only.
+
+    From one quiet window to the next at once, for what is heard after a long absence may be a great many such runs.
+    """
     deadline = schedule.move_timeout(job, begun + job.timeout + job.grace)
     while _is_renewed(standing) and deadline < standing.promised_since:
-        deadline = schedule.move_timeout(job, deadline + job.timeout)
+        goal = schedule.next_quiet(job, deadline, standing.promised_since)
+        steps = -(-(goal - deadline) // job.timeout)
+        deadline = schedule.move_timeout(job, deadline + steps * job.timeout)
     return deadline
 
 

@@ -67,6 +67,16 @@ def quiet_window(job: Job, moment: int) -> Window | None:
     return None
 
 
+def next_quiet(job: Job, moment: int, until: int) -> int:
+    """When the job's next quiet window begins after a moment, but no later than until."""
+    quiet = job.quiet
+    if quiet is None:
+        return until
+    today = local_day(job.zone, moment)
+    begins = (window_of_day(job.zone, quiet, day)[0] for day in (today, today + 1))
+    return min([until, *(begin for begin in begins if begin > moment)])
+
+
 @lru_cache(maxsize=65_536)
 def window_of_day(zone: ZoneInfo, quiet: Quiet, day: int) -> Window:
     """The quiet window that begins on a local day; one that wraps midnight ends on the next."""

@@ -7,13 +7,15 @@ from functools import partial
 
 import pytest
 from checkpointing import Checkpointing
-from story import Story, at, cyclic, daily, said
+from story import Story, at, cyclic, daily, quiet, said
 
-from job_tracker.core import folding
+from job_tracker.core import deadlines, folding
 from job_tracker.core.board import Board
 from job_tracker.core.folding import Past
+from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Position
-from job_tracker.core.standing import Run
+from job_tracker.core.schedule import move_timeout
+from job_tracker.core.standing import Run, Standing
 
 
 def lost_and_found(**keys: object) -> Story:
@@ -428,6 +430,33 @@ def test_an_open_run_is_timed_by_the_changed_promise_from_the_reload_on() -> Non
     story.promise_changes(100, cyclic(timeout=20)).passes(to=126)
 
     assert [line[0] for line in story.lines] == [0, 105, 125]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("timeout", [61, 977, 3600, 40_000, 90_000])
+@pytest.mark.parametrize("window", [None, ("22:00", "06:00"), ("02:10", "02:50"), ("12:00", "12:00")])
+def test_timeouts_before_a_changed_promise_are_passed_over_one_by_one_or_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, zone: str, timeout: int, window: tuple[str, str] | None
+) -> None:
+    """A run of five days before the reload, over the change of the clocks: what a walk over all of them comes to."""
+    job = cyclic(timeout=timeout, zone=zone, quiet=None if window is None else quiet(*window))
+    standing = Standing(known_since=0, promised_since=at("2025-10-07 01:30:05"), since=0)
+    moves: list[int] = []
+
+    def move(job: Job, deadline: int) -> int:
+        moves.append(deadline)
+        return move_timeout(job, deadline)
+
+    monkeypatch.setattr(deadlines.schedule, "move_timeout", move)
+    for hour in range(0, 24, 5):
+        begun = standing.promised_since - (5 * 24 + hour) * 3600 * 1_000_000
+        expected = move_timeout(job, begun + job.timeout + job.grace)
+        while expected < standing.promised_since:
+            expected = move_timeout(job, expected + job.timeout)
+        moves.clear()
+
+        assert deadlines.first_timeout(standing, job, begun) == expected
+        assert len(moves) <= 1 + 2 * 7
 
 
 def test_a_failed_run_is_not_timed_by_a_changed_promise() -> None:
