@@ -97,9 +97,12 @@ class Books:
     def _read(self, delivery: Delivery, read: set[str]) -> Intake:
         """Read a delivery, leaving out what was taken before, and what was read just now."""
         uids = _uids(delivery)
-        known = self.ledger.known(uids) | read
+        known = self.ledger.known(uids)
+        intake = take_in(
+            self._jobs, delivery.source, delivery.elements, delivery.received, lambda uid: uid in known or uid in read
+        )
         read.update(uids)
-        return take_in(self._jobs, delivery.source, delivery.elements, delivery.received, known.__contains__)
+        return intake
 
     def _save(self, made: Step, messages: Sequence[Message], done: Sequence[Read], now: int) -> None:
         """Put a step into the ledger.
