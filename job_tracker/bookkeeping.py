@@ -116,7 +116,7 @@ class Books:
         taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
         taken.update(uid for delivery in bringing for uid in _uids(delivery))
         found = () if made.unheard else (*self._unnoted.values(), *made.changes)  # what is unheard may clear an alarm
-        draft = self._notifying.draft(found, made.board)
+        draft = self._notifying.draft(found, () if made.unheard else made.records, made.board)
         mementos = {delivery.source: self._next_memento(delivery) for delivery in bringing}
         entry = Entry(
             records=made.records,

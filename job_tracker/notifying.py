@@ -9,7 +9,7 @@ Rule: everything here is on the main thread and returns at once; the command run
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from job_tracker import errands
@@ -72,11 +72,14 @@ class Notifying:
         except StoreFailed as failure:
             log.warning("outbox not written, it is tried again error=%s", failure)
 
-    def draft(self, changes: Sequence[Change], board: Board) -> Notices:
-        """What changes give cause to tell; board: after them.  Nothing is remembered of it until it is `stored`."""
-        if not self.is_wanted or not self.is_current or not changes:
+    def draft(self, changes: Sequence[Change], touched: Iterable[str], board: Board) -> Notices:
+        """What changes, and jobs touched, give cause to tell; board: after them.
+
+        Nothing is remembered of it until it is `stored`.
+        """
+        if not self.is_wanted or not self.is_current:
             return Notices(notices=(), told={}, unseen=self.unseen)
-        return notices(changes, board, self.config.jobs, self.told, self.unseen)
+        return notices(changes, touched, board, self.config.jobs, self.told, self.unseen)
 
     def stored(self, draft: Notices) -> None:
         """The ledger holds it."""

@@ -52,12 +52,25 @@ class Notices:
 
 
 def notices(
-    changes: Iterable[Change], board: Board, jobs: Jobs, told: Mapping[str, Told], unseen: Mapping[str, str]
+    changes: Iterable[Change],
+    touched: Iterable[str],
+    board: Board,
+    jobs: Jobs,
+    told: Mapping[str, Told],
+    unseen: Mapping[str, str],
 ) -> Notices:
-    """What one step gives cause to tell; board: after it.  unseen: as it was before; told: of subjects not well."""
+    """What one step gives cause to tell; board: after it.  unseen: as it was before; told: of subjects not well.
+
+    touched: jobs that the step wrote; one that stays UNKNOWN may now be unseen because of another source.
+    """
     found: list[Notice] = []
     last = {change.job.key: change for change in changes}
     seen_by = dict(unseen)
+    moments = {key: change.at for key, change in last.items()}
+    for key in touched:
+        blind = board.standing(jobs.by_key[key]).blind if key in unseen and key not in last else None
+        if blind is not None and blind.source != unseen[key]:
+            seen_by[key], moments[key] = blind.source, blind.since
     for key, change in last.items():
         job, standing = change.job, change.standing
         found.extend(_of_job(job, standing, change.at, told))
@@ -65,10 +78,10 @@ def notices(
             seen_by[key] = standing.blind.source
         else:
             seen_by.pop(key, None)
-    for source in sorted({each[key] for key in last for each in (unseen, seen_by) if key in each}):
-        concerned = [change for key, change in last.items() if source in (unseen.get(key), seen_by.get(key))]
-        at = max(change.at for change in concerned)
-        found.extend(_of_source(source, seen_by, board, jobs, at, concerned[0].job, told))
+    for source in sorted({each[key] for key in moments for each in (unseen, seen_by) if key in each}):
+        concerned = [key for key in moments if source in (unseen.get(key), seen_by.get(key))]
+        at = max(moments[key] for key in concerned)
+        found.extend(_of_source(source, seen_by, board, jobs, at, jobs.by_key[concerned[0]], told))
     return _gathered(found, seen_by)
 
 

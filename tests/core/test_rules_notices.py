@@ -18,7 +18,7 @@ def told_in(story: Story) -> list[Notice]:
     unseen: dict[str, str] = {}
     found: list[Notice] = []
     for made in story.steps:
-        draft = notices(made.changes, made.board, story.jobs, told, unseen)
+        draft = notices(made.changes, made.records, made.board, story.jobs, told, unseen)
         told |= draft.told
         unseen = dict(draft.unseen)
         found += draft.notices
@@ -221,3 +221,20 @@ def test_a_job_that_is_well_again_under_another_threshold_is_told() -> None:
     draft = present(board, story.jobs, {"LOAD__P": ("ERROR", 2)}, story.now)
 
     assert heads(list(draft.notices)) == [("LOAD__P", "ERROR", 0)]
+
+
+def test_when_unknown_passes_to_another_source_that_one_is_told_and_the_first_is_reachable() -> None:
+    """The job stays UNKNOWN all the while; app1 was away first, app2 goes as well, and app1 comes back."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2")).hears("STARTED", at=10)
+    story.hears("SUCCESS", at=20).source_vanishes(at=100, source="app1").source_vanishes(at=200, source="app2")
+    story.passes(to=900).source_returns(1000, source="app1").passes(to=1100)
+
+    found = told_in(story)
+
+    assert heads(found) == [
+        ("source_app1", "UNKNOWN", 3),
+        ("source_app1", "REACHABLE", 0),
+        ("source_app2", "UNKNOWN", 3),
+    ]
+    assert "app2 unreachable since 2025-06-11 00:03:2" in found[2].text
+    assert [(line[2], line[3]) for line in story.lines[-1:]] == [("UNKNOWN", 3)]
