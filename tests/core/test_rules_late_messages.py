@@ -12,10 +12,12 @@ from story import Story, at, cyclic, daily, quiet, said
 from job_tracker.core import deadlines, folding
 from job_tracker.core.board import Board
 from job_tracker.core.folding import Past
+from job_tracker.core.intake import take_in
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Position
 from job_tracker.core.schedule import move_timeout
 from job_tracker.core.standing import Run, Standing
+from job_tracker.core.tracker import step
 
 
 def lost_and_found(**keys: object) -> Story:
@@ -484,3 +486,19 @@ def test_a_cyclic_job_that_becomes_daily_awaits_its_first_start_behind_the_reloa
     story.promise_changes(500, daily("02:00")).passes(to=7205)
 
     assert story.last == (7205, "NOT_RUNNING", "DELAYED", 2, 0, 1)
+
+
+def test_a_step_that_has_done_enough_folds_what_came_late_so_far() -> None:
+    """Of two late messages the first is heard, then another job's deadline of 605 is all that this step may do."""
+    jobs = cyclic(name="LATE", sources=("app1",)), cyclic(name="DARK", sources=("app2",))
+    story = Story(*jobs, sources=("app1", "app2")).source_vanishes(at=600, source="app2")
+    story.hears("STARTED", at=640, job="LATE").hears("SUCCESS", at=650, job="LATE").passes(to=700)
+    late = [said("STARTED", 601, job="LATE", _id=11, uid="l1"), said("SUCCESS", 607, job="LATE", _id=12, uid="l2")]
+    heard = take_in(story.jobs, "app1", [each | {"instance": "P"} for each in late], at(700), set().__contains__)
+    story.gone.clear()
+
+    made = step(story.board, story.jobs, heard.messages, story.watermarks(), story.now, story.archive, most=1)
+
+    assert [message.moment for message in made.unheard] == [at(607)]
+    assert [change.job.name for change in made.changes if change.at in (at(601), at(605))] == ["DARK"]
+    assert [message.moment for message in made.records["LATE__P"].messages] == [at(601)]
