@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from job_tracker.config.reading import Config
-from job_tracker.core.board import Board, Watermark, make_board
+from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.folding import Change
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.messages import Message, Position
@@ -62,7 +62,7 @@ class Books:
     def begin(self, config: Config, now: int) -> None:
         """Go on with the jobs of a configuration.  Raises StoreFailed, StoreRefused, and nothing has changed."""
         drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
-        self.board: Board = make_board(config.jobs, self.ledger.settle(config.jobs, now), drained, now)
+        self.board: Board = make_board(config.jobs, self.ledger.settle(config.jobs, now), drained, now, NEVER)
         self._jobs = config.jobs
         unseen = Watermark(drained=None, lags_from=now)
         self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
@@ -80,6 +80,10 @@ class Books:
         messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
         made = step(self.board, self._jobs, messages, self.watermarks, now, self.ledger.history, FOLDED_AT_ONCE)
         self._supervisor.alive()  # a step over a long absence takes its time, and so do the writes
+        if made.is_set_back:
+            log.warning("clock was ahead, what was judged of a time to come is taken back jobs=%d", len(made.records))
+            self._notifying.clock_set_back(now)
+        self._notifying.is_half_told = bool(made.unheard)
         done = [] if made.unheard else reads
         self._save(made, messages, done, now)
         self._supervisor.alive()

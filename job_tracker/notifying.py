@@ -36,7 +36,10 @@ SHOWN = 200
 
 
 class Notifying:
-    """What waits, what was told last, and the courier."""
+    """What waits, what was told last, and the courier.
+
+    is_half_told: messages wait to be heard that may clear what they follow.  is_patient: the clock was set back.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, wake: Callable[[], None]) -> None:
         self.config, self.ledger = config, ledger
@@ -49,7 +52,7 @@ class Notifying:
         self.unmarked: list[int] = []
         self.behind: dict[str, int] = {}
         self.heartbeat_at = 0
-        self.is_current = False
+        self.is_current = self.is_half_told = self.is_patient = False
         self._is_reported = False
         self._heartbeat_problem = self._store_problem = ""
         self._trims = 0
@@ -67,10 +70,17 @@ class Notifying:
         if not self.heartbeat_at:
             self.behind = dict.fromkeys(config.jobs.sources, now)
             self.heartbeat_at = now
+        if self.is_half_told:
+            return
         try:
             self._become_current(board, now)
         except StoreFailed as failure:
             log.warning("outbox not written, it is tried again error=%s", failure)
+
+    def clock_set_back(self, now: int) -> None:
+        """What was told may be false: once all sources were heard again, tell what is true."""
+        self.behind = dict.fromkeys(self.config.jobs.sources, now)
+        self.is_patient, self.is_current = True, False
 
     def draft(self, changes: Sequence[Change], touched: Iterable[str], board: Board) -> Notices:
         """What changes, and jobs touched, give cause to tell; board: after them.
@@ -106,7 +116,7 @@ class Notifying:
     def work(self, board: Board, now: int) -> int | None:
         """Take the receipt, mark what was delivered, begin the next; return when there is more to do."""
         try:
-            if not self.is_current:
+            if not self.is_current and not self._waits(now):
                 self._become_current(board, now)
             self._take_receipt(now)
             self._mark()
@@ -166,7 +176,13 @@ class Notifying:
             self.told, self.unseen, self.carrying, self.unmarked = {}, {}, [], []  # the ids will be given out again
             self.pauses, self._heartbeat_problem = Pauses(), ""
         self._gather(anew=True)
-        self.is_current = True
+        self.is_current, self.is_patient = True, False
+
+    def _waits(self, now: int) -> bool:
+        """What is true is not known yet: messages wait to be heard that may clear what they follow."""
+        if self.is_half_told:
+            return True
+        return self.is_patient and any(0 <= now - since < HOLD for since in self.behind.values())
 
     def _gather(self, *, anew: bool = False) -> None:
         """Take over what is new in the outbox, and all of it where that let go of superseded rows."""
@@ -234,8 +250,8 @@ class Notifying:
 
     def _is_held(self, subject: str, board: Board, now: int) -> bool:
         job = self.config.jobs.by_key.get(subject)
-        if job is None or not self.behind:
-            return False
+        if job is None or self.is_half_told:
+            return job is not None
         since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
         return any(moment is not None and 0 <= now - moment < HOLD for moment in since)
 

@@ -6,7 +6,7 @@ number of buckets and at the jobs that are due, never at all jobs.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -42,12 +42,14 @@ class Bucket:
 class Board:
     """All standings by job, and the furthest watermark ever known of each source, exclusive.
 
-    wake: the first moment that concerns any job, or NEVER.
+    wake: the first moment that concerns any job, or NEVER.  latest: the latest moment a step was made at, by a clock
+    that may have been ahead; NEVER while nobody knows.
     """
 
     buckets: tuple[Bucket, ...]
     drained: Mapping[str, int]
     wake: int
+    latest: int = field(compare=False)
 
     def standing(self, job: Job) -> Standing:
         """What one job carries."""
@@ -72,10 +74,13 @@ class Board:
             return self.wake
         return min((bucket.wake for bucket in self.buckets if bucket.wake > now), default=NEVER)
 
-    def updated(self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int]) -> "Board":
+    def updated(
+        self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int], latest: int | None = None
+    ) -> "Board":
         """A board with some standings replaced."""
+        latest = self.latest if latest is None else latest
         if not touched:
-            return replace(self, drained=drained)
+            return replace(self, drained=drained, latest=latest)
         fresh: dict[int, dict[str, Standing]] = {}
         for key, standing in touched.items():
             at = jobs.by_key[key].order % BUCKETS
@@ -85,16 +90,18 @@ class Board:
         buckets = list(self.buckets)
         for at, standings in fresh.items():
             buckets[at] = _bucket(standings)
-        return _board(tuple(buckets), drained)
+        return _board(tuple(buckets), drained, latest)
 
 
-def make_board(jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, int], now: int) -> Board:
+def make_board(
+    jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, int], now: int, latest: int = 0
+) -> Board:
     """A board of all configured jobs; those without a standing are known since now."""
     piles: list[dict[str, Standing]] = [{} for _ in range(BUCKETS)]
     for key, job in jobs.by_key.items():
         standing = kept.get(key)
         piles[job.order % BUCKETS][key] = newcomer(job, now) if standing is None else standing
-    return _board(tuple(_bucket(pile) for pile in piles), MappingProxyType(dict(drained)))
+    return _board(tuple(_bucket(pile) for pile in piles), MappingProxyType(dict(drained)), latest)
 
 
 def newcomer(job: Job, now: int) -> Standing:
@@ -124,8 +131,8 @@ def concern(standing: Standing) -> int:
     return NEVER if first is None else first.moment
 
 
-def _board(buckets: tuple[Bucket, ...], drained: Mapping[str, int]) -> Board:
-    return Board(buckets=buckets, drained=drained, wake=min(map(_WAKE, buckets)))
+def _board(buckets: tuple[Bucket, ...], drained: Mapping[str, int], latest: int) -> Board:
+    return Board(buckets=buckets, drained=drained, wake=min(map(_WAKE, buckets)), latest=latest)
 
 
 def _bucket(standings: Mapping[str, Standing]) -> Bucket:

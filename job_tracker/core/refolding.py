@@ -3,10 +3,11 @@
 Rule: the result is the one that an observer who had heard everything in order would have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from job_tracker.core.folding import (
+    BEHIND,
     Archive,
     Change,
     Past,
@@ -51,6 +52,31 @@ def refold(
     position: Position = min((each.position for each in late), default=(skipped.moment if skipped else 0, "", 0))
     if record.rewound is not None:  # what the archive keeps from later on is no more
         position = min(position, reach(record.rewound) or EARLIEST)
+    before = _limit(record.standing, limit, overtaken=not late)
+    return _fold_again(jobs, job, record, late, position, lambda _: before, archive)
+
+
+def unfold(jobs: Jobs, job: Job, record: Record, *, now: int, archive: Archive) -> int:
+    """Fold a job again without what was judged of a time yet to come; returns how much was folded.
+
+    Deadlines behind its last message are left to be judged once its sources are drained past them, by the right clock.
+    """
+
+    def limit(messages: Sequence[Message]) -> Limit:
+        return (max((message.moment for message in messages if message.moment <= now), default=-1),)
+
+    return _fold_again(jobs, job, record, (), (now, BEHIND, 0), limit, archive)
+
+
+def _fold_again(
+    jobs: Jobs,
+    job: Job,
+    record: Record,
+    late: Sequence[Message],
+    position: Position,
+    limit_of: Callable[[Sequence[Message]], Limit],
+    archive: Archive,
+) -> int:
     older_than: int | None = None
     while True:
         past = archive.past(job.key, position, older_than)
@@ -58,7 +84,8 @@ def refold(
         attempt = _Refold(jobs, job, past, archive, can_go_back=can_go_back)
         try:
             attempt.look_for_older_runs([*past.messages, *record.messages])
-            attempt.run(_in_order(past, record, late), _limit(record.standing, limit, overtaken=not late))
+            messages = _in_order(past, record, late)
+            attempt.run(messages, limit_of(messages))
         except _OlderRunError as named:
             older_than = named.args[0]
             continue

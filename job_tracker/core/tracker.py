@@ -28,6 +28,7 @@ from job_tracker.core.folding import (
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.refolding import refold
+from job_tracker.core.setback import is_ahead, take_back
 from job_tracker.core.standing import Blind, Deadline, Rank, Run, Standing
 from job_tracker.core.states import UNSEEN, Shown
 from job_tracker.core.verdicts import shown
@@ -39,6 +40,7 @@ class Step:
 
     records: by job.  wake: microseconds, None if nothing but a message can change anything.
     unheard: messages that are to be given to the next step, for there was too much to do before them.
+    is_set_back: all that it did was to take back what had been judged by a clock that ran ahead.
     """
 
     board: Board
@@ -46,6 +48,7 @@ class Step:
     records: Mapping[str, Record]
     wake: int | None
     unheard: tuple[Message, ...]
+    is_set_back: bool
 
 
 def step(
@@ -66,6 +69,8 @@ def step(
     """
     # a watermark ahead of the clock was set by a clock that ran wrong: nobody has looked that far
     drained = {source: moment for source, moment in board.drained.items() if moment <= now + 1}
+    if len(drained) < len(board.drained):
+        board = replace(board, drained=MappingProxyType(dict(drained)))
     for source, watermark in watermarks.items():
         if watermark.drained is not None and watermark.drained <= now + 1:
             drained[source] = max(watermark.drained, drained.get(source, -1))
@@ -89,6 +94,7 @@ class _Hand:
         self.board, self.jobs, self.drained, self.watermarks = board, jobs, drained, watermarks
         self.now, self.archive, self.most = now, archive, most
         self.done = 0
+        self.latest = max(board.latest, now)
         self.late: dict[str, list[Message]] = {}
         self.records: dict[str, Record] = {}
         self.changes: list[Change] = []
@@ -101,6 +107,8 @@ class _Hand:
         self.messages = messages
         for message in reversed(messages):
             self.to_come.setdefault(message.key, []).append(message.moment)
+        if self.board.latest > self.now + self.jobs.grace and self.take_back():
+            return self.made(self.board.drained, self.now, messages, is_set_back=True)
         self.give_to_sources()
         self.find_due()
         for at, message in enumerate(messages):
@@ -129,9 +137,28 @@ class _Hand:
         drained = {source: max(min(upto, moment), before.get(source, -1)) for source, upto in self.drained.items()}
         return self.made(drained, self.now, unheard)
 
-    def made(self, drained: Mapping[str, int], wake: int, unheard: Iterable[Message] = ()) -> Step:
+    def take_back(self) -> bool:
+        """The clock was set back, or may have been: take back what is ahead of it; whether there was anything.
+
+        That is a step of its own, for what comes after may ask the archive for what it leaves.
+        """
+        for key, standing in self.board.standings():
+            if is_ahead(standing, self.now + self.jobs.grace):
+                if self.is_enough:
+                    return True
+                job = self.jobs.by_key[key]
+                record = self.record_of(job)
+                before = shown(job, record.standing)
+                self.done += take_back(self.jobs, job, record, now=self.now, archive=self.archive)
+                self.note(job, record, self.now, before, in_history=record.begins_anew)
+        self.latest = self.now
+        return bool(self.records)
+
+    def made(
+        self, drained: Mapping[str, int], wake: int, unheard: Iterable[Message] = (), *, is_set_back: bool = False
+    ) -> Step:
         touched = {key: record.standing for key, record in self.records.items()}
-        board = self.board.updated(self.jobs, touched, drained)
+        board = self.board.updated(self.jobs, touched, drained, self.latest)
         if wake > self.now:
             wake = min(wake, board.wake_after(self.now))
         return Step(
@@ -140,6 +167,7 @@ class _Hand:
             records=self.records,
             wake=None if wake == NEVER else wake,
             unheard=tuple(unheard),
+            is_set_back=is_set_back,
         )
 
     def find_due(self) -> None:

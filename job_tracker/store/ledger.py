@@ -172,6 +172,8 @@ class Ledger:
         for job, record in records:
             if record.rewound is not None:
                 self._rewind(job, record.rewound)
+            if record.begins_anew:
+                self._begin_anew(job, record.standing)
         write = self._connection.executemany
         write(
             f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -204,6 +206,16 @@ class Ledger:
             "DELETE FROM changes WHERE job = ? AND serial > ? AND status_from <> 3 AND status_to <> 3",
             (job, rewound.serial),
         )
+
+    def _begin_anew(self, job: int, standing: Standing) -> None:
+        """Let a standing be the one that nothing can be folded before, and nothing that it holds again."""
+        self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+        floor = reach(standing)
+        if floor is not None:
+            self._connection.execute(
+                "DELETE FROM messages WHERE job = ? AND (moment, source, number) > (?, ?, ?)", (job, *floor)
+            )
+        self._begin_history(job, standing, floor)
 
     def _checkpoint(self, job: int, record: Record) -> None:
         """Keep checkpoints, and let go of the history that none of those to be kept needs."""
@@ -282,7 +294,7 @@ class Ledger:
             (job.key, promise, standing_to_text(standing, with_runs=False)),
         )
         self._ids[job.key] = cursor.lastrowid or 0
-        self._begin_history(job, standing, None)
+        self._begin_history(self._ids[job.key], standing, None)
 
     def _renew(self, job: Job, promise: str, standing: Standing) -> None:
         self._connection.execute(
@@ -293,15 +305,14 @@ class Ledger:
             f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
         )
-        self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (self._ids[job.key],))
-        self._begin_history(job, standing, reach(standing))
+        self._begin_anew(self._ids[job.key], standing)
 
-    def _begin_history(self, job: Job, standing: Standing, floor: Position | None) -> None:
+    def _begin_history(self, job: int, standing: Standing, floor: Position | None) -> None:
         """The standing that nothing can be folded before."""
         self._connection.execute(
             "INSERT INTO checkpoints (job, serial, runs, moment, source, number, standing) VALUES (?,?,?,?,?,?,?)",
             (
-                self._ids[job.key],
+                job,
                 standing.serial,
                 standing.count,
                 *_place(floor),

@@ -62,6 +62,8 @@ class Checkpointing:
             for message in record.messages:
                 kept.messages.setdefault((message.position, message.uid), message)
             kept.text = standing_to_text(record.standing, with_runs=False)
+            if record.begins_anew:
+                self.begin_anew(key, record.standing)
             if record.checkpoints:
                 self._checkpoint(kept, record)
 
@@ -72,6 +74,8 @@ class Checkpointing:
         text = standing_to_text(standing, with_runs=True)
         first = Checkpoint(serial=standing.serial, runs=standing.count, floor=reach(standing), standing=text)
         kept.checkpoints, kept.text = [first], standing_to_text(standing, with_runs=False)
+        if first.floor is not None:
+            kept.messages = {place: each for place, each in kept.messages.items() if place[0] <= first.floor}
 
     def past(self, key: str, position: Position, run: int | None) -> Past:
         """See `core.folding.Archive`."""

@@ -132,6 +132,13 @@ class Story:
         self.gone.pop(name)
         return self.hears_at_once(at, *elements, source=name)
 
+    def clock_turns(self, to: Moment) -> "Story":
+        """The tracker's clock shows another time from one moment to the next."""
+        self.now = at(to)
+        while self.look().wake == self.now:
+            pass
+        return self
+
     def promise_changes(self, at: Moment, job: Job) -> "Story":
         """The configuration is read anew, and says something else of the (only) job."""
         self.passes(at)

@@ -12,9 +12,10 @@ from effort import checkpoints_every, examples
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from observing import Observer
-from story import Story, cyclic, daily, quiet, said
+from story import Story, at, cyclic, daily, quiet, said
 
-from job_tracker.core.jobs import Job
+from job_tracker.core.board import NEVER, make_board
+from job_tracker.core.jobs import MICROSECONDS, Job
 from job_tracker.core.messages import Message
 
 PROMISES = {
@@ -118,6 +119,24 @@ class Life(RuleBasedStateMachine):
         lines = len(story.lines)
         story.look()
         assert len(story.lines) == lines
+
+    @rule(ahead=st.integers(6, 5000), restarts=st.booleans(), run=ids, says=st.sampled_from([None, "STARTED", "ERROR"]))
+    def clock_runs_ahead_and_is_set_back(self, ahead: int, restarts: bool, run: str | None, says: str | None) -> None:
+        """What was judged of a time that had not come is as if it had not been, whatever was heard meanwhile."""
+        self.story.clock_turns(self.clock + ahead)
+        if says is not None and not self.is_gone:
+            self.clock_hears(said(says, self.clock) | ({} if run is None else {"run": run}))
+        if restarts:
+            self.story.board = make_board(
+                self.story.jobs, self.story.archive.standings(), self.story.board.drained, self.story.now, NEVER
+            )
+        self.story.clock_turns(self.clock)
+        self.take()
+
+    def clock_hears(self, element: dict[str, Any]) -> None:
+        """A message by a clock that is right, heard by one that is not."""
+        moment = self.story.now
+        self.story.hears_at_once((moment - at(0)) / MICROSECONDS, element)
 
     @invariant()
     def errors_are_the_sum_of_the_runs_errors_and_all_the_rest_agrees(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telling import Tracker, job, write_config
+from telling import Receiver, Tracker, job, write_config
 
 from job_tracker import bookkeeping
 from job_tracker.core.jobs import MICROSECONDS
@@ -136,3 +136,38 @@ def test_a_reload_while_an_overtaken_deadline_waits_stops_nobody(
 
     assert (left, runs) == ([], [("badly", 1)])
     assert wake > now
+
+
+@pytest.mark.parametrize("way", ["reload", "restart"])
+def test_half_a_story_alarms_nobody_whatever_comes_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Both jobs ran some minutes late, an hour ago; of one only the missed start has been judged when it happens."""
+    monkeypatch.setattr(bookkeeping, "FOLDED_AT_ONCE", 1)
+    receiver = Receiver(tmp_path / "events")
+    receiver.come()
+    promise = {"cyclic_interval_in_hh:mm:ss": "00:10:00"}
+    tracker = Tracker(write_config(tmp_path, [job("LOAD", **promise), job("OTHER", **promise)]))
+    tracker.hears()
+    tracker.moment += HOUR * MICROSECONDS
+    said = [(at, name, "SUCCESS") for at in range(700, HOUR, 500) for name in ("LOAD", "OTHER")]
+    tracker.hears(*said, uid="both")
+    half = {key: standing.missed for key, standing in tracker.loop.books.board.standings()}
+    is_left = bool(tracker.loop.books.unsaved)
+
+    if way == "reload":
+        tracker.loop.reloading = True
+    else:
+        delivery = tracker.loop.books.unsaved[0]
+        tracker.restart()
+        tracker.loop.mailbox.put(delivery)
+    tracker.until(lambda: not tracker.loop.books.unsaved and tracker.settled(), passing=0.01)
+    events = receiver.events
+    missed = {key: standing.missed for key, standing in tracker.loop.books.board.standings()}
+    tracker.close()
+    receiver.go()
+
+    assert is_left
+    assert sum(half.values()) == 1
+    assert missed == {"LOAD__P": 0, "OTHER__P": 0}
+    assert {event.status for event in events} <= {0}
