@@ -90,10 +90,11 @@ def _overdue(job: Job, standing: Standing) -> str:
 
 
 def _delay(job: Job, standing: Standing) -> str:
-    """The missed start; not when it was expected, if since then an end has put it off or the promise has changed."""
+    """The first missed start; not when it was expected, if since then an end put it off or the promise has changed."""
     expected = standing.expected
-    if job.kind is Kind.DAILY:  # it already awaits the next one
-        expected = expected_start(job, day_of_latest_start(job, standing.since - job.max_delay - job.grace))
+    if job.kind is Kind.DAILY:  # it already awaits the next one; others may have been missed behind an error
+        latest = day_of_latest_start(job, standing.since - job.max_delay - job.grace)
+        expected = expected_start(job, min(latest, standing.day - standing.missed))
     is_of_before = standing.known_since <= standing.since < standing.promised_since
     if expected is None or expected > standing.since or is_of_before:
         return "an expected start did not come"

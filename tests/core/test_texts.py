@@ -142,6 +142,15 @@ def test_a_daily_delay_that_an_error_hid_names_the_start_and_not_the_moment_it_c
     )
 
 
+def test_a_daily_delay_of_several_nights_behind_an_error_names_the_first_of_them() -> None:
+    """Those of the 12th and the 13th were missed; the late success comes at 03:00 on the 13th."""
+    story = Story(daily("02:00", delay=600)).hears("ERROR", at=2 * HOUR, run="a")
+
+    assert story.passes(to=50 * HOUR + 605).hears("SUCCESS", at=51 * HOUR, run="a").text == (
+        "DELAYED since 2025-06-13 03:00:00 (2 missed starts): no start since it was expected at 2025-06-12 02:00:00"
+    )
+
+
 def test_a_delay_from_before_a_new_promise_names_no_start_of_the_new_one() -> None:
     """Missed at 02:00 by the old promise; the new one has a start at 01:00, which nobody expected that night."""
     story = Story(daily("02:00", delay=600)).passes(to=2 * HOUR + 605)
