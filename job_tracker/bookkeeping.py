@@ -131,6 +131,7 @@ class Books:
             unmatched=unmatched,
             outbox=tuple(rows(draft)),
             told=draft.told,
+            is_set_back=made.is_set_back,
         )
         self.ledger.save(entry)
         self.mementos.update(mementos)

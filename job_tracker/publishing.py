@@ -71,7 +71,7 @@ class Publishing:
 
         Returns when there is more to do, None if there is not.
         """
-        if self.view.rebuild_due:
+        if self.view.rebuild_due or any(made.is_set_back for made in steps):
             self.rebuild(board, watermarks, now)
         else:
             for made in steps:

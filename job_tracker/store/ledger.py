@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.core.board import newcomer, renewed
-from job_tracker.core.folding import Record, reach
+from job_tracker.core.folding import Change, Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Position
 from job_tracker.core.schedule import DAY
 from job_tracker.core.standing import Run, Standing
+from job_tracker.core.verdicts import shown
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ports import Memento
 from job_tracker.store.access import GARBLED, Access
@@ -53,6 +54,7 @@ class Entry:
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
     taken: the uids of all messages taken, matched or not.  outbox: rows (job, at, state, status, text) to be notified.
     told: by subject of the outbox, the state and status that it has been told once these rows are delivered.
+    is_set_back: the clock was ahead of now; what these jobs did then is no more.
     """
 
     records: Mapping[str, Record]
@@ -63,6 +65,7 @@ class Entry:
     unmatched: tuple[Unmatched, ...] = ()
     outbox: tuple[Row, ...] = ()
     told: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    is_set_back: bool = False
 
 
 class Ledger:
@@ -108,8 +111,8 @@ class Ledger:
                     standing = newcomer(job, now)
                     self._enroll(job, promise, standing)
                 elif promises[key] != promise:
-                    standing = renewed(standing, job, now)
-                    self._renew(job, promise, standing)
+                    before, standing = standing, renewed(standing, job, now)
+                    self._renew(job, promise, before, standing, now)
                 result[key] = standing
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
@@ -183,10 +186,9 @@ class Ledger:
             f"INSERT OR IGNORE INTO messages (job, {MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             ((job, *message_to_row(message)) for job, record in records for message in record.messages),
         )
-        write(
-            f"INSERT INTO changes (job, {CHANGE_COLUMNS}, found) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            ((job, *change_to_row(change), entry.now) for job, record in records for change in record.changes),
-        )
+        self._write_changes(((job, change) for job, record in records for change in record.changes), entry.now)
+        if entry.is_set_back:
+            write("DELETE FROM changes WHERE job = ? AND at > ?", ((job, entry.now) for job, _ in records))
         write(
             "UPDATE jobs SET runs = ?, standing = ? WHERE id = ?",
             (
@@ -197,6 +199,12 @@ class Ledger:
         for job, record in records:
             if record.checkpoints:
                 self._checkpoint(job, record)
+
+    def _write_changes(self, changes: Iterable[tuple[int, Change]], found: int) -> None:
+        self._connection.executemany(
+            f"INSERT INTO changes (job, {CHANGE_COLUMNS}, found) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            ((job, *change_to_row(change), found) for job, change in changes),
+        )
 
     def _rewind(self, job: int, rewound: Standing) -> None:
         """Undo what is about to be written again; what was not seen at the time stays in the history."""
@@ -296,7 +304,7 @@ class Ledger:
         self._ids[job.key] = cursor.lastrowid or 0
         self._begin_history(self._ids[job.key], standing, None)
 
-    def _renew(self, job: Job, promise: str, standing: Standing) -> None:
+    def _renew(self, job: Job, promise: str, old: Standing, standing: Standing, now: int) -> None:
         self._connection.execute(
             "UPDATE jobs SET promise = ?, standing = ? WHERE key = ?",
             (promise, standing_to_text(standing, with_runs=False), job.key),
@@ -306,6 +314,10 @@ class Ledger:
             ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
         )
         self._begin_anew(self._ids[job.key], standing)
+        before, after = shown(job, old), shown(job, standing)
+        if before != after:  # a deadline that could not be seen is none of the new promise's
+            change = Change(at=now, job=job, before=before, after=after, standing=standing)
+            self._write_changes([(self._ids[job.key], change)], now)
 
     def _begin_history(self, job: int, standing: Standing, floor: Position | None) -> None:
         """The standing that nothing can be folded before."""

@@ -577,6 +577,20 @@ def test_a_changed_promise_counts_from_now_and_keeps_the_history(kept: Callable[
     assert len(tracker.changes()["LOAD__P"]) == 2
 
 
+def test_a_changed_promise_that_ends_what_could_not_be_told_is_in_the_history(kept: Callable[..., Kept]) -> None:
+    """Else the history ends in UNKNOWN while the job is shown as it was."""
+    tracker = kept(jobs_of(cyclic("LOAD")))
+    tracker.say(0, "LOAD", "STARTED")
+    tracker.say(10, "LOAD", "SUCCESS")
+    tracker.advance([], T0 + 3 * HOUR, "app1")
+
+    tracker.restart(jobs_of(cyclic("LOAD", interval=2 * HOUR)), now=T0 + 4 * HOUR)
+    rows = tracker.ledger.history.changes("LOAD__P")[-2:]
+
+    assert [(row["state_to"], row["status_to"]) for row in rows] == [("UNKNOWN", 3), ("NOT_RUNNING", 0)]
+    assert rows[-1]["at"] == rows[-1]["found"] == T0 + 4 * HOUR
+
+
 @pytest.mark.parametrize("number", range(2))
 def test_what_is_no_part_of_the_promise_may_change_without_a_new_beginning(
     kept: Callable[..., Kept], number: int

@@ -21,7 +21,7 @@ T0 = 1_795_399_200_000_000
 
 
 def a_step() -> Step:
-    return Step(board=Board.__new__(Board), changes=(), records={}, wake=None, unheard=())
+    return Step(board=Board.__new__(Board), changes=(), records={}, wake=None, unheard=(), is_set_back=False)
 
 
 def test_what_one_host_said_is_told_at_once() -> None:
