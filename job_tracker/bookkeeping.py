@@ -14,6 +14,7 @@ from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.folding import Change
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.messages import Message, Position
+from job_tracker.core.setback import NOTHING_AHEAD, ahead_of
 from job_tracker.core.tracker import Step, step
 from job_tracker.notifying import Notifying, rows
 from job_tracker.ports import Delivery, Memento
@@ -47,6 +48,7 @@ class Books:
     """The board, the ledger it is written to, and the deliveries on their way into it.
 
     watermarks: by source.  mementos: what the ledger remembers of each source.  unsaved: deliveries that are not done.
+    ahead: what only somebody who asks for it can undo, as of when the clock was set back, or of the start.
     """
 
     def __init__(self, config: Config, ledger: Ledger, notifying: Notifying, supervisor: Supervisor, now: int) -> None:
@@ -55,14 +57,19 @@ class Books:
         self.mementos = ledger.mementos()
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
+        self.ahead = NOTHING_AHEAD
         self._heard: set[Position] = set()
         self._unnoted: dict[str, Change] = {}
         self.begin(config, now)
 
-    def begin(self, config: Config, now: int) -> None:
-        """Go on with the jobs of a configuration.  Raises StoreFailed, StoreRefused, and nothing has changed."""
+    def begin(self, config: Config, now: int, *, is_asked_to: bool = False) -> None:
+        """Go on with the jobs of a configuration.  Raises StoreFailed, StoreRefused, and nothing has changed.
+
+        is_asked_to: what was promised or said of a time to come is taken as now.
+        """
         drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
-        self.board: Board = make_board(config.jobs, self.ledger.settle(config.jobs, now), drained, now, NEVER)
+        kept = self.ledger.settle(config.jobs, now, is_asked_to=is_asked_to)
+        self.board: Board = make_board(config.jobs, kept, drained, now, NEVER)
         self._jobs = config.jobs
         unseen = Watermark(drained=None, lags_from=now)
         self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
@@ -80,13 +87,11 @@ class Books:
         messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
         made = step(self.board, self._jobs, messages, self.watermarks, now, self.ledger.history, FOLDED_AT_ONCE)
         self._supervisor.alive()  # a step over a long absence takes its time, and so do the writes
-        if made.is_set_back:
-            log.warning("clock was ahead, what was judged of a time to come is taken back jobs=%d", len(made.records))
-            self._notifying.clock_set_back(now)
-        self._notifying.is_half_told = bool(made.unheard)
         done = [] if made.unheard else reads
         self._save(made, messages, done, now)
         self._supervisor.alive()
+        self._look_at_clock(made, now)
+        self._notifying.is_half_told = bool(made.unheard)
         self.board = made.board
         if made.unheard:  # what was heard of these deliveries is stored; they are confirmed when all of it is
             self._heard.update(each.position for each in messages)
@@ -97,6 +102,19 @@ class Books:
             self._heard.clear()
             self._unnoted.clear()
         return self._booked(made, done)
+
+    def _look_at_clock(self, made: Step, now: int) -> None:
+        """Say what a clock that was set back leaves; a watermark that it set is none."""
+        if made.is_set_back:
+            log.warning("clock was ahead, what was judged of a time to come is taken back jobs=%d", len(made.records))
+        if made.board.clock.back_since is None:
+            return
+        for name, watermark in self.watermarks.items():
+            if watermark.drained is not None and watermark.drained > now + 1:
+                self.watermarks[name] = Watermark(drained=None, lags_from=now)
+        if self.board.clock.back_since != made.board.clock.back_since:
+            standings = (standing for _, standing in made.board.standings())
+            self.ahead = ahead_of(standings, now + self._jobs.grace)
 
     def _read(self, delivery: Delivery, read: set[str]) -> Intake:
         """Read a delivery, leaving out what was taken before, and what was read just now."""
@@ -115,7 +133,8 @@ class Books:
         """
         unmatched = tuple(each for _, intake in done for each in intake.unmatched)
         bringing = [delivery for delivery, _ in done if delivery.through]
-        if not made.records and not unmatched and not bringing:
+        was_behind = self.board.clock.back_since is not None and made.board.clock.back_since is None
+        if not made.records and not unmatched and not bringing and not was_behind:
             return
         taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
         taken.update(uid for delivery in bringing for uid in _uids(delivery))
@@ -131,7 +150,7 @@ class Books:
             unmatched=unmatched,
             outbox=tuple(rows(draft)),
             told=draft.told,
-            is_set_back=made.is_set_back,
+            is_set_back=made.is_set_back or was_behind,
         )
         self.ledger.save(entry)
         self.mementos.update(mementos)

@@ -106,6 +106,7 @@ class Loop:
             return self.store_failed(failure, begun)
         self.store_works()
         self.confirm(booked)
+        self.monitoring.ahead = self.books.ahead
         now = self.now()
         self.showing.add(booked.step, len(booked.confirmable), begun, now)
         waits_until = self.showing.waits_until(now, more_came=self.mailbox.has_more)
@@ -206,7 +207,7 @@ class Loop:
         self.reloading = False
         try:
             config = load(self.config_path)
-            self.books.begin(config, self.now())
+            self.books.begin(config, self.now(), is_asked_to=True)
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
             for fault in str(refusal).splitlines():
                 log.error("configuration refused, the old one stays file=%s fault=%s", self.config_path, fault)

@@ -7,10 +7,12 @@ Rule: a line is rendered when its job changed, never for all jobs but at start a
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.core.setback import NOTHING_AHEAD
 from job_tracker.errors import OutputError
 from job_tracker.outputs.checkmk_status import StatusFiles
 from job_tracker.outputs.service_lines import SourceView, daemon_line, job_line, source_line
@@ -31,6 +33,7 @@ class Monitoring:
     """The run directory's files, kept up to date.
 
     refused: why the last reload was, empty if it was not.  undelivered: why notifications wait, empty if none does.
+    ahead: what is known of a time to come.
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,6 +44,7 @@ class Monitoring:
         self.refused = ""
         self.failing = ""
         self.undelivered = ""
+        self.ahead = NOTHING_AHEAD
         self._services_at = 0
         self._cycle_began = 0
         self._behind = False
@@ -145,9 +149,21 @@ class Monitoring:
         """The daemon's own service."""
         jobs = self.config.jobs
         cycle = (now - self._cycle_began) / MICROSECONDS if self._cycle_began else 0.0
-        faults = [each for each in (self.refused, self.undelivered) if each]
+        faults = [each for each in (self.refused, self.undelivered, self.clock_fault(now)) if each]
         return daemon_line(
             jobs=len(jobs.by_key), sources=len(jobs.sources), faults=faults, failing=self.failing, cycle=cycle
+        )
+
+    def clock_fault(self, now: int) -> str:
+        """What the clock, or the one of before, is suspected of; empty once the time has come."""
+        count, until = self.ahead.jobs, self.ahead.until
+        if now >= until:
+            return ""
+        of_jobs = "1 job is" if count == 1 else f"{count} jobs are"
+        when = f"{datetime.fromtimestamp(until // MICROSECONDS, self.config.settings.time_zone):%Y-%m-%d %H:%M:%S}"
+        return (
+            f"{of_jobs} known by a clock that was ahead of this one, up to {when}, and not fully judged until then;"
+            " if this clock is right, job_tracker reload lets them count from now"
         )
 
     def source_lines(self, now: int) -> Iterable[str]:

@@ -38,7 +38,7 @@ SHOWN = 200
 class Notifying:
     """What waits, what was told last, and the courier.
 
-    is_half_told: messages wait to be heard that may clear what they follow.  is_patient: the clock was set back.
+    is_half_told: messages wait to be heard that may clear what they follow.
     """
 
     def __init__(self, config: Config, ledger: Ledger, wake: Callable[[], None]) -> None:
@@ -52,7 +52,7 @@ class Notifying:
         self.unmarked: list[int] = []
         self.behind: dict[str, int] = {}
         self.heartbeat_at = 0
-        self.is_current = self.is_half_told = self.is_patient = False
+        self.is_current = self.is_half_told = False
         self._is_reported = False
         self._heartbeat_problem = self._store_problem = ""
         self._trims = 0
@@ -76,11 +76,6 @@ class Notifying:
             self._become_current(board, now)
         except StoreFailed as failure:
             log.warning("outbox not written, it is tried again error=%s", failure)
-
-    def clock_set_back(self, now: int) -> None:
-        """What was told may be false: once all sources were heard again, tell what is true."""
-        self.behind = dict.fromkeys(self.config.jobs.sources, now)
-        self.is_patient, self.is_current = True, False
 
     def draft(self, changes: Sequence[Change], touched: Iterable[str], board: Board) -> Notices:
         """What changes, and jobs touched, give cause to tell; board: after them.
@@ -116,7 +111,7 @@ class Notifying:
     def work(self, board: Board, now: int) -> int | None:
         """Take the receipt, mark what was delivered, begin the next; return when there is more to do."""
         try:
-            if not self.is_current and not self._waits(now):
+            if not self.is_current and not self.is_half_told:
                 self._become_current(board, now)
             self._take_receipt(now)
             self._mark()
@@ -176,13 +171,7 @@ class Notifying:
             self.told, self.unseen, self.carrying, self.unmarked = {}, {}, [], []  # the ids will be given out again
             self.pauses, self._heartbeat_problem = Pauses(), ""
         self._gather(anew=True)
-        self.is_current, self.is_patient = True, False
-
-    def _waits(self, now: int) -> bool:
-        """What is true is not known yet: messages wait to be heard that may clear what they follow."""
-        if self.is_half_told:
-            return True
-        return self.is_patient and any(0 <= now - since < HOLD for since in self.behind.values())
+        self.is_current = True
 
     def _gather(self, *, anew: bool = False) -> None:
         """Take over what is new in the outbox, and all of it where that let go of superseded rows."""

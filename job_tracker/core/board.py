@@ -39,17 +39,34 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How far the clock that steps are made by has been.
+
+    latest: microseconds, NEVER while nobody knows.  back_since: from when it has stood behind that, if it does.
+    """
+
+    latest: int
+    back_since: int | None = None
+
+    def shows(self, now: int, grace: int) -> "Clock":
+        """The same at a later step; it may differ by the grace without standing behind."""
+        if now + grace >= self.latest:
+            return Clock(latest=max(now, self.latest))
+        since = now if self.back_since is None else min(self.back_since, now)
+        return Clock(latest=self.latest, back_since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """All standings by job, and the furthest watermark ever known of each source, exclusive.
 
-    wake: the first moment that concerns any job, or NEVER.  latest: the latest moment a step was made at, by a clock
-    that may have been ahead; NEVER while nobody knows.
+    wake: the first moment that concerns any job, or NEVER.
     """
 
     buckets: tuple[Bucket, ...]
     drained: Mapping[str, int]
     wake: int
-    latest: int = field(compare=False)
+    clock: Clock = field(compare=False)
 
     def standing(self, job: Job) -> Standing:
         """What one job carries."""
@@ -75,12 +92,12 @@ class Board:
         return min((bucket.wake for bucket in self.buckets if bucket.wake > now), default=NEVER)
 
     def updated(
-        self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int], latest: int | None = None
+        self, jobs: Jobs, touched: Mapping[str, Standing], drained: Mapping[str, int], clock: Clock | None = None
     ) -> "Board":
         """A board with some standings replaced."""
-        latest = self.latest if latest is None else latest
+        clock = clock or self.clock
         if not touched:
-            return replace(self, drained=drained, latest=latest)
+            return replace(self, drained=drained, clock=clock)
         fresh: dict[int, dict[str, Standing]] = {}
         for key, standing in touched.items():
             at = jobs.by_key[key].order % BUCKETS
@@ -90,18 +107,21 @@ class Board:
         buckets = list(self.buckets)
         for at, standings in fresh.items():
             buckets[at] = _bucket(standings)
-        return _board(tuple(buckets), drained, latest)
+        return _board(tuple(buckets), drained, clock)
 
 
 def make_board(
     jobs: Jobs, kept: Mapping[str, Standing], drained: Mapping[str, int], now: int, latest: int = 0
 ) -> Board:
-    """A board of all configured jobs; those without a standing are known since now."""
+    """A board of all configured jobs; those without a standing are known since now.
+
+    latest: how far the clock has been, NEVER if the standings were made by another than the one that is to come.
+    """
     piles: list[dict[str, Standing]] = [{} for _ in range(BUCKETS)]
     for key, job in jobs.by_key.items():
         standing = kept.get(key)
         piles[job.order % BUCKETS][key] = newcomer(job, now) if standing is None else standing
-    return _board(tuple(_bucket(pile) for pile in piles), MappingProxyType(dict(drained)), latest)
+    return _board(tuple(_bucket(pile) for pile in piles), MappingProxyType(dict(drained)), Clock(latest=latest))
 
 
 def newcomer(job: Job, now: int) -> Standing:
@@ -131,8 +151,8 @@ def concern(standing: Standing) -> int:
     return NEVER if first is None else first.moment
 
 
-def _board(buckets: tuple[Bucket, ...], drained: Mapping[str, int], latest: int) -> Board:
-    return Board(buckets=buckets, drained=drained, wake=min(map(_WAKE, buckets)), latest=latest)
+def _board(buckets: tuple[Bucket, ...], drained: Mapping[str, int], clock: Clock) -> Board:
+    return Board(buckets=buckets, drained=drained, wake=min(map(_WAKE, buckets)), clock=clock)
 
 
 def _bucket(standings: Mapping[str, Standing]) -> Bucket:

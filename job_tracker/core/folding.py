@@ -61,7 +61,6 @@ class Record:
     """What a step did to one job, for the ledger: nothing else has to be written.
 
     rewound: the standing from which the job was folded again; what was kept since is replaced by what is here.
-    begins_anew: nothing can be folded again from before the standing, as after a changed promise.
     """
 
     standing: Standing
@@ -70,7 +69,6 @@ class Record:
     changes: list[Change] = field(default_factory=list)
     checkpoints: list[Standing] = field(default_factory=list)
     rewound: Standing | None = None
-    begins_anew: bool = False
 
 
 def fold_message(standing: Standing, jobs: Jobs, job: Job, message: Message, shelf: Shelf) -> None:

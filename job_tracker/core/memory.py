@@ -24,8 +24,6 @@ class Memory:
         for key, record in records.items():
             self.messages.setdefault(key, []).extend(record.messages)
             self.messages[key].sort(key=lambda message: message.position)
-            if record.begins_anew:
-                self.first[key], self.messages[key] = record.standing, []
             if record.rewound is not None:
                 self.runs[key] = {}
             self.runs.setdefault(key, {}).update(record.runs)

@@ -3,7 +3,7 @@
 Rule: the result is the one that an observer who had heard everything in order would have.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from job_tracker.core.folding import (
@@ -42,30 +42,25 @@ def refold(
     late: Sequence[Message],
     *,
     limit: int,
+    now: int,
     archive: Archive,
 ) -> int:
     """Fold a job again with late messages, or with the deadline that a message overtook; the record tells the result.
 
     limit: microseconds, before which deadlines could be judged before this step.  Returns how much was folded.
+    What was judged by a clock that ran ahead of now is not judged again.
     """
     skipped = record.standing.skipped
     position: Position = min((each.position for each in late), default=(skipped.moment if skipped else 0, "", 0))
     if record.rewound is not None:  # what the archive keeps from later on is no more
         position = min(position, reach(record.rewound) or EARLIEST)
-    before = _limit(record.standing, limit, overtaken=not late)
-    return _fold_again(jobs, job, record, late, position, lambda _: before, archive)
+    before = _limit(record.standing, limit, now, overtaken=not late)
+    return _fold_again(jobs, job, record, late, position, before, archive)
 
 
-def unfold(jobs: Jobs, job: Job, record: Record, *, now: int, archive: Archive) -> int:
-    """Fold a job again without what was judged of a time yet to come; returns how much was folded.
-
-    Deadlines behind its last message are left to be judged once its sources are drained past them, by the right clock.
-    """
-
-    def limit(messages: Sequence[Message]) -> Limit:
-        return (max((message.moment for message in messages if message.moment <= now), default=-1),)
-
-    return _fold_again(jobs, job, record, (), (now, BEHIND, 0), limit, archive)
+def unfold(jobs: Jobs, job: Job, record: Record, *, limit: int, now: int, archive: Archive) -> int:
+    """Fold a job again without what was judged of a time yet to come; returns how much was folded."""
+    return _fold_again(jobs, job, record, (), (now, BEHIND, 0), (limit,), archive)
 
 
 def _fold_again(
@@ -74,7 +69,7 @@ def _fold_again(
     record: Record,
     late: Sequence[Message],
     position: Position,
-    limit_of: Callable[[Sequence[Message]], Limit],
+    limit: Limit,
     archive: Archive,
 ) -> int:
     older_than: int | None = None
@@ -84,8 +79,7 @@ def _fold_again(
         attempt = _Refold(jobs, job, past, archive, can_go_back=can_go_back)
         try:
             attempt.look_for_older_runs([*past.messages, *record.messages])
-            messages = _in_order(past, record, late)
-            attempt.run(messages, limit_of(messages))
+            attempt.run(_in_order(past, record, late), limit)
         except _OlderRunError as named:
             older_than = named.args[0]
             continue
@@ -165,9 +159,9 @@ class _Refold:
         return replace(kept, errors=0)
 
 
-def _limit(standing: Standing, limit: int, *, overtaken: bool) -> Limit:
+def _limit(standing: Standing, limit: int, now: int, *, overtaken: bool) -> Limit:
     """Deadlines before this are judged: those that could be before, or else the one that can be only now."""
-    judged: Limit = (-1 if standing.judged is None else standing.judged + 1,)
+    judged: Limit = (-1 if standing.judged is None or standing.judged > now else standing.judged + 1,)
     if overtaken and standing.skipped is not None:
         moment, rank, run = standing.skipped
         return max(judged, (moment, rank, run + 1))

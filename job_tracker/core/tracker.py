@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from types import MappingProxyType
 
-from job_tracker.core.board import NEVER, Board, Watermarks
+from job_tracker.core.board import NEVER, Board, Clock, Watermarks
 from job_tracker.core.folding import (
     Archive,
     Change,
@@ -27,8 +27,8 @@ from job_tracker.core.folding import (
 )
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
-from job_tracker.core.refolding import refold
-from job_tracker.core.setback import is_ahead, take_back
+from job_tracker.core.refolding import refold, unfold
+from job_tracker.core.setback import PATIENCE, is_believed, is_judged_ahead, reaches_back, see_nothing_ahead
 from job_tracker.core.standing import Blind, Deadline, Rank, Run, Standing
 from job_tracker.core.states import UNSEEN, Shown
 from job_tracker.core.verdicts import shown
@@ -94,7 +94,7 @@ class _Hand:
         self.board, self.jobs, self.drained, self.watermarks = board, jobs, drained, watermarks
         self.now, self.archive, self.most = now, archive, most
         self.done = 0
-        self.latest = max(board.latest, now)
+        self.clock = board.clock.shows(now, jobs.grace)
         self.late: dict[str, list[Message]] = {}
         self.records: dict[str, Record] = {}
         self.changes: list[Change] = []
@@ -107,7 +107,7 @@ class _Hand:
         self.messages = messages
         for message in reversed(messages):
             self.to_come.setdefault(message.key, []).append(message.moment)
-        if self.board.latest > self.now + self.jobs.grace and self.take_back():
+        if is_believed(self.clock, self.now) and self.take_back():
             return self.made(self.board.drained, self.now, messages, is_set_back=True)
         self.give_to_sources()
         self.find_due()
@@ -142,25 +142,42 @@ class _Hand:
 
         That is a step of its own, for what comes after may ask the archive for what it leaves.
         """
+        rest = 0
         for key, standing in self.board.standings():
-            if is_ahead(standing, self.now + self.jobs.grace):
+            if is_judged_ahead(standing, self.now + self.jobs.grace):
                 if self.is_enough:
                     return True
-                job = self.jobs.by_key[key]
-                record = self.record_of(job)
-                before = shown(job, record.standing)
-                self.done += take_back(self.jobs, job, record, now=self.now, archive=self.archive)
-                self.note(job, record, self.now, before, in_history=record.begins_anew)
-        self.latest = self.now
+                rest += not self.take_back_of(self.jobs.by_key[key], standing)
+        if not rest:
+            self.clock = Clock(latest=self.now)
         return bool(self.records)
+
+    def take_back_of(self, job: Job, standing: Standing) -> bool:
+        """False if that has to wait until its sources are drained by the right clock."""
+        is_judged = standing.judged is not None and standing.judged > self.now
+        if is_judged and not all(source in self.drained for source in owners(job, standing, self.jobs)):
+            return False
+        if is_judged and not reaches_back(job, self.now, self.archive):
+            return True
+        record = self.record_of(job)
+        before = shown(job, record.standing)
+        see_nothing_ahead(record.standing, self.now)
+        self.done += 1
+        if is_judged:
+            limit = horizon(job, record.standing, self.jobs, self.drained, self.now)
+            self.done += unfold(self.jobs, job, record, limit=limit, now=self.now, archive=self.archive)
+        self.note(job, record, self.now, before, in_history=False)
+        return True
 
     def made(
         self, drained: Mapping[str, int], wake: int, unheard: Iterable[Message] = (), *, is_set_back: bool = False
     ) -> Step:
         touched = {key: record.standing for key, record in self.records.items()}
-        board = self.board.updated(self.jobs, touched, drained, self.latest)
+        board = self.board.updated(self.jobs, touched, drained, self.clock)
         if wake > self.now:
             wake = min(wake, board.wake_after(self.now))
+            if self.clock.back_since is not None and not is_believed(self.clock, self.now):
+                wake = min(wake, self.clock.back_since + PATIENCE)
         return Step(
             board=board,
             changes=tuple(self.changes),
@@ -266,7 +283,7 @@ class _Hand:
     def refold(self, job: Job, record: Record, late: Sequence[Message]) -> None:
         """Fold the job again with what had been judged before; deadlines that can be judged only now come after."""
         limit = horizon(job, self.board.standing(job), self.jobs, self.board.drained, self.now - 1)
-        self.done += refold(self.jobs, job, record, late, limit=limit, archive=self.archive)
+        self.done += refold(self.jobs, job, record, late, limit=limit, now=self.now, archive=self.archive)
 
     def note(self, job: Job, record: Record, moment: int, before: Shown, *, in_history: bool) -> None:
         """Keep what an item changed, and plan what it leads to; a refold has written the history itself."""

@@ -16,7 +16,9 @@ from job_tracker.core.folding import Change, Record, reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Position
+from job_tracker.core.refolding import EARLIEST
 from job_tracker.core.schedule import DAY
+from job_tracker.core.setback import counted_anew, lies_ahead_until
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.verdicts import shown
 from job_tracker.errors import StoreFailed, StoreRefused
@@ -46,6 +48,10 @@ UNMATCHED_NAMES = 2_000
 SAMPLE_LIMIT = 2_000
 CHANGES_PER_RUN = 10
 
+SILENCE_KEPT = 20_000
+"""Deadlines of a silent job that its history reaches back over: a clock that was a week ahead leaves ten thousand of a
+job of every minute."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -54,7 +60,7 @@ class Entry:
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
     taken: the uids of all messages taken, matched or not.  outbox: rows (job, at, state, status, text) to be notified.
     told: by subject of the outbox, the state and status that it has been told once these rows are delivered.
-    is_set_back: the clock was ahead of now; what these jobs did then is no more.
+    is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
     """
 
     records: Mapping[str, Record]
@@ -88,10 +94,11 @@ class Ledger:
         """Let go of the file."""
         self._connection.close()
 
-    def settle(self, jobs: Jobs, now: int) -> dict[str, Standing]:
+    def settle(self, jobs: Jobs, now: int, *, is_asked_to: bool = False) -> dict[str, Standing]:
         """The standing of every configured job; new ones are known since now, changed promises count from now.
 
-        Raises StoreFailed, and StoreRefused where what is kept makes no sense.
+        is_asked_to: what lies ahead of now is taken as now.  Raises StoreFailed, and StoreRefused where what is kept
+        makes no sense.
         """
         try:
             kept = self._standings()
@@ -110,6 +117,9 @@ class Ledger:
                 if standing is None:
                     standing = newcomer(job, now)
                     self._enroll(job, promise, standing)
+                elif is_asked_to and lies_ahead_until(standing) > now + jobs.grace:
+                    before, standing = standing, counted_anew(standing, job, now)
+                    self._renew(job, promise, before, standing, now)
                 elif promises[key] != promise:
                     before, standing = standing, renewed(standing, job, now)
                     self._renew(job, promise, before, standing, now)
@@ -175,8 +185,6 @@ class Ledger:
         for job, record in records:
             if record.rewound is not None:
                 self._rewind(job, record.rewound)
-            if record.begins_anew:
-                self._begin_anew(job, record.standing)
         write = self._connection.executemany
         write(
             f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -189,6 +197,7 @@ class Ledger:
         self._write_changes(((job, change) for job, record in records for change in record.changes), entry.now)
         if entry.is_set_back:
             write("DELETE FROM changes WHERE job = ? AND at > ?", ((job, entry.now) for job, _ in records))
+            self._connection.execute("UPDATE sources SET drained = NULL WHERE drained > ?", (entry.now + 1,))
         write(
             "UPDATE jobs SET runs = ?, standing = ? WHERE id = ?",
             (
@@ -215,9 +224,10 @@ class Ledger:
             (job, rewound.serial),
         )
 
-    def _begin_anew(self, job: int, standing: Standing) -> None:
+    def _begin_anew(self, job: int, standing: Standing, now: int) -> None:
         """Let a standing be the one that nothing can be folded before, and nothing that it holds again."""
         self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+        self._connection.execute("DELETE FROM changes WHERE job = ? AND at > ?", (job, now))
         floor = reach(standing)
         if floor is not None:
             self._connection.execute(
@@ -236,16 +246,21 @@ class Ledger:
             ),
         )
         standing, kept = record.standing, self._runs_kept
-        oldest = self._connection.execute(
-            "SELECT serial, runs, moment, source, number FROM checkpoints"
-            " WHERE job = ? AND (runs <= ? OR serial <= ?) ORDER BY serial DESC LIMIT 1",
-            (job, standing.count - kept, standing.serial - CHANGES_PER_RUN * max(kept, 100)),
-        ).fetchone()
-        if oldest is None:
+        bounds = (job, standing.count - kept, standing.serial - CHANGES_PER_RUN * max(kept, 100))
+        unneeded = "FROM checkpoints WHERE job = ? AND (runs <= ? OR serial <= ?)"
+        newest = self._connection.execute(f"SELECT max(serial) {unneeded}", bounds).fetchone()[0]
+        if newest is None:
             return
-        serial, runs, *place = oldest
-        self._connection.execute("DELETE FROM checkpoints WHERE job = ? AND serial < ?", (job, serial))
-        self._connection.execute("DELETE FROM changes WHERE job = ? AND serial < ?", (job, serial))
+        # the newest of those before the job's last message: what is judged of silence may have to be taken back
+        serial, runs, *place = self._connection.execute(
+            f"SELECT serial, runs, moment, source, number {unneeded} AND serial >= ?"
+            " ORDER BY moment IS NULL OR (moment, source, number) <= (?, ?, ?) DESC, serial DESC LIMIT 1",
+            (*bounds, min(newest, standing.serial - SILENCE_KEPT), *(standing.last or EARLIEST)),
+        ).fetchone()
+        self._connection.execute(
+            "DELETE FROM checkpoints WHERE job = ? AND serial < ? AND serial <> ?", (job, newest, serial)
+        )
+        self._connection.execute("DELETE FROM changes WHERE job = ? AND serial < ?", (job, newest))
         self._connection.execute(
             "DELETE FROM messages WHERE job = ? AND (moment, source, number) <= (?, ?, ?)", (job, *place)
         )
@@ -313,7 +328,7 @@ class Ledger:
             f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
         )
-        self._begin_anew(self._ids[job.key], standing)
+        self._begin_anew(self._ids[job.key], standing, now)
         before, after = shown(job, old), shown(job, standing)
         if before != after:  # a deadline that could not be seen is none of the new promise's
             change = Change(at=now, job=job, before=before, after=after, standing=standing)

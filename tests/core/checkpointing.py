@@ -12,7 +12,7 @@ from job_tracker.core.folding import Past, Record, reach
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.store.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
-from job_tracker.store.ledger import CHANGES_PER_RUN
+from job_tracker.store.ledger import CHANGES_PER_RUN, SILENCE_KEPT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,6 @@ class Checkpointing:
             for message in record.messages:
                 kept.messages.setdefault((message.position, message.uid), message)
             kept.text = standing_to_text(record.standing, with_runs=False)
-            if record.begins_anew:
-                self.begin_anew(key, record.standing)
             if record.checkpoints:
                 self._checkpoint(kept, record)
 
@@ -129,8 +127,10 @@ class Checkpointing:
         ]
         if not old:
             return
-        oldest = old[-1]
-        kept.checkpoints = [each for each in kept.checkpoints if each.serial >= oldest.serial]
+        least = min(old[-1].serial, standing.serial - SILENCE_KEPT)
+        spoken = [each for each in old if each.floor is None or (standing.last and each.floor <= standing.last)]
+        oldest = next((each for each in reversed(spoken) if each.serial >= least), old[-1])
+        kept.checkpoints = [each for each in kept.checkpoints if each.serial >= old[-1].serial or each is oldest]
         if oldest.floor is not None:
             kept.messages = {place: each for place, each in kept.messages.items() if place[0] > oldest.floor}
         kept.runs = {

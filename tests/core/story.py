@@ -15,6 +15,7 @@ from job_tracker.core.folding import Change
 from job_tracker.core.intake import take_in, uid_of
 from job_tracker.core.jobs import MICROSECONDS, Job, Jobs, Kind, Quiet
 from job_tracker.core.memory import Memory
+from job_tracker.core.setback import PATIENCE
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.texts import describe
 from job_tracker.core.tracker import Step, step
@@ -135,6 +136,15 @@ class Story:
     def clock_turns(self, to: Moment) -> "Story":
         """The tracker's clock shows another time from one moment to the next."""
         self.now = at(to)
+        self.look()
+        return self
+
+    def clock_is_set_back(self, to: Moment) -> "Story":
+        """It does, and stands for as long as it takes to be believed."""
+        self.clock_turns(to)
+        self.now += PATIENCE - 1
+        self.look()
+        self.now += 1
         while self.look().wake == self.now:
             pass
         return self
