@@ -569,20 +569,20 @@ def test_a_full_disk_is_busy_and_the_confirm_can_be_repeated(shared_queue, small
 
 
 def test_five_thousand_messages_are_taken_and_confirmed_at_once(queue):
-    """A backlog is drained in takes of thousands: at least 10,000 messages a second, on a slow day."""
+    """A backlog is drained in takes of thousands, in order, each message once."""
     lines = [json.dumps({**GOOD, "event": f"E{number}"}) for number in range(20_000)]
     assert queue.run("add", "-j", "-", input="\n".join(lines).encode()).returncode == 0
     serve = queue.serve(opened_by="t")
 
-    begun, events = time.monotonic(), []
+    events, takes = [], 0
     while messages := serve.ask("take", max=5000)["messages"]:
+        takes += 1
         ids = [message["_id"] for message in messages]
         assert serve.ask("confirm", ids=ids, nonce=f"n{ids[-1]}")["removed"] == len(ids)
         events += [message["event"] for message in messages]
-    took = time.monotonic() - begun
 
     assert events == [f"E{number}" for number in range(20_000)]
-    assert took < 2.0
+    assert takes == 4
 
 
 def test_a_tracker_that_closes_its_end_makes_no_noise(queue):
