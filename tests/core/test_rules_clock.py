@@ -350,6 +350,22 @@ def test_an_open_run_keeps_the_timeouts_that_had_passed(window: Any) -> None:
     assert story.standing.deadline.moment == at(6305)
 
 
+def test_an_open_run_keeps_no_timeout_that_the_grace_still_allowed() -> None:
+    """Its time is over at 100, and the grace at 105."""
+    story = Story(cyclic(), archive=Checkpointing).hears("STARTED", 0).clock_turns(HOUR)
+
+    assert ask(story, 104).shown == ("RUNNING", 0, 0, 0)
+    assert story.passes(105).shown == ("TIMEOUT", 2, 1, 0)
+
+
+def test_an_open_run_gets_no_timeout_that_nobody_had_looked_for() -> None:
+    """Three have passed, of which one was counted before the source went away."""
+    story = Story(cyclic(), archive=Checkpointing).hears("STARTED", 0).passes(110).source_vanishes(120).passes(340)
+
+    assert story.shown == ("TIMEOUT", 2, 1, 0)
+    assert ask(story, 340).shown == ("TIMEOUT", 2, 1, 0)
+
+
 @pytest.mark.parametrize(("says", "state"), [("STARTED", "RUNNING"), ("SUCCESS", "NOT_RUNNING"), ("ERROR", "ERROR")])
 def test_what_was_said_by_the_same_wrong_clock_is_taken_as_now(says: str, state: str) -> None:
     """Else what a job says from now on is older than that for a week, and its silence is none."""
