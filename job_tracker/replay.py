@@ -160,7 +160,7 @@ class Replay:
     def watermark(self, source: str, now: int) -> Watermark:
         begin = now
         for outage in sorted(self.recording.outages, key=lambda each: each.begin, reverse=True):
-            if outage.source == source and outage.begin <= begin < outage.end:
+            if outage.source == source and outage.begin <= begin <= outage.end:  # those that touch are one
                 begin = outage.begin
         if any(o.source == source and o.begin <= now < o.end for o in self.recording.outages):
             return Watermark(drained=begin, lags_from=begin)

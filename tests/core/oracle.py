@@ -512,13 +512,13 @@ class Replay:
         return Desk(promise=promise, fold=Fold(promise, self.known_since, [], (-(10**18), 0)))
 
     def read_outages(self, lines: list[Line]) -> dict[str, list[tuple[int, int]]]:
-        """Outages by source; those that overlap are one."""
+        """Outages by source; those that overlap or touch are one, for there is no moment between them."""
         outages: dict[str, list[tuple[int, int]]] = {}
         rows = [line for line in lines if "unreachable_from" in line]
         for line in sorted(rows, key=lambda line: line["unreachable_from"]):
             opens, closes = micros(line["unreachable_from"]), micros(line["unreachable_until"])
             mine = outages.setdefault(line["source"], [])
-            if mine and opens < mine[-1][1]:
+            if mine and opens <= mine[-1][1]:
                 mine[-1] = (mine[-1][0], max(mine[-1][1], closes))
             elif opens < closes:
                 mine.append((opens, closes))

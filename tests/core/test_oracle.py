@@ -364,6 +364,13 @@ def test_an_outage_shorter_than_the_patience_is_not_shown() -> None:
     assert told(world(cyclic()), lines, 800)[2:] == [(605, "NOT_RUNNING", "DELAYED", 2, 0, 1)]
 
 
+def test_outages_that_touch_are_one() -> None:
+    """There is no moment between them at which the start that is due by 605 could have been heard, or missed."""
+    lines = [said(0, "STARTED"), said(50, "SUCCESS"), out(600, 650), out(650, 700)]
+
+    assert told(world(cyclic()), lines, 690)[2:] == [(615, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)]
+
+
 def test_a_known_alarm_stays_through_an_outage() -> None:
     """It must neither page again nor hide the error; what was missed meanwhile is counted when the source is back."""
     lines = [said(0, "STARTED"), said(50, "ERROR"), out(600, 700)]

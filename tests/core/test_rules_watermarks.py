@@ -4,13 +4,16 @@ Every story here has a job every 600 seconds that may take 100, a grace of 5, an
 load timeout) of 15 seconds, unless it says otherwise.
 """
 
+import json
+
 import pytest
-from story import Story, at, cyclic, said
+from story import Story, T, at, cyclic, said
 
 from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in
 from job_tracker.core.memory import Memory
 from job_tracker.core.tracker import step
+from job_tracker.replay import Replay, read
 
 
 def one_run(**keys: object) -> Story:
@@ -244,6 +247,22 @@ def test_a_message_through_an_outage_that_clears_an_alarm_leaves_what_cannot_be_
         (50, "RUNNING", "ERROR", 2, 1, 0),
         (590, "ERROR", "UNKNOWN", 3, 0, 0),
     ]
+
+
+def test_outages_of_a_recording_that_touch_are_one() -> None:
+    """There is no moment between them at which the start that is due by 605 could have been heard, or missed."""
+    jobs = Story(cyclic()).jobs
+    load = {"job": "LOAD", "instance": "P"}
+    heard = [said("STARTED", 0) | load, said("SUCCESS", 50) | load]
+    gone = [
+        {"source": "app1", "unreachable_from": T + second, "unreachable_until": T + second + 50}
+        for second in (600, 650)
+    ]
+
+    replay = Replay(jobs, read(map(json.dumps, [*heard, *gone]), jobs), until=at(690))
+    changes = [(change.at, change.after.state.value) for change in replay.changes()]
+
+    assert changes[2:] == [(at(615), "UNKNOWN")]
 
 
 # --- whose watermark --------------------------------------------------------------------------------------------------
