@@ -239,8 +239,10 @@ class Notifying:
 
     def _is_held(self, subject: str, board: Board, now: int) -> bool:
         job = self.config.jobs.by_key.get(subject)
-        if job is None or self.is_half_told:
-            return job is not None
+        if job is None:
+            return False
+        if self.is_half_told:
+            return True
         since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
         return any(moment is not None and 0 <= now - moment < HOLD for moment in since)
 

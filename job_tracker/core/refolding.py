@@ -59,7 +59,10 @@ def refold(
 
 
 def unfold(jobs: Jobs, job: Job, record: Record, *, limit: int, now: int, archive: Archive) -> int:
-    """Fold a job again without what was judged of a time yet to come; returns how much was folded."""
+    """Fold a job again without what was judged of a time yet to come; returns how much was folded.
+
+    limit: microseconds, before which its deadlines may be judged by the right clock.
+    """
     return _fold_again(jobs, job, record, (), (now, BEHIND, 0), (limit,), archive)
 
 

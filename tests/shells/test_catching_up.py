@@ -140,12 +140,10 @@ def test_a_reload_while_an_overtaken_deadline_waits_stops_nobody(
 
 @pytest.mark.parametrize("way", ["reload", "restart"])
 def test_half_a_story_alarms_nobody_whatever_comes_between(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, way: str
 ) -> None:
     """Both jobs ran some minutes late, an hour ago; of one only the missed start has been judged when it happens."""
     monkeypatch.setattr(bookkeeping, "FOLDED_AT_ONCE", 1)
-    receiver = Receiver(tmp_path / "events")
-    receiver.come()
     promise = {"cyclic_interval_in_hh:mm:ss": "00:10:00"}
     tracker = Tracker(write_config(tmp_path, [job("LOAD", **promise), job("OTHER", **promise)]))
     tracker.hears()
@@ -165,7 +163,6 @@ def test_half_a_story_alarms_nobody_whatever_comes_between(
     events = receiver.events
     missed = {key: standing.missed for key, standing in tracker.loop.books.board.standings()}
     tracker.close()
-    receiver.go()
 
     assert is_left
     assert sum(half.values()) == 1

@@ -1,7 +1,6 @@
 """The tracker's clock runs ahead for a while and is set back: what was said of a time to come is corrected, once."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,6 @@ from job_tracker.store.view_reading import read_job
 
 HOUR = 3600
 PROMISE = {"cyclic_interval_in_hh:mm:ss": "00:10:00", "timeout_in_hh:mm:ss": "00:05:00"}
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    """Somebody who reads."""
-    receiver = Receiver(tmp_path / "events")
-    receiver.come()
-    yield receiver
-    receiver.go()
 
 
 def turn_clock(tracker: Tracker, seconds: float) -> None:

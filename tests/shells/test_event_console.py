@@ -20,15 +20,6 @@ from job_tracker.outputs.event_console import Fact, Notification
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    """An Event Console that reads its FIFO."""
-    made = Receiver(tmp_path / "events")
-    made.come()
-    yield made
-    made.go()
-
-
-@pytest.fixture
 def tracker(tmp_path: Path, receiver: Receiver) -> Iterator[Tracker]:
     """A tracker of two jobs, and of one that needs two errors."""
     jobs = [job("LOAD"), job("OTHER"), job("TWICE", max_errors_before_alerting=2, status_below_threshold=1)]
