@@ -34,7 +34,7 @@ packages:
 test: $(VENV)/installed packages ## everything: core, shells, on-host tools, documents
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
-test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, a quarter of an hour
+test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes
 	@sh tests/packages.sh hosts
 	$(BIN)/python -m pytest -m hosts -x tests/hosts
 
