@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check fix golden bench bench-ssh mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test cover check fix onhost golden bench bench-ssh mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,8 @@ check: $(VENV)/deploy ## style, types, layers, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/*.py
+	$(BIN)/python deploy/onhost.py --check
+	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/*.py job_tracker/onhost/message_queue/*.py
 	$(BIN)/yamllint --strict examples .yamllint.yml setup.yml roles
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME=$(CURDIR)/$(VENV)/ansible $(BIN)/ansible-lint --offline --strict setup.yml roles
 	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh deploy/*.sh init.d/job_tracker .ci/run
@@ -63,6 +64,9 @@ check: $(VENV)/deploy ## style, types, layers, shell scripts
 fix: $(VENV)/installed ## format, and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+onhost: $(VENV)/installed ## put message-queue.py together from its chapters
+	$(BIN)/python deploy/onhost.py
 
 golden: $(VENV)/installed ## rewrite the golden files; read the difference before you commit it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -k golden

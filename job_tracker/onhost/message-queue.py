@@ -11,6 +11,17 @@ The rules this file keeps, and why it looks the way it does:
 * No lock is held while waiting for anything outside: neither for the tracker nor for a reader of our output.
 * Nothing is deleted for the tracker before it confirms, and then only what this very session gave out: _id and uid.
 * Everything printed is ASCII, whatever the locale. Exit codes: 0 done, 1 could not, 2 wrong usage or wrong input.
+
+Written as chapters in message_queue/ and put together by `make onhost`:
+
+  111 messages      what a job reports, checked and completed before it is stored, and read back whatever was stored
+  248 file          how it comes to be, under which name it may be used, and what SQLite's complaints about it mean
+  348 queue         one open file, one deadline for all its locks, and every change a transaction
+  533 verbs         add, list, remove, count, stats, vacuum
+  654 run           a command between the note of its start and the note of its end; the command comes first
+  797 serve         the drain protocol, one JSON object a line in each direction
+ 1082 manual        what --help prints, of the whole and of each verb
+ 1187 command_line  what may be asked for, and how its end is told
 """
 
 import argparse
@@ -82,7 +93,23 @@ class SupersededError(QueueError):
     """A newer serve drains this queue; this one may not confirm any more and ends with 4."""
 
 
+def complain(text):
+    """One line on stderr, whatever is in the text; a closed stderr is no reason to fail."""
+    line = "message-queue.py: " + re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(line.encode("ascii", "backslashreplace").decode("ascii") + "\n")
+        sys.stderr.flush()
+
+
+def describe(error):
+    """What to say about an error, for people."""
+    if isinstance(error, OSError) and error.strerror:
+        return "{}{}".format("{}: ".format(error.filename) if error.filename else "", error.strerror)
+    return str(error) or type(error).__name__
+
+
 # ------------------------------------------------------------------------------------------------ messages
+# Messages: what a job reports, checked and completed before it is stored, and read back whatever was stored.
 
 
 def _refuse_constant(name):
@@ -135,17 +162,17 @@ def make_message(given, now, where="message"):
     if unknown:
         raise InputError("{}: unknown key {}; known are {}".format(where, ascii(unknown[0]), ", ".join(COLUMNS[1:])))
     message = {
-        "uid": _optional(_name, given, "uid", where) or random_id(),
+        "uid": _optional(checked_name, given, "uid", where) or random_id(),
         "timestamp": round(float(now), 6),
-        "instance": _name(given.get("instance"), "instance", where),
-        "job": _name(given.get("job"), "job", where),
-        "event": _name(given.get("event"), "event", where),
+        "instance": checked_name(given.get("instance"), "instance", where),
+        "job": checked_name(given.get("job"), "job", where),
+        "event": checked_name(given.get("event"), "event", where),
         "message": _optional(_text, given, "message", where) or "",
-        "run": _optional(_name, given, "run", where),
+        "run": _optional(checked_name, given, "run", where),
         "exit_code": _optional(_exit_code, given, "exit_code", where),
     }
     if given.get("timestamp") is not None:
-        message["timestamp"] = _timestamp(given["timestamp"], "timestamp", where)
+        message["timestamp"] = checked_timestamp(given["timestamp"], "timestamp", where)
     message["message"] = _cut(message)
     return message
 
@@ -160,7 +187,7 @@ def _text(value, key, where):
     return clean_text(value)
 
 
-def _name(value, key, where):
+def checked_name(value, key, where):
     if not isinstance(value, str) or not value:
         raise InputError("{}: {} must be a text that is not empty".format(where, key))
     if len(value) > LONGEST_NAME:
@@ -168,7 +195,7 @@ def _name(value, key, where):
     return clean_text(value)
 
 
-def _timestamp(value, key, where):
+def checked_timestamp(value, key, where):
     # A bool is an int to Python, and NaN compares false with everything: both end here.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < LATEST_TIMESTAMP:
         raise InputError("{}: {} must be a number of seconds since 1970 and before the year 10000".format(where, key))
@@ -218,7 +245,8 @@ def shortened(message):
     return {key: value[:LONGEST_NAME] if isinstance(value, str) else value for key, value in message.items()}
 
 
-# ------------------------------------------------------------------------------------------------ the file
+# ------------------------------------------------------------------------------------------------ file
+# The file: how it comes to be, under which name it may be used, and what SQLite's complaints about it mean.
 
 
 @contextlib.contextmanager
@@ -315,6 +343,10 @@ def explain(error, path):
             "{} is damaged or no message queue ({}): move it away, the next add makes a new one".format(path, text)
         )
     return QueueError("{}: {}".format(path, text))
+
+
+# ------------------------------------------------------------------------------------------------ queue
+# The queue: one open file, one deadline for all its locks, and every change a transaction.
 
 
 class Queue:
@@ -498,7 +530,8 @@ def open_wake(path):
     return None
 
 
-# ------------------------------------------------------------------------------------------------ the verbs
+# ------------------------------------------------------------------------------------------------ verbs
+# The verbs that people and scripts use: add, list, remove, count, stats, vacuum.
 
 
 def do_add(arguments):
@@ -619,6 +652,7 @@ def do_vacuum(arguments):
 
 
 # ------------------------------------------------------------------------------------------------ run
+# Run: a command between the note of its start and the note of its end; the command comes first.
 
 
 def do_run(arguments):
@@ -761,6 +795,7 @@ def _signal_name(number):
 
 
 # ------------------------------------------------------------------------------------------------ serve
+# Serve: the drain protocol, one JSON object a line in each direction.
 
 
 class EndOfInputError(Exception):
@@ -865,7 +900,7 @@ class Session:
         return answer if isinstance(answer, str) else COMPACT.encode(answer)
 
     def open(self, request):
-        tracker = _name(request.get("tracker"), "tracker", "open")
+        tracker = checked_name(request.get("tracker"), "tracker", "open")
         take_over = request.get("take_over", False)
         if not isinstance(take_over, bool):
             raise InputError("open: take_over must be true or false")
@@ -955,7 +990,7 @@ class Session:
                 return
 
     def confirm(self, request):
-        nonce = _name(request.get("nonce"), "nonce", "confirm")
+        nonce = checked_name(request.get("nonce"), "nonce", "confirm")
         if ("ids" in request) == ("through" in request):
             raise InputError("confirm: either ids or through")
         if "ids" in request:
@@ -1044,7 +1079,9 @@ def do_serve(arguments):
             return 0
 
 
-# ------------------------------------------------------------------------------------------------ the command line
+# ------------------------------------------------------------------------------------------------ manual
+# The manual: what --help prints, of the whole and of each verb.
+
 
 MANUAL = """\
 Jobs report into QUEUE, an SQLite file on this host; the tracker drains it through `serve`.
@@ -1147,6 +1184,10 @@ example (by hand):
 """
 
 
+# ------------------------------------------------------------------------------------------------ command_line
+# The command line: what may be asked for, and how its end is told.
+
+
 def octal_mode(text):
     if not re.match(r"^[0-7]?7[0-7][0-7]$", text):
         raise argparse.ArgumentTypeError("must be octal and give the owner all rights, as 0700 or 2770")
@@ -1155,7 +1196,7 @@ def octal_mode(text):
 
 def seconds_since_1970(text):
     try:
-        return _timestamp(float(text), "it", "")
+        return checked_timestamp(float(text), "it", "")
     except (ValueError, InputError):
         raise argparse.ArgumentTypeError("must be a number of seconds since 1970") from None
 
@@ -1247,21 +1288,6 @@ def parse(argv):
         if any(getattr(arguments, name) is not None for name in plain):
             parser.error("add: either -j or the single options")
     return arguments
-
-
-def complain(text):
-    """One line on stderr, whatever is in the text; a closed stderr is no reason to fail."""
-    line = "message-queue.py: " + re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(line.encode("ascii", "backslashreplace").decode("ascii") + "\n")
-        sys.stderr.flush()
-
-
-def describe(error):
-    """What to say about an error, for people."""
-    if isinstance(error, OSError) and error.strerror:
-        return "{}{}".format("{}: ".format(error.filename) if error.filename else "", error.strerror)
-    return str(error) or type(error).__name__
 
 
 def main(argv):

@@ -1,0 +1,204 @@
+"""The queue: one open file, one deadline for all its locks, and every change a transaction."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import time
+
+from .file import escape_path, exact_modes, explain, identity, make_file, sync_directory
+from .ground import (
+    COLUMNS,
+    FACTS,
+    INSERT,
+    PAGE,
+    PATIENCE,
+    SCHEMA,
+    SCHEMA_VERSION,
+    SELECT,
+    DamagedError,
+    QueueChangedError,
+    QueueError,
+)
+from .messages import decoded, random_id
+
+
+class Queue:
+    """An open queue file. Every statement waits for locks until `until` (monotonic seconds) and not longer.
+
+    SQLite's own busy handler starts anew with each statement, and sleeps whole seconds where it was built without
+    usleep; so it is off, and one deadline spans all that a verb does.
+    """
+
+    def __init__(self, path, until, writes=True, create_mode=None):
+        """Open the file; `create_mode` is the mode of its directory, if file and directory may be made."""
+        self.path = path
+        self.until = until
+        self.identity = identity(path)
+        if self.identity is None and create_mode is not None:
+            make_file(path, create_mode)
+            self.identity = identity(path)
+        if self.identity is None:
+            raise QueueError("there is no queue at {}".format(path))
+        # A reader who may write opens for writing, too: only then can it roll back what a killed job left half-done.
+        writable = writes or os.access(path, os.W_OK)
+        uri = "file:{}?mode={}".format(escape_path(path), "rw" if writable else "ro")
+        try:
+            self.connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise explain(error, path) from None
+        self.connection.text_factory = decoded
+        try:
+            self._prepare(writable, create_mode is not None)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def _prepare(self, writable, create):
+        # SQLite before 3.12 takes the unknown word EXTRA for NORMAL: there FULL, and we sync the directory.
+        self.extra = sqlite3.sqlite_version_info >= (3, 12, 0)
+        if writable:
+            if self.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
+                raise QueueError("{} is not in rollback mode and could not be changed to it".format(self.path))
+            self.execute("PRAGMA synchronous={}".format("EXTRA" if self.extra else "FULL"))
+        tables = self._tables()
+        if create and not tables:
+            with self.transaction():
+                if not self._tables():  # else another job was faster
+                    self._create_schema()
+            tables = self._tables()
+        if "meta" not in tables:
+            raise QueueError("{} is an SQLite file, but no message queue".format(self.path))
+        version = self.meta().get("schema")
+        if version != SCHEMA_VERSION:
+            raise QueueError(
+                "{} was made by another message-queue.py (layout {}, this one knows {}): install that one here".format(
+                    self.path, version, SCHEMA_VERSION
+                )
+            )
+
+    def _tables(self):
+        return [name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+    def _create_schema(self):
+        for statement in SCHEMA:
+            self.execute(statement)
+        facts = {"schema": SCHEMA_VERSION, "queue": random_id(), "lease": 0}
+        facts.update(dict.fromkeys(("nonce", "token", "tracker", "since")))
+        self.connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
+
+    def execute(self, sql, values=()):
+        """Execute one statement, trying again while another process holds the lock and there is time."""
+        while True:
+            try:
+                return self.connection.execute(sql, values)
+            except sqlite3.Error as error:
+                if "locked" not in str(error) or time.monotonic() >= self.until:
+                    raise explain(error, self.path) from None
+            time.sleep(0.0005 + os.urandom(1)[0] / 128000.0)  # 0.5 to 2.5 ms: many waiters must not march in step
+
+    @contextlib.contextmanager
+    def transaction(self, kind="IMMEDIATE"):
+        """All or nothing. `DEFERRED` is for reading: one consistent look.
+
+        SQLite believes its cache as long as the file's change counter is the one it remembers. A copy that was put
+        back in place and then written to can have caught up with that number: so nothing cached is believed here.
+        """
+        self.execute("PRAGMA shrink_memory")
+        self.execute("BEGIN " + kind)
+        try:
+            self.require_same_file()
+            yield
+            self.execute("COMMIT")
+        except BaseException as error:
+            if self.connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise explain(error, self.path) from None
+            raise
+        if kind == "IMMEDIATE" and not self.extra:
+            sync_directory(os.path.dirname(self.path) or ".")
+
+    def require_same_file(self):
+        """A queue that was moved away while we had it open would swallow what we write."""
+        if identity(self.path) != self.identity:
+            raise QueueChangedError("{} was removed or replaced".format(self.path))
+
+    def meta(self):
+        """What the queue remembers of itself: schema, queue (its id), nonce, lease, token, tracker, since."""
+        return dict(self.execute("SELECT name, value FROM meta").fetchall())
+
+    def remember(self, **facts):
+        self.connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(v, n) for n, v in facts.items()])
+
+    def facts(self):
+        """What `meta` says, with depth and highest: the highest _id ever given out in this file, or 0."""
+        facts = dict(self.execute(FACTS).fetchall())
+        facts["highest"] = facts["highest"] or 0
+        return facts
+
+    def depth(self):
+        return self.execute("SELECT count(*) FROM messages").fetchone()[0]
+
+    def data_version(self):
+        """A number that changes when another process has changed the file; None where SQLite is too old to say."""
+        row = self.execute("PRAGMA data_version").fetchone()
+        return row and row[0]
+
+    def pages(self, condition="1", values=()):
+        """Rows in the order of their _id, a page at a time, with no lock held while the caller works."""
+        last = 0
+        while True:
+            sql = SELECT + "WHERE _id > ? AND ({}) ORDER BY _id LIMIT {}".format(condition, PAGE)
+            rows = self.execute(sql, [last, *values]).fetchall()
+            if not rows:
+                return
+            yield rows
+            last = rows[-1][0]
+            self.until = time.monotonic() + PATIENCE  # printing took its time; that was no waiting for a lock
+
+
+def store(path, messages, mode=0o700, patience=PATIENCE):
+    """Store the messages, all or none, and wake the drainer. A uid that is there already is not stored again."""
+    until = time.monotonic() + patience
+    rows = [tuple(message[column] for column in COLUMNS[1:]) for message in messages]
+    while True:
+        try:
+            with Queue(path, until, create_mode=mode) as queue, queue.transaction():
+                queue.connection.executemany(INSERT, rows)
+            break
+        except DamagedError:
+            raise
+        except QueueChangedError:  # moved away under our hands: the file that is there now is the queue
+            if time.monotonic() >= until:
+                raise
+    poke(path + ".wake")
+
+
+def poke(path):
+    """Wake whoever waits at the FIFO. Nobody there, full, no FIFO: the poll will find the message."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISFIFO(os.lstat(path).st_mode):
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                os.write(descriptor, b"\n")
+            finally:
+                os.close(descriptor)
+
+
+def open_wake(path):
+    """The FIFO to wait at, made if missing; None where something else is in its place or we may not use it."""
+    with contextlib.suppress(OSError):
+        with exact_modes(), contextlib.suppress(FileExistsError):
+            os.mkfifo(path, 0o660)
+        if stat.S_ISFIFO(os.lstat(path).st_mode):
+            # For reading and writing: a FIFO without a writer would be at its end, and readable, all the time.
+            return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
+    return None

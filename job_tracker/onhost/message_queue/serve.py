@@ -1,0 +1,310 @@
+"""Serve: the drain protocol, one JSON object a line in each direction."""
+
+import contextlib
+import os
+import select
+import signal
+import sqlite3
+import time
+
+from .ground import (
+    CHUNK,
+    DELETE,
+    HIGHEST_ID,
+    LONGEST_LINE,
+    PATIENCE,
+    POLL,
+    PROTOCOL,
+    PYTHON,
+    SELECT,
+    SERVE_PATIENCE,
+    VERSION,
+    InputError,
+    QueueChangedError,
+    QueueError,
+    SupersededError,
+    describe,
+)
+from .messages import COMPACT, as_object, checked_name, decode_json, random_id, shortened
+from .queue import Queue, open_wake
+
+
+class EndOfInputError(Exception):
+    """The tracker is gone: stdin is closed, stdout is closed, or no request came for too long."""
+
+
+class Inbox:
+    """Lines from stdin, without a buffer that select could not see into, and never more than LONGEST_LINE of them."""
+
+    TOO_LONG = None  # stands for a line that was thrown away
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.lines = []
+        self.rest = b""
+        self.skipping = False
+
+    def read(self):
+        """Take in what is there; only call when select says so."""
+        data = os.read(self.descriptor, CHUNK)
+        if not data:
+            raise EndOfInputError
+        first, *others = data.split(b"\n")
+        self.rest += first
+        for part in others:
+            too_long = self.skipping or len(self.rest) > LONGEST_LINE
+            self.lines.append(self.TOO_LONG if too_long else self.rest)
+            self.rest, self.skipping = part, False
+        if self.skipping or len(self.rest) > LONGEST_LINE:
+            self.rest, self.skipping = b"", True
+
+    def next_line(self, seconds):
+        """The next line, TOO_LONG for one thrown away; EndOfInputError if none comes in that time."""
+        until = time.monotonic() + seconds
+        while not self.lines:
+            if not select.select([self.descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise EndOfInputError
+            self.read()
+        return self.lines.pop(0)
+
+
+class Session:
+    """One tracker's connection, from greeting to end."""
+
+    def __init__(self, queue, wake, idle):
+        self.queue = queue
+        self.inbox = Inbox(0)
+        self.wake = wake
+        self.idle = idle
+        self.queue_id = queue.meta()["queue"]
+        self.lease = self.token = self.nonce = None  # set by open
+        self.emptied = None  # the data version at which a confirmation left nothing in the queue
+        self.taken = {}  # _id -> uid of what was given out and is not yet confirmed
+        self.answers = {"open": self.open, "take": self.take, "confirm": self.confirm, "ping": self.ping}
+
+    def greeting(self):
+        with self.queue.transaction("DEFERRED"):
+            facts = self.queue.facts()
+        return {
+            "serve": "message-queue",
+            "protocol": PROTOCOL,
+            "version": VERSION,
+            "python": PYTHON,
+            "queue": facts["queue"],
+            "clock": round(time.time(), 6),
+            "depth": facts["depth"],
+            "highest": facts["highest"],
+            "nonce": facts["nonce"],
+            "drainer": facts["tracker"] and {"tracker": facts["tracker"], "since": facts["since"]},
+        }
+
+    def converse(self):
+        """Answer requests until the tracker is gone or may not go on; the exit code."""
+        self.send(COMPACT.encode(self.greeting()))
+        while True:
+            line = self.inbox.next_line(self.idle)
+            try:
+                self.send(self.answer(line))
+            except InputError as error:
+                self.send_error("bad-request", error)
+            except QueueChangedError as error:
+                self.send_error("queue-changed", error)
+                return 3
+            except SupersededError as error:
+                self.send_error("superseded", error)
+                return 4
+            except (QueueError, sqlite3.Error, OSError) as error:
+                self.send_error("queue-busy", describe(error))
+
+    def answer(self, line):
+        """The answer to one request, as JSON."""
+        if line is Inbox.TOO_LONG:
+            raise InputError("a line of more than {} bytes".format(LONGEST_LINE))
+        request = decode_json(line.decode("utf-8", "replace"), "request")
+        what = request.get("do") if isinstance(request, dict) else None
+        if not isinstance(what, str) or what not in self.answers:
+            raise InputError("not a request: do must be one of " + ", ".join(sorted(self.answers)))
+        if what in ("take", "confirm") and self.token is None:
+            return COMPACT.encode({"error": "not-open", "text": "{} before open".format(what)})
+        self.queue.until = time.monotonic() + SERVE_PATIENCE
+        answer = self.answers[what](request)
+        return answer if isinstance(answer, str) else COMPACT.encode(answer)
+
+    def open(self, request):
+        tracker = checked_name(request.get("tracker"), "tracker", "open")
+        take_over = request.get("take_over", False)
+        if not isinstance(take_over, bool):
+            raise InputError("open: take_over must be true or false")
+        with self.queue.transaction():
+            facts = self.queue.facts()
+            self.require_same_queue(facts)
+            other = facts["tracker"] is not None and facts["tracker"] != tracker
+            if other and not take_over:
+                return refusal(facts)
+            since = facts["since"] if facts["tracker"] == tracker else round(time.time(), 6)
+            lease, token = facts["lease"] + 1, random_id()
+            self.queue.remember(lease=lease, token=token, tracker=tracker, since=since)
+        self.lease, self.token, self.nonce = lease, token, facts["nonce"]
+        self.taken.clear()
+        return {
+            "done": "open",
+            "lease": lease,
+            "nonce": facts["nonce"],
+            "queue": facts["queue"],
+            "depth": facts["depth"],
+            "highest": facts["highest"],
+            "clock": round(time.time(), 6),
+        }
+
+    def take(self, request):
+        limit = _whole(request.get("max"), "max", 1)
+        after = _whole(request.get("after", 0), "after", 0)
+        wait = request.get("wait", 0)
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < float("inf"):
+            raise InputError("wait must be a number of seconds")
+        asked = time.monotonic()
+        until = asked + min(wait, self.idle / 2)
+        while True:
+            self.queue.until = time.monotonic() + SERVE_PATIENCE
+            version = self.queue.data_version()  # before the look: what comes after it must not go unnoticed
+            waited = time.monotonic() - asked
+            is_last = self.inbox.lines or time.monotonic() >= until
+            # What the last confirmation left empty and nobody has written since needs no look before the wait.
+            if is_last or version is None or version != self.emptied:
+                messages, depth, highest = self.look(limit, after)
+                if messages or is_last:
+                    break
+            else:
+                self.queue.require_same_file()  # who adds to another file in its place may wake us all the same
+            self.pause(until, version)
+        # Put together by hand: the messages are encoded already, one by one, to know how many fit on a line.
+        rest = {"highest": highest, "waited": round(waited, 6), "depth": depth, "clock": round(time.time(), 6)}
+        return '{{"done":"take","messages":[{}],{}'.format(",".join(messages), COMPACT.encode(rest)[1:])
+
+    def look(self, limit, after):
+        """One consistent look: (messages as JSON, depth, highest id)."""
+        room = LONGEST_LINE - 1000  # for what goes around the messages
+        messages, taken = [], []
+        with self.queue.transaction("DEFERRED"):
+            facts = self.queue.facts()
+            self.require_ours(facts)
+            for row in self.queue.execute(SELECT + "WHERE _id > ? ORDER BY _id LIMIT ?", (after, limit)):
+                text = COMPACT.encode(as_object(row))
+                if len(text) > LONGEST_LINE - 1000:
+                    text = COMPACT.encode(shortened(as_object(row)))
+                room -= len(text) + 1
+                if room < 0:
+                    break
+                messages.append(text)
+                taken.append((row[0], row[-1]))
+        self.taken.update(taken)
+        return messages, facts["depth"], facts["highest"]
+
+    def pause(self, until, version):
+        """Wait, at next to no cost, until something may be there to be taken, a request came, or it is `until`."""
+        sources = [self.inbox.descriptor] + ([] if self.wake is None else [self.wake])
+        while True:
+            left = max(0.0, until - time.monotonic())
+            ready = select.select(sources, [], [], min(POLL, left))[0]
+            if self.inbox.descriptor in ready:
+                self.inbox.read()
+            if self.wake in ready:
+                with contextlib.suppress(BlockingIOError):  # another serve was faster
+                    os.read(self.wake, 65536)
+                return
+            if self.inbox.lines or time.monotonic() >= until:
+                return
+            self.queue.until = time.monotonic() + SERVE_PATIENCE
+            self.queue.require_same_file()
+            now = self.queue.data_version()
+            if now is None or now != version:
+                return
+
+    def confirm(self, request):
+        nonce = checked_name(request.get("nonce"), "nonce", "confirm")
+        if ("ids" in request) == ("through" in request):
+            raise InputError("confirm: either ids or through")
+        if "ids" in request:
+            if not isinstance(request["ids"], list):
+                raise InputError("confirm: ids must be a list")
+            ids = {_whole(number, "an id", 0) for number in request["ids"]}
+        else:
+            through = _whole(request["through"], "through", 0)
+            ids = {number for number in self.taken if number <= through}
+        rows = [(number, self.taken[number]) for number in sorted(ids) if number in self.taken]
+        with self.queue.transaction():
+            self.require_ours(self.queue.meta())
+            removed = self.remove(rows)
+            self.queue.remember(nonce=nonce)
+            is_empty = self.queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
+            emptied = self.queue.data_version() if is_empty else None
+        self.nonce, self.emptied = nonce, emptied
+        for number, _ in rows:
+            del self.taken[number]
+        return {"done": "confirm", "removed": removed, "nonce": nonce}
+
+    def remove(self, rows):
+        """Delete what was given out. An _id that now bears another uid betrays an older copy put back in place."""
+        if not rows:
+            return 0
+        removed = self.queue.connection.executemany(DELETE, rows).rowcount
+        if removed < len(rows):
+            for number, _ in rows:
+                if self.queue.execute("SELECT 1 FROM messages WHERE _id = ?", (number,)).fetchone():
+                    raise QueueChangedError("{} was restored from an older copy".format(self.queue.path))
+        return removed
+
+    def ping(self, _):
+        with self.queue.transaction("DEFERRED"):
+            meta = self.queue.meta()
+            self.require_same_queue(meta) if self.token is None else self.require_ours(meta)
+            depth = self.queue.depth()
+        return {"done": "ping", "clock": round(time.time(), 6), "depth": depth}
+
+    def require_same_queue(self, meta):
+        if meta.get("queue") != self.queue_id:
+            raise QueueChangedError("{} holds another queue now".format(self.queue.path))
+
+    def require_ours(self, meta):
+        """The lease tells who drains; the token, that no older lease is back; the nonce, that no older file is."""
+        self.require_same_queue(meta)
+        if meta["token"] != self.token and meta["lease"] > self.lease:
+            raise SupersededError("drained by {} through a newer connection".format(meta["tracker"]))
+        if meta["token"] != self.token or meta["nonce"] != self.nonce:
+            raise QueueChangedError("{} was restored from an older copy".format(self.queue.path))
+
+    def send_error(self, error, text):
+        self.send(COMPACT.encode({"error": error, "text": str(text)}))
+
+    def send(self, text):
+        """Write one line. A tracker that reads nothing for as long as that is dead: SIGALRM ends this process."""
+        data = memoryview(text.encode("ascii") + b"\n")
+        signal.setitimer(signal.ITIMER_REAL, self.idle)
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except BrokenPipeError:
+            raise EndOfInputError from None
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def refusal(meta):
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
+    text = "drained by {} since {}".format(meta["tracker"], since)
+    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": text}
+
+
+def _whole(value, key, lowest):
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= HIGHEST_ID:
+        raise InputError("{} must be a whole number from {}".format(key, lowest))
+    return value
+
+
+def do_serve(arguments):
+    with Queue(arguments.file, time.monotonic() + PATIENCE, create_mode=arguments.mode) as queue:
+        session = Session(queue, open_wake(arguments.file + ".wake"), arguments.idle)
+        try:
+            return session.converse()
+        except EndOfInputError:
+            return 0
