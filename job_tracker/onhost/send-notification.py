@@ -11,14 +11,17 @@ The rules this file keeps, and why it looks the way it does:
 * Nothing waits without a limit: a FIFO nobody reads, a socket nobody answers, an ssh that hangs.
 
 Exit codes: 0 taken, 1 not taken (one line on stderr per target says why), 2 wrong usage or wrong configuration.
+`oem` ends with 100 instead of 1, because Enterprise Manager tries again only on that.
 """
 
 import argparse
 import contextlib
 import errno
 import fcntl
+import hashlib
 import importlib.util
 import ipaddress
+import json
 import math
 import os
 import re
@@ -41,12 +44,19 @@ LONGEST_NAME = 240  # characters of a host or an application
 LONGEST_INPUT = 1024 * 1024  # bytes read from stdin
 LONGEST_LOGGED = 64 * 1024  # bytes of a line in a file
 PATIENCE = 8.0  # seconds for one target
+IDLE = 60.0  # seconds that the far end of ssh:// waits for the next of many events
 UDP_PATIENCE = 0.2  # seconds in which a host says that nobody listens there
 FACILITY = 16  # local0
 PRIORITIES = (5, 4, 2, 3)  # by status: OK notice, WARN warning, CRIT critical, UNKNOWN error, as mkevent has it
 INFORMATIONAL = 6  # neither opens an event nor cancels one
+EARLIEST, LATEST = 1000000000, 10000000000  # seconds since 1970 of ten digits: the Event Console counts on them
+EVENT_KEYS = ("message", "host", "application", "status", "priority", "at")
 CUT_MARK = b"\xe2\x80\xa6"
-EVENT_LINE = re.compile(rb"<[0-9]{1,3}>@[0-9]{10};[^\n]*\n")
+TRY_AGAIN = 100  # the one exit code on which Enterprise Manager calls an OS command once more
+MANY = "receive --many"  # what our side asks the forced command for, which decides what it does
+GREETING = b"send-notification 1\n"  # of a far end that takes many events
+TAKEN = b"taken\n"
+EVENT_LINE = re.compile(rb"<[0-9]{1,3}>@[0-9]{10}[; ][^\n]*\n")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -86,14 +96,25 @@ def safe_host(name):
 
 
 def safe_application(name):
-    """An application's name in which nothing ends it: a blank, a colon and a bracket would."""
-    return re.sub(r"[^A-Za-z0-9_./@+-]", "_", name)[:LONGEST_NAME] or "_"
+    """An application's name in which nothing ends it: a blank, a colon and a bracket would.
+
+    One that is cut ends with what tells it from others that begin alike: who cancels must not cancel their events.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_./@+-]", "_", name) or "_"
+    if len(safe) <= LONGEST_NAME:
+        return safe
+    digest = "@" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return safe[: LONGEST_NAME - len(digest)] + digest
 
 
-def event_line(text, host, application, at, priority, facility=FACILITY, service_level=0):
-    """The event as the one line that every version of the Event Console parses, as bytes."""
-    head = "<{}>@{:010d};{} {} {}: ".format(
-        facility * 8 + priority, at, service_level, safe_host(host), safe_application(application)
+def event_line(text, host, application, at, priority, settings):
+    """The event as the one line that every version of the Event Console parses, as bytes.
+
+    A service level in the line, also 0, wins over the one of the rule: it is there only if it is configured.
+    """
+    level = "" if settings["service_level"] is None else ";{}".format(settings["service_level"])
+    head = "<{}>@{:010d}{} {} {}: ".format(
+        settings["facility"] * 8 + priority, at, level, safe_host(host), safe_application(application)
     )
     return head.encode("ascii") + clean(text, LONGEST_TEXT) + b"\n"
 
@@ -101,8 +122,11 @@ def event_line(text, host, application, at, priority, facility=FACILITY, service
 # ------------------------------------------------------------------------------------------------ targets
 
 
-def read_target(text, settings):
-    """The function that delivers a line to a target; InputError if it is none."""
+def read_target(text, settings, many=None):
+    """The function that delivers a line to a target; InputError if it is none.
+
+    many: an ExitStack that ends what is kept open for the events after the first; None: there is one event.
+    """
     kind, _, rest = text.partition(":")
     if kind in ("pipe", "socket") and rest.startswith("/"):
         deliver = to_pipe if kind == "pipe" else to_socket
@@ -116,6 +140,9 @@ def read_target(text, settings):
         if at and re.match(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", user):
             host, port = _host_and_port(text, "//" + rest, None)
             command = ssh_command(user, host, port, settings)
+            if many is not None:
+                session = many.enter_context(SshSession(command))
+                return session.send
             return lambda line, until: to_ssh(command, line, until)
     raise InputError(
         "{}: not a target; targets are pipe:/PATH, socket:/PATH, tcp://HOST[:PORT], udp://HOST[:PORT] and"
@@ -241,7 +268,7 @@ def ssh_command(user, host, port, settings):
         command += ["-o", 'UserKnownHostsFile="{}"'.format(settings["ssh_known_hosts"])]
     if port is not None:
         command += ["-p", str(port)]
-    return [*command, "-l", user, "--", host, "receive"]
+    return [*command, "-l", user, "--", host]
 
 
 def to_ssh(command, line, until):
@@ -249,9 +276,7 @@ def to_ssh(command, line, until):
     heard, said = os.pipe()  # not communicate(): what ssh has started may hold its stderr open for ever
     try:
         with translated("ssh: "):
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
-            )
+            process = started([*command, "receive"], subprocess.DEVNULL, said)
         try:
             with contextlib.suppress(BrokenPipeError):  # it has ended; why, it says
                 process.stdin.write(line)  # shorter than any pipe is wide
@@ -266,6 +291,90 @@ def to_ssh(command, line, until):
     finally:
         os.close(heard)
         os.close(said)
+
+
+class SshSession:
+    """One ssh for many events: an answer for each, so that 1,000 cost one login.
+
+    Ssh that has ended is started again for the next event: the far end does not wait for ever, nor does the network.
+    """
+
+    def __init__(self, command):
+        self.command = [*command, MANY]
+        self.process, self.heard, self.answers = None, None, b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def send(self, line, until):
+        """Hand over a line; NotTakenError with the far end's reason, or ours."""
+        if self.process is not None and self.process.poll() is not None:
+            self.end()
+        if self.process is None:
+            self.begin(until)
+        try:
+            with translated("ssh: "), contextlib.suppress(BrokenPipeError):  # it has ended; why, its answer says
+                self.process.stdin.write(line)  # shorter than any pipe is wide, and the one before has been read
+                self.process.stdin.flush()
+            answer = self.answer(until)
+        except NotTakenError:
+            self.end()
+            raise
+        if answer != TAKEN:
+            raise NotTakenError(answer.decode("utf-8", "replace").strip() or "it gave no reason")
+
+    def begin(self, until):
+        heard, said = os.pipe()
+        try:
+            with translated("ssh: "):
+                self.process = started(self.command, subprocess.PIPE, said)
+        except NotTakenError:
+            os.close(heard)
+            raise
+        finally:
+            os.close(said)
+        self.heard, self.answers = heard, b""
+        try:
+            if self.answer(until) != GREETING:
+                raise NotTakenError("the far end takes no more than one event; its send-notification.py is older")
+        except NotTakenError:
+            self.end()
+            raise
+
+    def answer(self, until):
+        """The next line that the far end says."""
+        stdout = self.process.stdout.fileno()
+        while b"\n" not in self.answers and len(self.answers) < LONGEST_LINE:
+            if not select.select([stdout], [], [], remaining(until))[0]:
+                continue
+            part = os.read(stdout, LONGEST_LINE)
+            if not part:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(remaining(until))
+                code = self.process.poll()
+                raise NotTakenError("ssh ended with {}: {}".format(code, what_was_said(self.heard)))
+            self.answers += part
+        line, newline, self.answers = self.answers.partition(b"\n")
+        return line + newline
+
+    def end(self):
+        if self.process is None:
+            return
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1)  # it ends by itself, once the far end has
+        kill(self.process)
+        self.process.stdout.close()
+        os.close(self.heard)
+        self.process = None
+
+
+def started(command, stdout, stderr):
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, start_new_session=True)
 
 
 def what_was_said(descriptor):
@@ -311,15 +420,26 @@ def translated(where=""):
 
 def deliver(line, targets, settings):
     """Hand the line to the first target that takes it; 0, or 1 if none did."""
-    readers = [(target, read_target(target, settings)) for target in targets]
-    for target, send in readers:
+    senders = [(target, read_target(target, settings)) for target in targets]
+    taken, complaints = offer(line, senders, settings["timeout"])
+    for complaint in complaints:
+        complain(complaint)
+    return 0 if taken else 1
+
+
+def offer(line, senders, timeout):
+    """Whether one of them has taken the line, and why those before it have not; these are taken off the list."""
+    complaints = []
+    while senders:
+        target, send = senders[0]
         try:
-            send(line, time.monotonic() + float(settings["timeout"]))
+            send(line, time.monotonic() + timeout)
         except NotTakenError as error:
-            complain("{}: {}".format(target, error))
+            complaints.append("{}: {}".format(target, error))
+            senders.pop(0)
         else:
-            return 0
-    return 1
+            return True, complaints
+    return False, complaints
 
 
 # ------------------------------------------------------------------------------------------------ configuration
@@ -329,7 +449,7 @@ SETTINGS = {
     "host": "",
     "application": "send-notification",
     "facility": str(FACILITY),
-    "service_level": "0",
+    "service_level": "",
     "timeout": str(PATIENCE),
     "file": LOG,
     "queue": QUEUE,
@@ -359,7 +479,8 @@ def read_settings(path, needed):
             raise InputError("{}, line {}: unknown key; known are {}".format(path, number, ", ".join(SETTINGS)))
         settings[key] = (settings[key] + " " + value).strip() if key == "to" else value
     for key, highest in (("facility", 23), ("service_level", 9999), ("timeout", 3600)):
-        settings[key] = number_setting(path, key, settings[key], highest)
+        is_left_out = key == "service_level" and not settings[key]
+        settings[key] = None if is_left_out else number_setting(path, key, settings[key], highest)
     return settings
 
 
@@ -392,6 +513,8 @@ def targets_of(arguments, settings):
 
 
 def do_event(arguments):
+    if arguments.many:
+        return send_many(arguments)
     text = message_of(arguments.message)
     if arguments.test:
         text = "[TEST] " + (text or "nothing has happened, somebody tries whether events arrive")
@@ -402,21 +525,99 @@ def do_event(arguments):
 
 def send(arguments, text, host, application, status, priority=None):
     settings = settings_of(arguments)
-    line = event_line(
-        text,
-        host or settings["host"] or socket.gethostname(),
-        application or settings["application"],
-        int(time.time() if arguments.at is None else arguments.at),
-        PRIORITIES[status] if priority is None else priority,
-        settings["facility"],
-        settings["service_level"],
-    )
+    line = line_of(settings, text, host, application, status, priority, arguments.at)
     if arguments.dry_run:
         for target in named_targets(arguments, settings):
             read_target(target, settings)
         write_all(1, line)
         return 0
     return deliver(line, targets_of(arguments, settings), settings)
+
+
+def line_of(settings, text, host, application, status, priority, at):
+    """The line of what was asked for, and what is configured where nothing was."""
+    return event_line(
+        text,
+        host or settings["host"] or socket.gethostname(),
+        application or settings["application"],
+        int(time.time() if at is None else at),
+        PRIORITIES[status] if priority is None else priority,
+        settings,
+    )
+
+
+def send_many(arguments):
+    """An event for each line of stdin, an answer for each on stdout, in order, as soon as it is known.
+
+    A target that has failed is not tried again by this call: a thousand time limits would take hours.  Once none is
+    left, the rest is answered at once, so that nothing overtakes what was not taken.
+    """
+    if arguments.message is not None or arguments.test:
+        raise InputError("event: --many reads its events from stdin; -m and --test are for one")
+    settings = settings_of(arguments)
+    code = 0
+    with contextlib.ExitStack() as stack, open(0, "rb", closefd=False) as stdin:
+        targets = named_targets(arguments, settings) if arguments.dry_run else targets_of(arguments, settings)
+        senders = [(target, read_target(target, settings, many=stack)) for target in targets]
+        for number, given in enumerate(iter(lambda: read_given(stdin), b""), 1):
+            answer = answer_to(given, arguments, settings, senders)
+            if isinstance(answer, bytes):  # a dry run
+                write_all(1, answer)
+                continue
+            answer["line"] = number
+            code = 1 if 1 in (code, answer["code"]) else code or answer["code"]
+            write_all(1, json.dumps(answer, sort_keys=True).encode("ascii") + b"\n")
+    return code
+
+
+def read_given(stdin):
+    """The next line, with its newline; of one that is too long no more than can be seen to be."""
+    line = stdin.readline(LONGEST_INPUT)
+    rest = line
+    while len(rest) == LONGEST_INPUT and not rest.endswith(b"\n"):
+        rest = stdin.readline(LONGEST_INPUT)
+        line = line[:LONGEST_INPUT] + b"\n" * 2
+    return line
+
+
+def answer_to(given, arguments, settings, senders):
+    """What becomes of one line of many: its code, as an exit code, and complaints; in a dry run the event's line."""
+    try:
+        line = line_of(settings, *read_event(given, arguments))
+    except InputError as error:
+        return {"code": 2, "complaints": [str(error)]}
+    if arguments.dry_run:
+        return line
+    if not senders:
+        return {"code": 1, "complaints": ["not tried: no target is left that has not failed before"]}
+    taken, complaints = offer(line, senders, settings["timeout"])
+    return {"code": 0 if taken else 1, "complaints": complaints}
+
+
+def read_event(given, arguments):
+    """Text, host, application, status, priority and moment of a JSON object; what it lacks the command line has."""
+    if len(given) > LONGEST_INPUT:
+        raise InputError("longer than {} bytes".format(LONGEST_INPUT))
+    try:
+        event = json.loads(given.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise InputError("not JSON: {}".format(str(error)[:200])) from None
+    if not isinstance(event, dict) or not isinstance(event.get("message"), str):
+        raise InputError('not an object with a text "message"')
+    for name in ("host", "application"):
+        if not isinstance(event.get(name, ""), str):
+            raise InputError("{}: must be a text".format(name))
+    for name, highest in (("status", 3), ("priority", 7)):
+        value = event.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+            raise InputError("{}: must be a whole number from 0 to {}".format(name, highest))
+    at = event.get("at", EARLIEST)
+    if isinstance(at, bool) or not isinstance(at, (int, float)) or not EARLIEST <= at < LATEST:
+        raise InputError("at: must be a number of seconds since 1970, of ten digits")
+    unknown = sorted(set(event) - set(EVENT_KEYS))
+    if unknown:
+        raise InputError("unknown key {}; known are {}".format(ascii(unknown[0])[:60], ", ".join(EVENT_KEYS)))
+    return [event["message"]] + [event.get(name, getattr(arguments, name)) for name in EVENT_KEYS[1:]]
 
 
 def message_of(given):
@@ -430,15 +631,47 @@ def message_of(given):
 
 
 def do_receive(arguments):
-    """The far end of ssh://: one line from stdin into a FIFO, or nothing at all."""
+    """The far end of ssh://: one line from stdin into a FIFO, or nothing at all; many, if our other end asks for it."""
     settings = dict(SETTINGS, timeout=PATIENCE)
     targets = arguments.to or []
     if len(targets) != 1 or not targets[0].startswith("pipe:"):
         raise InputError("receive: exactly one --to pipe:/PATH")
+    if os.environ.get("SSH_ORIGINAL_COMMAND") == MANY:
+        return receive_many(read_target(targets[0], settings))
     line = read_line(time.monotonic() + PATIENCE)
+    must_be_event(line)
+    return deliver(line, targets, settings)
+
+
+def must_be_event(line):
     if len(line) > LONGEST_LINE or not EVENT_LINE.match(line) or EVENT_LINE.match(line).end() != len(line):
         raise NotTakenError("what came is not one event line of at most {} bytes".format(LONGEST_LINE))
-    return deliver(line, targets, settings)
+
+
+def receive_many(send):
+    """Line by line, an answer for each; one that is no event does not cost those after it."""
+    write_all(1, GREETING)
+    data = b""
+    while True:
+        while b"\n" not in data and len(data) <= LONGEST_LINE:
+            if not select.select([0], [], [], IDLE)[0]:
+                raise NotTakenError("nothing came for {:g} seconds".format(IDLE))
+            part = os.read(0, 65536)
+            if not part:
+                if data:
+                    raise NotTakenError("what came is not a whole line")
+                return 0
+            data += part
+        line, newline, data = data.partition(b"\n")
+        if not newline or len(line) >= LONGEST_LINE:
+            raise NotTakenError("what came is no line of at most {} bytes".format(LONGEST_LINE))
+        try:
+            must_be_event(line + newline)
+            send(line + newline, time.monotonic() + PATIENCE / 2)  # our other end waits no longer than for one target
+        except NotTakenError as error:
+            write_all(1, clean(str(error), 1000) + b"\n")
+        else:
+            write_all(1, TAKEN)
 
 
 def read_line(until):
@@ -539,11 +772,18 @@ def do_oem(arguments):
     target = values.get("TARGET_NAME", "")
     metric = [values.get(name, "") for name in ("METRIC_GROUP", "METRIC_COLUMN", "KEY_VALUE")]
     names = [target, *(metric if any(metric) else [values.get("EVENT_NAME") or values.get("EVENT_TYPE", "")])]
+    if values.get("SOURCE_OBJ_NAME") not in (None, "", target):  # a job of Enterprise Manager: one target has many
+        names += [values.get("SOURCE_OBJ_OWNER", ""), values["SOURCE_OBJ_NAME"]]
     kind = values.get("TARGET_TYPE", "")
     where = " ({})".format(" ".join(part for part in (kind, target) if part)) if kind or target else ""
     text = "{}: {}{}".format(code, values.get("MESSAGE") or "no message", where)
     host = values.get("HOST_NAME") or values.get("HOST", "") or target
-    return send(arguments, text, host, "/".join(name for name in names if name) or "oem", status, priority)
+    try:
+        code = send(arguments, text, host, "/".join(name for name in names if name) or "oem", status, priority)
+    except (InputError, NotTakenError, OSError) as error:  # a configuration that is mended meanwhile loses no alarm
+        complain(error)
+        return TRY_AGAIN
+    return TRY_AGAIN if code else 0
 
 
 def unwrapped(value):
@@ -573,13 +813,14 @@ From --to, or SEND_NOTIFICATION_TO (with blanks between), or the configuration.
 configuration: lines `key = value` in {config}, or --config, or SEND_NOTIFICATION_CONFIG:
   to                        a target; several lines are several targets
   host, application         of events that name none; defaults: this host's name, send-notification
-  facility, service_level   defaults: 16 (local0), 0
+  facility, service_level   defaults: 16 (local0), none: the one of the rule
   timeout                   seconds for each target, default {patience:g}
   file, queue               of the verbs file and odi
   ssh_key, ssh_known_hosts, ssh_config   for ssh://; defaults: those of the user
 
 exit codes: 0 a target has taken it; 1 none has, one line on stderr per target says why; 2 wrong usage
-""".format(config=CONFIG, patience=PATIENCE)
+A text is cut at {text} bytes, with a mark.
+""".format(config=CONFIG, patience=PATIENCE, text=LONGEST_TEXT)
 
 EVENT = """\
 examples:
@@ -588,12 +829,20 @@ examples:
   send-notification.py event --test                 shows up in the Event Console
   send-notification.py event --test --status 0      and is gone, where a rule cancels by host and application
   send-notification.py event -m text --dry-run      prints the line
+
+many events, a JSON object each on a line of stdin:
+  printf '%s\n' '{"message": "full", "status": 2, "application": "BACKUP"}' | send-notification.py event --many
+  Keys: message, and where they differ from the command line host, application, status, priority, at.
+  Each line is answered on stdout, in order, as soon as it is known what becomes of it:
+  {"code": 0, "complaints": [], "line": 1}    0 taken; 1 not taken, nor is what follows; 2 that line is no event
+  Exit code: 0 all taken, 1 not all, 2 not all were events.  Read answers while you write.
 """
 
 RECEIVE = """\
 On the monitoring server, in authorized_keys of a user of its own that may write the FIFO (group SITE):
   restrict,command="/usr/local/lib/job_tracker/send-notification.py receive --to pipe:/omd/.../events" ssh-ed25519 AA...
 Takes one line that begins like an event's and has at most 4,096 bytes; writes it whole; makes and follows nothing.
+For `event --many` at the other end it takes such lines one after another, and answers each.
 """
 
 ODI = """\
@@ -607,7 +856,9 @@ OEM = """\
 For Oracle Enterprise Manager's OS commands: all comes from the environment it sets. SEVERITY_CODE gives the status:
 FATAL and CRITICAL 2, WARNING and MINOR_WARNING 1, CLEAR 0, anything else 3; INFORMATIONAL is sent as information
 (priority 6), which neither opens nor cancels an event. HOST_NAME is the host; TARGET_NAME, METRIC_GROUP, METRIC_COLUMN
-and KEY_VALUE (or EVENT_NAME) are the application, so that CLEAR cancels what it clears.
+and KEY_VALUE (or EVENT_NAME) are the application, so that CLEAR cancels what it clears; of a job's event also
+SOURCE_OBJ_OWNER and SOURCE_OBJ_NAME, the job.  Exit code 100 where no target has taken it: Enterprise Manager tries
+again only on that.
 """
 
 
@@ -626,7 +877,7 @@ def moment(text):
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 1000000000 <= value < 10000000000:
+    if not EARLIEST <= value < LATEST:
         raise argparse.ArgumentTypeError("must be a number of seconds since 1970, of ten digits")
     return value
 
@@ -661,6 +912,7 @@ def make_parser():
     )
     event.add_argument("--priority", type=whole(0, 7), metavar="0..7", help="syslog's, instead of the status's")
     event.add_argument("--test", action="store_true", help="mark it as a test; -m may be left out")
+    event.add_argument("--many", action="store_true", help="an event for each line of stdin, see below")
     sending(event)
 
     receive = verb("receive", do_receive, "the far end of ssh://", RECEIVE)

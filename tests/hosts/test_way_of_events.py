@@ -28,7 +28,7 @@ JOBS = [job(name, "app1") for name in ("FAILS", "WAITS", "TURNS", "BY_TCP")]
 ZONE = ZoneInfo(JOBS[0]["time_zone"])
 HOME = "/omd/sites/prod"
 PIPE = f"{HOME}/tmp/run/mkeventd/events"
-HEARTBEAT = re.compile(rb"<133>@\d{10};0 em job_tracker: alive: 4 jobs, 1 sources, \d+ notifications waiting\n")
+HEARTBEAT = re.compile(rb"<133>@\d{10} em job_tracker: alive: 4 jobs, 1 sources, \d+ notifications waiting\n")
 KEY = "/var/lib/job_tracker/.ssh/events_ed25519"
 
 CONSOLE = '''\
@@ -132,7 +132,7 @@ def fail(site: Site, name: str) -> tuple[int, bytes]:
         f"ERROR since {clock(began + 10)} (1 of 1 errors): ORA-01555: zu alt, 20 €;"
         f" last runs: {clock(began)} badly after 00:00:10"
     )
-    return began, f"<130>@{began + 10};0 em job_{name}__P: {text}\n".encode()
+    return began, f"<130>@{began + 10} em job_{name}__P: {text}\n".encode()
 
 
 def recover(site: Site, name: str, began: int) -> bytes:
@@ -141,7 +141,7 @@ def recover(site: Site, name: str, began: int) -> bytes:
     text = (
         f"NOT_RUNNING since {clock(began + 11)}: last run took 00:00:11, next start expected by {clock(began + 3605)}"
     )
-    return f"<133>@{began + 11};0 em job_{name}__P: {text}\n".encode()
+    return f"<133>@{began + 11} em job_{name}__P: {text}\n".encode()
 
 
 def clock(moment: int) -> str:
@@ -228,7 +228,7 @@ def test_an_operator_can_try_it(site: Site, console: Console) -> None:
     site.on("runuser -u job_tracker -- send-notification.py event --test --application job_TEST")
 
     bases.until("the test arrives", lambda: console.came()[-1:])
-    assert re.fullmatch(rb"<130>@\d{10};0 em job_TEST: \[TEST\] .*\n", console.came()[-1])
+    assert re.fullmatch(rb"<130>@\d{10} em job_TEST: \[TEST\] .*\n", console.came()[-1])
 
 
 # What the key is tried with, and what then has to be said; the forced command reads an empty stdin, and wants an event.
@@ -343,7 +343,7 @@ def test_source_hosts_get_targets_of_their_own_where_they_are_named(site: Site, 
     tool = "/usr/local/lib/job_tracker/send-notification.py"
     site.on(f"runuser -u oracle -- {tool} event -m full --status 1 --application DISK --at 1763950447", host="app1")
 
-    console.until(b"<132>@1763950447;0 app1 DISK: full\n", "tcp")
+    console.until(b"<132>@1763950447 app1 DISK: full\n", "tcp")
 
 
 def test_an_uninstall_leaves_nothing_on_the_monitoring_server(site: Site, console: Console) -> None:

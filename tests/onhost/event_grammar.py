@@ -13,7 +13,7 @@ class Event(NamedTuple):
     facility: int
     priority: int
     moment: int
-    service_level: int
+    service_level: int | None
     host: str
     application: str
     text: str
@@ -35,11 +35,11 @@ def parse_event(line: bytes) -> Event:
     priority, rest = text[1:].split(">", 1)
     facility, severity = divmod(int(priority), 8)
     assert rest[0] == "@"
-    assert rest[11] == ";"
+    assert rest[11] in " ;"
     details, host, rest = rest.split(" ", 2)
-    moment, level = details[1:].split(";")
+    moment, _, level = details[1:].partition(";")
     application, message = rest.split(": ", 1)
     assert not set(application) & set(" []"), application
     assert re.fullmatch(r"\w[-0-9A-Za-z_.]*|[0-9a-f:.]+", host), host
     assert message.strip() == message != ""
-    return Event(facility, severity, int(moment), int(level), host, application, message)
+    return Event(facility, severity, int(moment), int(level) if level else None, host, application, message)

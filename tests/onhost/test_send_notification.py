@@ -160,6 +160,29 @@ def test_the_configuration_names_targets_and_defaults(run: Run, tmp_path: Path) 
     assert b"/nowhere/3" in elsewhere.stderr
 
 
+def test_a_service_level_is_in_the_line_only_if_it_is_configured(run: Run, tmp_path: Path) -> None:
+    """One in the line wins over the rule's, also a 0, and the rules of a site would not set any."""
+    config = tmp_path / "levels.cfg"
+    shown = [line_of(run, "-m", "x")]
+    for level in ("0", "20", ""):
+        config.write_text(f"service_level = {level}\n")
+        words = ("--config", str(config), "event", "--dry-run", "--host", "h1", "-m", "x", "--at", AT)
+        shown.append(run(*words).stdout)
+
+    assert [events_in(line)[0].service_level for line in shown] == [None, 0, 20, None]
+
+
+def test_applications_that_begin_alike_stay_apart_when_they_are_cut(run_once: Run) -> None:
+    """By host and application an event cancels another; two that are cut to one name would cancel each other."""
+    long = "x" * 300
+    names = [long + "A", long + "B", long[:240]]
+
+    shown = [events_in(line_of(run_once, "--application", name, "-m", "x"))[0].application for name in names]
+
+    assert len(set(shown)) == 3
+    assert [len(name) for name in shown] == [240, 240, 240]
+
+
 @pytest.mark.parametrize("line", ["tto = x", "nonsense", "timeout = 0", "facility = 24", "timeout = x", "to = tpc://h"])
 def test_a_faulty_configuration_is_refused(run_once: Run, tmp_path: Path, line: str) -> None:
     """A misspelled target would be no target, and nobody would know until the night it is needed."""
@@ -167,6 +190,122 @@ def test_a_faulty_configuration_is_refused(run_once: Run, tmp_path: Path, line: 
     config.write_text(line + "\n")
 
     done = run_once("--config", str(config), "event", "-m", "x", "--dry-run")
+
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+# -- many events -----------------------------------------------------------------------------------------------------
+
+
+def many(run: Run, lines: list[object], *arguments: str) -> tuple[subprocess.CompletedProcess, list[dict]]:
+    """The lines as they are, or as JSON if they are no bytes; how it ended, and the answers."""
+    given = [line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines]
+    done = run("event", "--many", *arguments, input=b"".join(given))
+    return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_many_events_are_made_as_one_is(run: Run) -> None:
+    """What a line lacks, the command line has."""
+    lines = [
+        {"message": "one", "application": "A", "status": 0, "at": 1763950448},
+        {"message": " ", "host": "h2", "priority": 6},
+        {"message": "x" * 4000, "at": 1763950449.9},
+    ]
+    words = ("--dry-run", "--host", "h1", "--application", "B", "--at", AT)
+
+    done = run("event", "--many", *words, input="".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    first, second, third = events_in(done.stdout)
+    assert first == (16, 5, int(AT) + 1, None, "h1", "A", "one")
+    assert second == (16, 6, int(AT), None, "h2", "B", "(no text)")
+    assert (third.moment, third.priority, len(third.text.encode())) == (int(AT) + 2, 2, 3500)
+
+
+HOSTILE_LINES = [
+    b"\n",
+    b"nonsense\n",
+    b"[]\n",
+    b"1" * 5000 + b"\n",
+    b"[" * 100_000 + b"\n",
+    b'{"message": 1}\n',
+    b'{"message": "x", "massage": "y"}\n',
+    b'{"message": "x", "status": true}\n',
+    b'{"message": "x", "status": 4}\n',
+    b'{"message": "x", "status": 1e0}\n',
+    b'{"message": "x", "at": NaN}\n',
+    b'{"message": "x", "at": ' + b"9" * 5000 + b"}\n",
+    b'{"message": "x", "host": null}\n',
+    b'{"message": "' + b"x" * (1 << 21) + b'"}\n',
+    b'{"message": "half a li',
+]
+
+
+def test_a_line_that_is_no_event_is_answered_and_the_others_are_sent(run: Run, tmp_path: Path) -> None:
+    """The caller marks what was taken line by line; one of them must not cost those after it."""
+    fifo = tmp_path / "events"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    good = {"message": "\ud800 \U0001f525", "application": "A"}
+    lines = [part for bad in HOSTILE_LINES for part in (good, bad)]
+
+    done, answers = many(run, lines, "--to", f"pipe:{fifo}")
+
+    arrived = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert [answer["line"] for answer in answers] == list(range(1, len(lines) + 1))
+    assert [answer["code"] for answer in answers] == [0, 2] * len(HOSTILE_LINES)
+    assert [bool(answer["complaints"]) for answer in answers] == [False, True] * len(HOSTILE_LINES)
+    assert [event.text for event in events_in(arrived)] == ["\ufffd \U0001f525"] * len(HOSTILE_LINES)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_each_answer_comes_before_the_next_line_is_written(run_once: Run, tmp_path: Path) -> None:
+    """Whoever is killed in between knows what was taken; an answer that waits in a buffer would not tell."""
+    fifo = tmp_path / "events"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    command = [sys.executable, "-I", str(TOOL), "--config", os.devnull, "event", "--many", "--to", f"pipe:{fifo}"]
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(3):
+            process.stdin.write(json.dumps({"message": str(number)}).encode() + b"\n")
+            answer = json.loads(process.stdout.readline())
+            assert answer == {"code": 0, "complaints": [], "line": number + 1}
+            assert events_in(os.read(reader, 4096))[0].text == str(number)
+        process.stdin.close()
+        assert process.wait(20) == 0
+    os.close(reader)
+
+
+def test_once_no_target_is_left_the_rest_is_answered_at_once(run: Run, tmp_path: Path) -> None:
+    """Nothing overtakes what was not taken, and a thousand time limits are not waited for."""
+    done, answers = many(run, [{"message": "x"}] * 1000, "--to", f"pipe:{tmp_path}/none", "--to", "tcp://127.0.0.1:1")
+
+    assert done.returncode == 1
+    assert {answer["code"] for answer in answers} == {1}
+    assert [len(answer["complaints"]) for answer in answers] == [2] + [1] * 999
+    assert "not tried" in answers[-1]["complaints"][0]
+
+
+def test_a_target_that_has_failed_is_left_out_for_the_rest(run: Run, tmp_path: Path) -> None:
+    """Each event would wait for its time limit again."""
+    fifo = tmp_path / "events"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    done, answers = many(run, [{"message": "x"}] * 3, "--to", f"pipe:{tmp_path}/none", "--to", f"pipe:{fifo}")
+
+    os.close(reader)
+    assert done.returncode == 0
+    assert [(answer["code"], len(answer["complaints"])) for answer in answers] == [(0, 1), (0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize("words", [("-m", "x"), ("--test",)])
+def test_many_and_one_are_not_asked_for_at_once(run_once: Run, words: tuple[str, ...]) -> None:
+    """Nobody would know which of them was sent."""
+    done = run_once("event", "--many", *words)
 
     assert (done.returncode, done.stdout) == (2, b"")
 
@@ -329,6 +468,37 @@ def test_oem_takes_off_what_is_put_around_values(run: Run, given: str, meant: st
     done = run("oem", "--dry-run", env={"SEVERITY_CODE": "CLEAR", "TARGET_NAME": "t", "MESSAGE": given})
 
     assert events_in(done.stdout)[0].text == f"CLEAR: {meant} (t)"
+
+
+def test_two_jobs_of_one_target_are_two_applications(run_once: Run) -> None:
+    """The end of one well must not cancel the alarm of the other; an all-clear still cancels what it clears."""
+    target = {name: OEM[name] for name in ("TARGET_NAME", "TARGET_TYPE", "HOST_NAME", "MESSAGE")}
+    backup = {**target, "EVENT_TYPE": "job_status_change", "SOURCE_OBJ_NAME": "BACKUP_FULL"}
+    statistics = {**backup, "SOURCE_OBJ_NAME": "GATHER_STATS"}
+    namesake = {**backup, "SOURCE_OBJ_OWNER": "SCOTT"}
+
+    def application(job: dict[str, str], severity: str) -> str:
+        done = run_once("oem", "--dry-run", env={**job, "SEVERITY_CODE": severity})
+        return events_in(done.stdout)[0].application
+
+    assert application(backup, "CRITICAL") == "orcl.example.com/job_status_change/BACKUP_FULL"
+    assert application(backup, "CLEAR") == application(backup, "CRITICAL")
+    assert len({application(job, "CLEAR") for job in (backup, statistics, namesake)}) == 3
+
+
+@pytest.mark.parametrize("missing", ["target", "configuration", "target's name"])
+def test_oem_ends_with_100_while_the_target_is_away(run_once: Run, tmp_path: Path, missing: str) -> None:
+    """Enterprise Manager calls an OS command again for no other exit code: with 1 the alarm was lost."""
+    words = {
+        "target": ["oem", "--to", f"pipe:{tmp_path}/none"],
+        "configuration": ["--config", f"{tmp_path}/none.cfg", "oem"],
+        "target's name": ["oem"],
+    }[missing]
+
+    done = run_once(*words, env={**OEM, "PATH": os.environ["PATH"], "SEVERITY_CODE": "CRITICAL"})
+
+    assert done.returncode == 100
+    assert done.stderr.startswith(b"send-notification.py: ")
 
 
 def test_oem_needs_a_severity(run_once: Run) -> None:

@@ -1,6 +1,7 @@
 """send-notification.py against real ones: FIFO, unix socket, rsyslog by TCP and UDP, sshd and a forced command."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import pytest
 from event_grammar import events_in
 from test_send_notification import AT, HOSTILE, TOOL, Run, run_tool
 
-GOLDEN = b"<130>@1763950447;0 h1 job_A__P: ERROR since 02:14:07: \xc3\xbc \xf0\x9f\x94\xa5\n"
+GOLDEN = b"<130>@1763950447 h1 job_A__P: ERROR since 02:14:07: \xc3\xbc \xf0\x9f\x94\xa5\n"
 TEXT = "ERROR since 02:14:07: \u00fc\n\U0001f525".encode()
 WORDS = ("event", "-m", "-", "--host", "h1", "--application", "job_A__P", "--at", AT)
 STALLED = 1.0
@@ -469,6 +470,89 @@ def test_ssh_trusts_no_unknown_host_and_no_unknown_key_gets_in(
         assert read_all(descriptor) == b""
 
 
+def many_through(sshd: Sshd, python: str, count: int, **more: str) -> subprocess.CompletedProcess:
+    """So many events through one ssh."""
+    lines = "".join(json.dumps({"message": f"text {n} \u00fc"}) + "\n" for n in range(count))
+    words = ("event", "--many", "--host", "h1", "--application", "job_A__P", "--at", AT, "--to", sshd.target)
+    return run_tool(python, *sshd.configured(**more), *words, input=lines.encode())
+
+
+def answers_in(done: subprocess.CompletedProcess) -> list[dict]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_thousand_events_need_one_login(sshd: Sshd, python: str, fifo: Path) -> None:
+    """A login each would take minutes after an outage, while newer alarms wait behind them."""
+    arrived: list[bytes] = []
+    with reader(fifo) as descriptor:
+        done_reading = threading.Event()
+
+        def read() -> None:
+            while not done_reading.wait(0.002):
+                arrived.append(read_all(descriptor))
+            arrived.append(read_all(descriptor))
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        done = many_through(sshd, python, 1000)
+        done_reading.set()
+        reading.join()
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert answers_in(done) == [{"code": 0, "complaints": [], "line": n + 1} for n in range(1000)]
+    assert [event.text for event in events_in(b"".join(arrived))] == [f"text {n} \u00fc" for n in range(1000)]
+    assert (sshd.directory / "log").read_text().count("Accepted publickey") == 1
+
+
+def test_what_the_far_end_could_not_write_is_not_taken_and_says_why(sshd: Sshd, python: str) -> None:
+    """The exit code of an ssh that goes on cannot say it; its answer does."""
+    done = many_through(sshd, python, 3)
+
+    codes = [answer["code"] for answer in answers_in(done)]
+    assert (done.returncode, codes) == (1, [1, 1, 1])
+    assert "nobody reads it" in answers_in(done)[0]["complaints"][0]
+
+
+def test_a_far_end_that_answers_nothing_known_takes_nothing(sshd: Sshd, python: str, fifo: Path) -> None:
+    """One of an older version waits for the end of one event; the operator reads what to do."""
+    authorized = sshd.directory / "authorized_keys"
+    for command, reason in (("echo hello; sleep 60", "is older"), ("echo no >&2; exit 3", "ended with 3: no")):
+        key = (sshd.directory / "key.pub").read_text()
+        authorized.write_text(f'restrict,command="{command}" {key}')
+        with reader(fifo) as descriptor:
+            done = many_through(sshd, python, 2)
+
+            assert [answer["code"] for answer in answers_in(done)] == [1, 1]
+            assert reason in answers_in(done)[0]["complaints"][0]
+            assert read_all(descriptor) == b""
+
+
+def test_an_ssh_that_has_ended_between_two_events_is_started_again(sshd: Sshd, python: str, fifo: Path) -> None:
+    """The far end does not wait for ever, and the caller may be slow."""
+    words = ["event", "--many", "--to", sshd.target]
+    command = [python, "-I", str(TOOL), *sshd.configured(), *words]
+    with (
+        reader(fifo) as descriptor,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        codes = []
+        for number in range(3):
+            process.stdin.write(json.dumps({"message": str(number)}).encode() + b"\n")
+            codes.append(json.loads(process.stdout.readline())["code"])
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for child in children:
+                os.kill(int(child), signal.SIGKILL)
+                assert eventually(lambda child=child: Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
+        process.stdin.close()
+        assert process.wait(20) == 0
+        arrived = read_all(descriptor)
+
+    assert codes == [0, 0, 0]
+    assert [event.text for event in events_in(arrived)] == ["0", "1", "2"]
+
+
 SSH_THAT = {
     "has left something behind": ("sleep 60 >&2 & exit 0", 0, b""),
     "hangs, and what it started too": ("sleep 60 >&2 & sleep 60", 1, b"ssh has not finished in time"),
@@ -518,6 +602,29 @@ def test_the_key_of_the_receiver_can_do_nothing_else(sshd: Sshd, fifo: Path, tmp
     assert done.returncode == 1
     assert b"not one event line" in done.stderr
     assert not (tmp_path / "proof").exists()
+
+
+def receive_many(run: Run, fifo: Path, data: bytes) -> subprocess.CompletedProcess:
+    """The far end as our side asks for it when there are many events."""
+    environment = {"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": "receive --many"}
+    return run("receive", "--to", f"pipe:{fifo}", input=data, env=environment)
+
+
+def test_receive_of_many_answers_each_line(run: Run, fifo: Path) -> None:
+    """What is no event is refused with its reason, and what follows is taken; an answer is one line."""
+    bad = [b"no event\n", b"\n", GOLDEN[:-1] + b"x" * 4096 + b"\n", b"2 " + GOLDEN]
+    with reader(fifo) as descriptor:
+        done = receive_many(run, fifo, b"".join([GOLDEN, bad[0], GOLDEN, bad[1], bad[3], GOLDEN]))
+        arrived = read_all(descriptor)
+        too_long = receive_many(run, fifo, GOLDEN + bad[2] + GOLDEN)
+        half = receive_many(run, fifo, GOLDEN + GOLDEN[:-1])
+
+        assert read_all(descriptor) == GOLDEN + GOLDEN
+    greeting, *said = done.stdout.splitlines()
+    assert (greeting, done.returncode, arrived) == (b"send-notification 1", 0, GOLDEN * 3)
+    assert [line == b"taken" for line in said] == [True, False, True, False, False, True]
+    assert (too_long.returncode, too_long.stdout.count(b"taken")) == (1, 1)
+    assert (half.returncode, half.stdout.count(b"taken")) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ QUEUE_TOOL = TOOL.with_name("message-queue.py")
 T0 = 1_763_950_000
 """Epoch seconds at which the tracker in this process begins."""
 
-LINE = re.compile(r"<(\d+)>@(\d{10});0 (\S+) (\S+): (.+)")
+LINE = re.compile(r"<(\d+)>@(\d{10}) (\S+) (\S+): (.+)")
 STATUSES = {5: 0, 4: 1, 2: 2, 3: 3}
 
 
