@@ -31,7 +31,7 @@ run: $(VENV)/installed ## the tracker on a local queue with example jobs and a l
 packages:
 	@sh tests/packages.sh
 
-test: $(VENV)/installed packages ## everything: core, shells, on-host tools, documents
+test: $(VENV)/installed packages ## everything: core, the rooms around it, on-host tools, documents
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes

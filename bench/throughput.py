@@ -17,8 +17,8 @@ from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in
 from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.memory import Memory
-from job_tracker.core.tracker import step
-from job_tracker.daemon import calm_garbage_collection
+from job_tracker.core.step import step
+from job_tracker.daemon.starting import calm_garbage_collection
 
 JOBS = 1_000
 ROUNDS = 25

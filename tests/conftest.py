@@ -1,9 +1,17 @@
-"""For all tests: the signals' dispositions are what a terminal would give, whoever started us.
+"""For all tests: an Event Console to tell, and signals whose dispositions are what a terminal would give.
 
 A background job or `nohup` hands ignored signals down to every child; a test that sends one would wait for ever.
 """
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from telling import Receiver
 
 for number, handler in (
     (signal.SIGHUP, signal.SIG_DFL),
@@ -13,3 +21,14 @@ for number, handler in (
 ):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> "Iterator[Receiver]":
+    """An Event Console that reads its FIFO."""
+    from telling import Receiver  # only tests that tell somebody pay for what it imports
+
+    made = Receiver(tmp_path / "events")
+    made.come()
+    yield made
+    made.go()

@@ -15,10 +15,10 @@ trap 'exit 130' INT TERM
 cp -R "$root/job_tracker" "$root/tests" "$root/pyproject.toml" "$work"
 cd "$work"
 fast=$(echo tests/core/test_rules_*.py tests/core/test_texts.py tests/core/test_messages.py tests/core/test_intake.py)
-[ $# -gt 0 ] || set -- schedule deadlines runs verdicts folding refolding setback tracker board standing texts messages intake memory notices
+[ $# -gt 0 ] || set -- schedules/local_time deadlines runs verdicts folding refolding setback step board standing texts messages intake memory notices
 
 for module in "$@"; do
-    path="job_tracker/core/$module.py"
+    path="job_tracker/core/$module.py" module=$(basename "$module")
     sed -e "s|^module-path = .*|module-path = [\"$path\"]|" -e "s|FAST_TESTS|$fast|" tests/mutants.toml >"$module.toml"
     cp "$path" "$work/pristine.py"
     cosmic-ray init "$module.toml" "$module.sqlite"

@@ -24,7 +24,9 @@ def read(path: Path) -> str:
         raise ValueError(f"{name} is not a file")
     if len(content) > LONGEST:
         raise ValueError(f"{name} is longer than {LONGEST} bytes")
-    from job_tracker.outputs.event_console import check_template  # jinja2 is loaded only where a template is named
+    from job_tracker.outputs.event_console.message import (
+        check_template,  # jinja2 is loaded only where a template is named
+    )
 
     try:
         text = content.decode("utf-8")

@@ -6,8 +6,8 @@ Rule: a deadline that is counted names the next one, so that what a quiet window
 
 from dataclasses import replace
 
-from job_tracker.core import schedule
 from job_tracker.core.jobs import Job, Kind
+from job_tracker.core.schedules import local_time
 from job_tracker.core.standing import Deadline, Outcome, Rank, Standing
 
 
@@ -38,11 +38,11 @@ def first_timeout(standing: Standing, job: Job, begun: int) -> int:
 
     From one quiet window to the next at once, for what is heard after a long absence may be a great many such runs.
     """
-    deadline = schedule.move_timeout(job, begun + job.timeout + job.grace)
+    deadline = local_time.move_timeout(job, begun + job.timeout + job.grace)
     while _is_renewed(standing) and deadline < standing.promised_since:
-        goal = schedule.next_quiet(job, deadline, standing.promised_since)
+        goal = local_time.next_quiet(job, deadline, standing.promised_since)
         steps = -(-(goal - deadline) // job.timeout)
-        deadline = schedule.move_timeout(job, deadline + steps * job.timeout)
+        deadline = local_time.move_timeout(job, deadline + steps * job.timeout)
     return deadline
 
 
@@ -62,11 +62,11 @@ def make_expected(standing: Standing, job: Job, moment: int) -> None:
     """A start at a moment, seen or not, makes the expected start it belongs to (daily jobs)."""
     if job.kind is not Kind.DAILY:
         return
-    day = schedule.day_of_latest_start(job, moment + job.max_early)
+    day = local_time.day_of_latest_start(job, moment + job.max_early)
     if standing.count == 1:  # the first run ever seen may be older than the promise; what is expected follows it
         standing.day = min(standing.day, day)
-    first = schedule.expected_start(job, standing.day)
-    made = {*standing.made, schedule.expected_start(job, day)}
+    first = local_time.expected_start(job, standing.day)
+    made = {*standing.made, local_time.expected_start(job, day)}
     standing.made = tuple(sorted(each for each in made if each >= first))
 
 
@@ -77,7 +77,7 @@ def next_start(standing: Standing, job: Job) -> int | None:
     day, expected = standing.day, standing.expected
     while standing.made and expected <= standing.made[-1]:
         day += 1
-        expected = schedule.expected_start(job, day)
+        expected = local_time.expected_start(job, day)
     return expected - job.max_early
 
 
@@ -89,7 +89,7 @@ def renew(standing: Standing, job: Job, now: int) -> None:
         if run.outcome is Outcome.OPEN and run.begun is not None:
             standing.put(replace(run, timeout_at=first_timeout(standing, job, run.begun)))
     if job.kind is Kind.DAILY:
-        standing.day = schedule.day_of_first_start(job, now)
+        standing.day = local_time.day_of_first_start(job, now)
         standing.made = ()
     await_start(standing, job)
 
@@ -104,7 +104,7 @@ def _await_cyclic(standing: Standing, job: Job) -> None:
         due += -(-(standing.promised_since - due) // job.interval) * job.interval
     if due != standing.expected:
         standing.expected = due
-        standing.missed_at = schedule.move_missed_start(job, due + job.max_delay + job.grace)
+        standing.missed_at = local_time.move_missed_start(job, due + job.max_delay + job.grace)
 
 
 def _due(standing: Standing, job: Job) -> int:
@@ -126,10 +126,10 @@ def _await_daily(standing: Standing, job: Job) -> None:
     ended = standing.newest.ended if standing.newest is not None else None
     patience = job.max_delay + job.grace
     day = standing.day
-    expected = schedule.expected_start(job, day)
+    expected = local_time.expected_start(job, day)
     while expected in standing.made or (ended is not None and expected + patience <= ended):
         day += 1
-        expected = schedule.expected_start(job, day)
+        expected = local_time.expected_start(job, day)
     standing.day, standing.expected, standing.missed_at = day, expected, expected + patience
     standing.made = tuple(each for each in standing.made if each >= expected)
 
@@ -137,7 +137,7 @@ def _await_daily(standing: Standing, job: Job) -> None:
 def _count_timeout(standing: Standing, job: Job, deadline: Deadline) -> None:
     for run in standing.runs:
         if run.order == deadline.run:
-            following = schedule.move_timeout(job, deadline.moment + job.timeout)
+            following = local_time.move_timeout(job, deadline.moment + job.timeout)
             standing.put(replace(run, errors=run.errors + 1, timeouts=run.timeouts + 1, timeout_at=following))
     standing.errors += 1
 
@@ -149,4 +149,4 @@ def _count_missed_start(standing: Standing, job: Job) -> None:
         _await_daily(standing, job)
     else:
         assert standing.missed_at is not None, "it is the deadline that counts"
-        standing.missed_at = schedule.move_missed_start(job, standing.missed_at + job.interval)
+        standing.missed_at = local_time.move_missed_start(job, standing.missed_at + job.interval)

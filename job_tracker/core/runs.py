@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Message
-from job_tracker.core.schedule import quiet_window
+from job_tracker.core.schedules.local_time import quiet_window
 from job_tracker.core.standing import Outcome, Run, Standing
 
 Shelf = Callable[[str], Run | None]

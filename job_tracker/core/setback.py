@@ -8,10 +8,11 @@ Rule: a promise that was made ahead, and a message that was heard ahead, are und
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from job_tracker.core import deadlines, schedule
+from job_tracker.core import deadlines
 from job_tracker.core.board import Clock, newcomer
 from job_tracker.core.folding import BEHIND, Archive, settle
 from job_tracker.core.jobs import MINUTE, Job
+from job_tracker.core.schedules import local_time
 from job_tracker.core.standing import Outcome, Run, Standing
 
 PATIENCE = 2 * MINUTE
@@ -95,10 +96,10 @@ def _not_after(run: Run, job: Job, now: int) -> Run:
     if run.outcome is not Outcome.OPEN:
         return run
     assert run.begun is not None, "an open run has begun"
-    passed, moment = 0, schedule.move_timeout(job, run.begun + job.timeout + job.grace)
+    passed, moment = 0, local_time.move_timeout(job, run.begun + job.timeout + job.grace)
     while moment <= now and passed < run.timeouts:
         passed += 1
-        moment = schedule.move_timeout(job, moment + job.timeout)
+        moment = local_time.move_timeout(job, moment + job.timeout)
     return replace(run, errors=passed, timeouts=passed)
 
 

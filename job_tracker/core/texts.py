@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from job_tracker.core.jobs import MICROSECONDS, Job, Kind
-from job_tracker.core.schedule import day_of_latest_start, expected_start
+from job_tracker.core.schedules.local_time import day_of_latest_start, expected_start
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import shown

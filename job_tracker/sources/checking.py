@@ -10,11 +10,11 @@ from pathlib import Path
 
 from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.ports import Contact
-from job_tracker.sources.conversation import Conversation, Greeting, short
-from job_tracker.sources.local import ChildTransport, command
-from job_tracker.sources.ssh import SshTransport
-from job_tracker.sources.ssh_settings import Host
-from job_tracker.sources.transport import Transport
+from job_tracker.sources.local.child import ChildTransport, command
+from job_tracker.sources.queue.conversation import Conversation, Greeting, short
+from job_tracker.sources.queue.transport import Transport
+from job_tracker.sources.ssh.channel import SshTransport
+from job_tracker.sources.ssh.route import Host
 
 SIDE_BY_SIDE = 64
 

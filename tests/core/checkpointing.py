@@ -11,8 +11,8 @@ from job_tracker.core.board import Board
 from job_tracker.core.folding import Past, Record, reach
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.standing import Outcome, Run, Standing
-from job_tracker.store.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
-from job_tracker.store.ledger import CHANGES_PER_RUN, SILENCE_KEPT
+from job_tracker.ledger.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
+from job_tracker.ledger.ledger import CHANGES_PER_RUN, SILENCE_KEPT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from job_tracker.core.jobs import MICROSECONDS, Job, Jobs, Kind, Quiet
 from job_tracker.core.memory import Memory
 from job_tracker.core.setback import PATIENCE
 from job_tracker.core.standing import Run, Standing
+from job_tracker.core.step import Step, step
 from job_tracker.core.texts import describe
-from job_tracker.core.tracker import Step, step
 from job_tracker.core.verdicts import shown
 
 T = 1_749_600_000

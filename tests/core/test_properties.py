@@ -24,9 +24,9 @@ from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.messages import Message
 from job_tracker.core.standing import Blind, Deadline, Outcome, Rank, Run, Standing
 from job_tracker.core.states import UNSEEN, Shown, State
+from job_tracker.core.step import Step
 from job_tracker.core.texts import describe
-from job_tracker.core.tracker import Step
-from job_tracker.store.codec import (
+from job_tracker.ledger.codec import (
     change_to_row,
     message_from_row,
     message_to_row,

@@ -14,7 +14,7 @@ from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
 from job_tracker.core.setback import NOTHING_AHEAD, Ahead, ahead_of, counted_anew
-from job_tracker.core.tracker import step
+from job_tracker.core.step import step
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

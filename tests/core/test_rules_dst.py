@@ -7,7 +7,7 @@ day may begin at 01:00, or have its last hour twice.  All moments below are UTC,
 import pytest
 from story import HOUR, Story, at, cyclic, daily, quiet
 
-from job_tracker.core.schedule import day_of_latest_start, expected_start, local_day, quiet_window
+from job_tracker.core.schedules.local_time import day_of_latest_start, expected_start, local_day, quiet_window
 
 SPRING = [
     ("Europe/Berlin", "02:30", "2025-03-29 12:00", "2025-03-30 01:00:00"),

@@ -15,9 +15,9 @@ from job_tracker.core.folding import Past
 from job_tracker.core.intake import take_in
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Position
-from job_tracker.core.schedule import move_timeout
+from job_tracker.core.schedules.local_time import move_timeout
 from job_tracker.core.standing import Run, Standing
-from job_tracker.core.tracker import step
+from job_tracker.core.step import step
 
 
 def lost_and_found(**keys: object) -> Story:

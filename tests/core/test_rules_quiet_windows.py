@@ -6,7 +6,7 @@ UTC, 3,600 to 7,200 seconds after midnight, unless it says otherwise.
 
 from story import HOUR, Story, at, cyclic, quiet
 
-from job_tracker.core.schedule import quiet_window
+from job_tracker.core.schedules.local_time import quiet_window
 
 NIGHT = quiet("01:00", "02:00")
 BEGIN, END = HOUR, 2 * HOUR

@@ -12,8 +12,8 @@ from story import Story, T, at, cyclic, said
 from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in
 from job_tracker.core.memory import Memory
-from job_tracker.core.tracker import step
-from job_tracker.replay import Replay, read
+from job_tracker.core.step import step
+from job_tracker.replay.replay import Replay, read
 
 
 def one_run(**keys: object) -> Story:

@@ -14,8 +14,8 @@ from job_tracker.core.jobs import MICROSECONDS, Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
 from job_tracker.core.standing import Standing
-from job_tracker.core.tracker import Step, step
-from job_tracker.replay import Replay, read
+from job_tracker.core.step import Step, step
+from job_tracker.replay.replay import Replay, read
 
 Hook = Callable[["Watch", Step, int], None]
 

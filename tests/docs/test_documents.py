@@ -54,7 +54,7 @@ def test_the_list_of_rooms_is_the_tree() -> None:
     listed = set(re.findall(r"^\| `job_tracker/([^`]+)` \|", ARCHITECTURE, flags=re.MULTILINE))
     package = ROOT / "job_tracker"
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
-    folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {f"{path.name}/" for path in package.iterdir() if any(path.glob("*.py"))}
 
     assert listed == modules | folders
 
@@ -62,8 +62,9 @@ def test_the_list_of_rooms_is_the_tree() -> None:
 def test_the_cores_rooms_are_all_described() -> None:
     """Each module of the core has its sentence."""
     section = ARCHITECTURE.split("### The core's rooms", 1)[1].split("\n## ", 1)[0]
-    listed = set(re.findall(r"`([a-z]+)`", section.split("|---|---|", 1)[1]))
-    modules = {path.stem for path in (ROOT / "job_tracker" / "core").glob("*.py")} - {"__init__"}
+    listed = set(re.findall(r"`([a-z_/]+)`", section.split("|---|---|", 1)[1]))
+    core = ROOT / "job_tracker" / "core"
+    modules = {str(path.relative_to(core).with_suffix("")) for path in core.rglob("*.py") if path.stem != "__init__"}
 
     assert listed == modules
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import light
 import pytest
-from test_sources import Box, now
+from sourcing import Box, now
 from tracking import Producer, Tracker, everything_is_counted, fill, small_file_system, tracking, wait_until
 
 from job_tracker.config.reading import load
 from job_tracker.ports import Delivery, Memento, Source
-from job_tracker.sources.ssh import make_ssh
+from job_tracker.sources.ssh.channel import make_ssh
 
 REASON = light.missing() or ("" if light.is_root() else "only root can cut a link or fill a file system")
 if REASON and os.environ.get("CI") != "true":

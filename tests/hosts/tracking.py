@@ -20,7 +20,7 @@ from typing import Any
 import light
 
 from job_tracker.errors import JobTrackerError
-from job_tracker.store.view_reading import read_jobs, read_meta
+from job_tracker.view.reading import read_jobs, read_meta
 
 ROOT = Path(light.__file__).resolve().parents[2]
 PATIENCE = 60.0

@@ -1,0 +1,369 @@
+"""The command line: what an operator can ask, and the files the answers come from.
+
+Rule: nothing is decided here; commands read, a screen renders, this prints.
+Rule: an error is one line: what happened, where, what next; exit code 2, and never a traceback.
+Rule: a command imports what it needs when it runs, so that the quick ones stay quick.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from job_tracker import __version__
+
+if TYPE_CHECKING:
+    from job_tracker.service.control import Service
+
+DEFAULT_CONFIG = "/etc/job_tracker/job_tracker.cfg"
+CONFIG_VARIABLE = "JOB_TRACKER_CONFIG"
+PID_FILE = Path("/run/job_tracker.pid")
+
+HELP = """Watches batch jobs and tells the monitoring what ran and what did not.
+
+Commands that show jobs read the view that the daemon writes; they work with and without a running daemon, and say
+how old the view is: on stderr where the answer goes into a pipe or is JSON.
+
+Exit codes: 0 the answer was given; 2 the command, the configuration or the view is at fault, and the message says
+what to do; 130 it was interrupted; 141 nobody read the answer any more; 1 the program itself failed.
+"""
+
+app = typer.Typer(
+    name="job_tracker",
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE", help=f"The configuration [default: ${CONFIG_VARIABLE} or {DEFAULT_CONFIG}]."
+    ),
+]
+ViewOption = Annotated[
+    Path | None,
+    typer.Option("--view", metavar="FILE", help="The view itself, instead of the one the configuration names."),
+]
+UserOption = Annotated[
+    str,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        envvar="JOB_TRACKER_USER",
+        show_envvar=False,
+        help="As whom root lets it run [default: $JOB_TRACKER_USER or whoever starts it].",
+    ),
+]
+PidFileOption = Annotated[
+    Path, typer.Option("--pid-file", metavar="FILE", show_default=True, help="What is locked while it runs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document; moments and durations in seconds.")]
+
+
+def main() -> None:
+    """Run a command; the process ends with its exit code."""
+    from job_tracker.cli.screens import ending
+
+    ending.leave(lambda: app(prog_name="job_tracker", standalone_mode=False))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"job_tracker {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    """See HELP."""
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """Run the tracker in the foreground.
+
+    SIGTERM and Ctrl-C stop it; SIGHUP makes it read the configuration again.
+    """
+    from job_tracker.daemon import starting
+    from job_tracker.process import supervisor
+
+    raise typer.Exit(starting.run(_config_path(config), supervisor.from_environment()))
+
+
+@app.command()
+def start(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Start the tracker in the background.
+
+    It waits until the tracker is ready, or says why it is not. Exit codes: 0 started, or it ran already; 1 not
+    started; 2 the configuration or the command is at fault; 4 not allowed.
+    """
+    raise typer.Exit(_service(config, user, pid_file).start())
+
+
+@app.command()
+def stop(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Stop the tracker that was started in the background.
+
+    Exit codes: 0 stopped, or it was not running; 1 it could not be; 4 not allowed.
+    """
+    raise typer.Exit(_service(config, user, pid_file).stop())
+
+
+@app.command()
+def restart(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Stop and start the tracker.
+
+    A faulty configuration leaves it running as it is. Exit codes: those of start.
+    """
+    raise typer.Exit(_service(config, user, pid_file).restart())
+
+
+@app.command()
+def reload(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Let the tracker read its configuration again.
+
+    A faulty one changes nothing. Exit codes: 0 done; 2 the configuration is at fault; 4 not allowed; 7 it is not
+    running.
+    """
+    raise typer.Exit(_service(config, user, pid_file).reload())
+
+
+@app.command()
+def status(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+    """Say whether the tracker runs that was started in the background.
+
+    Exit codes: 0 it runs; 1 it is dead; 3 it is not running; 4 unknown, we are not allowed to look.
+    """
+    raise typer.Exit(_service(config, user, pid_file).status())
+
+
+@app.command("links")
+def make_links(
+    config: ConfigOption = None,
+    user: UserOption = "",
+    tmpfiles: Annotated[
+        bool, typer.Option("--tmpfiles", help="Print them for systemd-tmpfiles, and make nothing.")
+    ] = False,
+) -> None:
+    """Make the run directory and the links at /var/run/job_tracker.JOB.state.
+
+    Root's part of a start: start and reload do it by themselves, a systemd unit calls this.
+    """
+    from job_tracker.cli.screens import linking
+
+    linking.show(_config_path(config), user, tmpfiles=tmpfiles)
+
+
+@app.command("check-config")
+def check_config(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a configuration.
+
+    All its faults go to stderr, with exit code 2; without faults, a summary of what it amounts to is shown.
+    """
+    from job_tracker import clock
+    from job_tracker.cli.screens import output, summary
+    from job_tracker.config.reading import load
+
+    path = _config_path(file or config)
+    found = summary.summary(path, load(path), clock.now())
+    if json:
+        output.put_json(found)
+    else:
+        output.put(summary.as_text(found))
+
+
+@app.command("check-sources")
+def check_sources(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Connect to each source once, and tell what works.
+
+    Side by side, without taking a message, whether the tracker runs or not. Exit code 2 if a source does not work.
+
+    With --json: {"config": …, "works": …, "sources": [{"source": …, "works": …, "steps": […], "text": …, …}]}
+    """
+    from job_tracker.cli.screens import checking
+
+    if not checking.check(_config_path(file or config), json=json):
+        raise typer.Exit(2)
+
+
+@app.command()
+def jobs(
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="A glob (with *, ? or [), or a part of the name; any case.")
+    ] = "",
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be given several times."),
+    ] = None,
+    problems: Annotated[bool, typer.Option("--problems", help="Only jobs whose status is not OK.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep the table live until Ctrl-C.")] = False,
+    config: ConfigOption = None,
+    view: ViewOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a line per job.
+
+    State, since when, the last run, errors and missed starts with the number that raises the alarm, next deadline.
+
+    With --json: {"view": {…}, "jobs": [{"job": …, "state": …, "status": …, "last_run": {…}, "promise": {…}, …}]}
+    """
+    from job_tracker.cli.screens import commands
+
+    if watch and json:
+        raise typer.BadParameter("--watch shows a table; without it, --json answers once")
+    wanted = commands.Wanted(pattern=pattern, states=tuple(state or ()), problems=problems)
+    if watch:
+        commands.watch_jobs(_view_path(config, view), wanted)
+    else:
+        commands.show_jobs(_view_path(config, view), wanted, json=json)
+
+
+@app.command()
+def history(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.")],
+    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many of the last runs.")] = 20,
+    config: ConfigOption = None,
+    view: ViewOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a job's last runs, and the alarms between them.
+
+    With --json: {"view": {…}, "job": …, "history": [{"what": "run", "begun": …, …}, {"what": "alarm", "at": …, …}]}
+    """
+    from job_tracker.cli.screens import commands
+
+    commands.show_history(_view_path(config, view), job, number, json=json)
+
+
+@app.command()
+def explain(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.")],
+    config: ConfigOption = None,
+    view: ViewOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain why a job is in its state.
+
+    The rule, the promise, the expected moment, the messages that decided, the sources, and what would change it next.
+
+    With --json: {"view": {…}, "job": {…}, "sentences": {"why": […], …}, "messages": […]}
+    """
+    from job_tracker.cli.screens import commands
+
+    commands.show_reasons(_view_path(config, view), job, json=json)
+
+
+@app.command()
+def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+    """Show messages that belong to no configured job.
+
+    With the configuration that would adopt them.
+
+    With --json: {"view": {…}, "unmatched": [{"name": …, "count": …, …}], "adopting": [{"name": …, …}]}
+    """
+    from job_tracker.cli.screens import commands
+
+    commands.show_unmatched(_view_path(config, view), json=json)
+
+
+@app.command()
+def sources(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+    """Show a line per source host.
+
+    Contact and since when, how far its clock is ahead, messages in its queue, messages and bytes taken since the start,
+    when messages came last, median and worst latency of the last answers.
+
+    With --json: {"view": {…}, "sources": [{"source": …, "contact": …, "since": …, "clock_offset": …, …}]}
+    """
+    from job_tracker.cli.screens import commands
+
+    commands.show_sources(_view_path(config, view), json=json)
+
+
+@app.command()
+def notifications(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+    """Show notifications that the Event Console has not taken yet.
+
+    A line per job or source: what is to be told, how many changes that is, for how long it has waited, and why.
+
+    With --json: {"view": {…}, "notifications": [{"subject": …, "status": …, "waiting": …, "reason": …, …}]}
+    """
+    from job_tracker.cli.screens import commands
+
+    commands.show_notifications(_view_path(config, view), json=json)
+
+
+@app.command()
+def replay(
+    messages: Annotated[str, typer.Option("--messages", metavar="FILE", help="The recording; - is stdin.")],
+    config: ConfigOption = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MOMENT", help="When the tracker began [default: the first timestamp]."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="MOMENT", help="How far to go [default: 48 hours after the last message]."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON per change, and a final one.")] = False,
+) -> None:
+    """Judge recorded messages by a configuration.
+
+    The changes are those that the daemon would have found, in the order in which it would have found them.
+
+    FILE has a JSON object a line, or the array that `message-queue.py list` prints: messages, optionally with
+    "received" (epoch) and "source" (name), and outages {"source": name, "unreachable_from": epoch,
+    "unreachable_until": epoch}.
+    A MOMENT is epoch seconds, or an ISO date and time in the configuration's time zone.
+    """
+    from job_tracker.cli.screens import replaying
+
+    replaying.show(_config_path(config), messages, begin, until, json=json)
+
+
+def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
+    from job_tracker.process.pid_file import PidFile
+    from job_tracker.service.control import Service
+
+    return Service(
+        config=_config_path(config).absolute(),
+        pid_file=PidFile(pid_file.absolute()),
+        user=user,
+        say=typer.echo,
+        complain=lambda line: typer.echo(line, err=True),
+    )
+
+
+def _config_path(given: Path | None) -> Path:
+    return given or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+
+
+def _view_path(config: Path | None, view: Path | None) -> Path:
+    """Where the view lies, without judging the rest of the configuration."""
+    if view is not None:
+        return view
+    from job_tracker.cli.screens.view_path import view_path
+
+    is_chosen = config is not None or bool(os.environ.get(CONFIG_VARIABLE))
+    return view_path(_config_path(config), is_chosen=is_chosen)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The check of sources: whether the tracker could reach its source hosts now, and if not, what is to be repaired.
+
+Rule: a check needs no daemon and disturbs none: it takes no message, and opens no queue.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from job_tracker import clock
+from job_tracker.cli.screens import output
+from job_tracker.cli.screens.as_json import in_seconds
+from job_tracker.cli.screens.plain import safe
+from job_tracker.cli.screens.sources import drift
+from job_tracker.config.reading import Config, load
+from job_tracker.sources.checking import CheckResult, check_all
+
+Document = dict[str, Any]
+
+
+def check(path: Path, *, json: bool) -> bool:
+    """Connect to each configured source once, and show what works and what does not; whether all do."""
+    config = load(path)
+    results = _check(config)
+    works = all(result.works for result in results)
+    if json:
+        output.put_json({"config": str(path), "works": works, "sources": [_document(result) for result in results]})
+    else:
+        output.put("\n".join(line for result in results for line in lines(result)) or "no source is configured")
+        good = sum(result.works for result in results)
+        output.put_note(f"{good} of {len(results)} sources work; no message was taken")
+    return works
+
+
+def lines(result: CheckResult) -> Sequence[str]:
+    """What a check found, for people: the verdict, what worked on the way, and what did not."""
+    verdict = "works" if result.works else result.contact.value.upper()
+    shown = [f"{safe(result.source)}: {verdict}"]
+    shown += [f"  {safe(step)}" for step in result.steps]
+    if result.works:
+        shown.append(f"  {_found(result)}")
+    if result.text:
+        shown.append(f"  FAILED: {safe(result.text)}")
+    return shown
+
+
+def _found(result: CheckResult) -> str:
+    parts = [f"{result.depth} messages wait"]
+    if result.clock_offset is not None:
+        parts.append(f"its clock differs by {drift(result.clock_offset)}")
+    parts.append(f"connected in {result.took / 1000:.0f} ms")
+    if result.drainer is not None:
+        parts.append(f"drained by tracker {result.drainer}")
+    return ", ".join(parts)
+
+
+def _check(config: Config) -> list[CheckResult]:
+    settings = config.settings
+    return check_all(
+        config.sources, load_timeout=settings.load_timeout, clock=clock.now, ssh_config=settings.ssh_config
+    )
+
+
+def _document(result: CheckResult) -> Document:
+    shown: Document = in_seconds(
+        {
+            "source": result.source,
+            "works": result.works,
+            "contact": result.contact.value,
+            "steps": list(result.steps),
+            "text": result.text,
+            "took": result.took,
+            "version": result.version,
+            "python": result.python,
+            "depth": result.depth,
+            "clock_offset": result.clock_offset,
+            "drainer": result.drainer,
+        }
+    )
+    return shown

@@ -1,0 +1,87 @@
+"""The history screen: a job's runs, and the alarms between them, in the order of their moments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from job_tracker.cli.screens.jobs import RESULTS
+from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
+from job_tracker.cli.screens.times import STATUS_WORDS, clock, took
+
+Document = dict[str, Any]
+
+HEADINGS = ("BEGIN", "END", "TOOK", "WHAT", "RESULT", "TEXT")
+
+
+def entries(runs: Sequence[Document], changes: Sequence[Document], most: int) -> list[Document]:
+    """The last runs, and the changes since the first of them; each with `what`, in the order of their moments."""
+    shown = list(runs[-most:])
+    since = min((_moment(run) for run in shown), default=0) if len(runs) > len(shown) else 0
+    lines = [{"what": "run", **run} for run in shown]
+    lines += [{"what": kind_of(change), **change} for change in changes if change["at"] >= since]
+    return sorted(lines, key=lambda line: (_moment(line), line["what"] != "run"))
+
+
+def kind_of(change: Document) -> str:
+    """What a change was to whoever is called at night."""
+    before, after = change["status_from"], change["status_to"]
+    if after == 2:
+        return "alarm" if before != 2 else "still alarm"
+    if after == 3:
+        return "cannot tell"
+    return "alarm over" if before == 2 else "change"
+
+
+def table(lines: Sequence[Document], zone: str, now: int) -> Table:
+    """A line per run and per change."""
+    return Table(
+        headings=HEADINGS,
+        rows=[_run(line, zone, now) if line["what"] == "run" else _change(line, zone) for line in lines],
+        narrow=frozenset({"TEXT", "RESULT"}),
+        right=frozenset({"TOOK"}),
+    )
+
+
+def result_of(run: Document) -> str:
+    """How a run ended, with all that was counted for it."""
+    notes = []
+    if run["exit_code"]:
+        notes.append(f"exit code {run['exit_code']}")
+    if run["timeouts"]:
+        notes.append("past its timeout" if run["timeouts"] == 1 else f"{run['timeouts']} timeouts")
+    if run["begun"] is None:
+        notes.append("start not seen")
+    if run["id"]:
+        notes.append(f"run {run['id']}")
+    return RESULTS[run["outcome"]] + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _run(run: Document, zone: str, now: int) -> list[Cell]:
+    bad = run["outcome"] in ("badly", "lost") or run["timeouts"] > 0
+    style = STYLES[2] if bad else "cyan" if run["outcome"] == "open" else STYLES[0]
+    return [
+        cell(clock(run["begun"], zone)),
+        cell(clock(run["ended"], zone)),
+        cell(took(run, now)),
+        cell("run"),
+        cell(result_of(run), style),
+        cell(run["text"]),
+    ]
+
+
+def _change(change: Document, zone: str) -> list[Cell]:
+    status = change["status_to"]
+    return [
+        cell(clock(change["at"], zone)),
+        cell(""),
+        cell(""),
+        cell(change["what"], STYLES[status]),
+        cell(f"{change['state_from']} to {change['state_to']}, {STATUS_WORDS[status]}", STYLES[status]),
+        cell(change["text"]),
+    ]
+
+
+def _moment(line: Document) -> int:
+    for name in ("at", "begun", "ended"):
+        if line.get(name) is not None:
+            return int(line[name])
+    return 0

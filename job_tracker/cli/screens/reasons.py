@@ -1,0 +1,110 @@
+"""Reasons: the rule behind a state and a status, and what ends them.
+
+Rule: one sentence for the state, one for the status; the numbers are those the verdict was made of.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from job_tracker.cli.screens.times import clock
+from job_tracker.core.texts import span
+
+Document = dict[str, Any]
+
+OK, WARN, CRIT, UNSEEN = range(4)
+
+
+def why(job: Document, promise: Document) -> Iterator[str]:
+    """Why the state, and why the status."""
+    if job["blind"] is not None:
+        yield from _blind(job)
+    if job["status"] != UNSEEN:
+        yield _state(job, promise)
+        yield _status(job)
+    if job["counted"]:
+        runs = ", ".join(f"{errors} of run {order}" for order, errors in job["counted"])
+        yield f"Errors not forgotten yet: {runs}."
+
+
+def following(job: Document, promise: Document) -> Iterator[str]:
+    """What would change it next."""
+    zone, run = job["zone"], job["last_run"]
+    if job["blind"] is not None:
+        yield f"When {job['blind']['source']} is heard again, the deadline is judged as of its own moment."
+    match job["known_state"]:
+        case "ERROR":
+            yield "A start makes it RUNNING; a success makes it NOT_RUNNING and forgets the errors."
+        case "TIMEOUT":
+            yield "A success of the late run clears it; an error of it makes it ERROR."
+        case "DELAYED":
+            yield "A start makes it RUNNING and forgets the missed starts."
+        case "RUNNING" if run is not None:
+            yield "A success makes it NOT_RUNNING, an error makes it ERROR."
+        case _:
+            yield "A start makes it RUNNING."
+    if job["status"] == CRIT and job["errors"]:
+        verb = "is" if job["errors"] + job["missed"] == 1 else "are"
+        yield f"It stays CRIT until a run ends well: {_counted(job)} {verb} not forgotten before."
+    if job["deadline"] is not None:
+        late = "run over its time" if job["deadline_of"] == "timeout" else "start missed"
+        yield f"Without a message, one more {late} is counted at {clock(job['deadline'], zone)}.{_alarm(job, promise)}"
+
+
+def _blind(job: Document) -> Iterator[str]:
+    blind, zone = job["blind"], job["zone"]
+    yield (
+        f"The deadline {clock(blind['deadline'], zone)} has passed, but {blind['source']} has not been heard since "
+        f"{clock(blind['unheard_since'], zone)}: the message that would have met it may be waiting there."
+    )
+    if job["status"] == UNSEEN:
+        yield (
+            f"So since {clock(blind['since'], zone)} it is UNKNOWN, nothing is counted, "
+            f"and apart from that it is {job['known_state']}."
+        )
+    else:
+        yield "An alarm that is known already stays as it is meanwhile."
+
+
+def _state(job: Document, promise: Document) -> str:
+    zone, run = job["zone"], job["last_run"]
+    match job["known_state"]:
+        case "ERROR" if run is not None:
+            return f"{job['state']}: the newest run, number {run['order']}, ended badly at {clock(run['ended'], zone)}."
+        case "TIMEOUT":
+            return f"{job['state']}: a run is open for longer than {span(promise['timeout'])} and the grace."
+        case "DELAYED":
+            return f"{job['state']}: no start came before the deadline, and none has come since."
+        case "RUNNING":
+            return f"{job['state']}: a run is open and in time."
+        case "NOT_RUNNING" if run is not None:
+            ended = "was lost when a newer one began" if run["outcome"] == "lost" else "ended well"
+            return f"{job['state']}: no run is open, and the newest, number {run['order']}, {ended}."
+        case _:
+            return f"{job['state']}: no message of it has been heard yet."
+
+
+def _status(job: Document) -> str:
+    counted, most = _counted(job), job["max_errors"]
+    if job["status"] == CRIT:
+        if job["errors"] + job["missed"] >= most:
+            return f"CRIT: {counted}, and the alarm is raised at {most}."
+        return f"CRIT: only {counted} of {most}, but a daily job is not waited for a second time."
+    if job["errors"] + job["missed"]:
+        return f"{('OK', 'WARN')[job['status']]}: {counted}, and the alarm is raised at {most}."
+    return "OK: no errors and no missed starts are counted."
+
+
+def _counted(job: Document) -> str:
+    parts = []
+    if job["errors"]:
+        parts.append(f"{job['errors']} error{'' if job['errors'] == 1 else 's'}")
+    if job["missed"]:
+        parts.append(f"{job['missed']} missed start{'' if job['missed'] == 1 else 's'}")
+    return " and ".join(parts) or "no errors"
+
+
+def _alarm(job: Document, promise: Document) -> str:
+    if job["status"] == CRIT:
+        return ""
+    reaches = job["errors"] + job["missed"] + 1 >= job["max_errors"] or promise["kind"] == "daily"
+    return " That would raise the alarm." if reaches else " That would not yet raise the alarm."

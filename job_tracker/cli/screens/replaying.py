@@ -1,0 +1,92 @@
+"""Replaying: fetches a recording, judges it, and shows the changes as they are found."""
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TextIO
+
+from job_tracker.cli.screens import output, timeline
+from job_tracker.cli.screens.plain import safe
+from job_tracker.config import reading as config
+from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.core.messages import LATEST
+from job_tracker.errors import ReplayError
+from job_tracker.replay.replay import Recording, Replay, read
+
+STDIN = "-"
+SHOWN_FAULTS = 20
+
+
+def show(path: Path, messages: str, begin: str | None, until: str | None, *, json: bool) -> None:
+    """Judge the recording in a file by the configuration in another."""
+    settled = config.load(path)
+    zone = settled.settings.time_zone
+    first, last = moment("--from", begin, zone), moment("--until", until, zone)
+    with _opened(messages) as lines:
+        recording = read(lines, settled.jobs)
+    _complain(messages, recording)
+    replay = Replay(settled.jobs, recording, begin=first, until=last)
+    width = max(map(len, settled.jobs.by_key), default=0)
+    for change in replay.changes():
+        output.put(timeline.change_as_json(change) if json else timeline.change_as_text(change, width))
+    final = replay.final()
+    if json:
+        output.put(timeline.final_as_json(final))
+    else:
+        output.put("")
+        output.put_table(timeline.final_table(final))
+    for name, count in sorted(replay.unmatched.items()):
+        belong = "message of {} belongs" if count == 1 else "messages of {} belong"
+        output.complain(f"{count} {belong.format(name)} to no configured job")
+
+
+def moment(option: str, given: str | None, zone: tzinfo) -> int | None:
+    """A moment in microseconds: epoch seconds, or an ISO date and time, in a zone unless it names its own."""
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        try:
+            read = datetime.fromisoformat(given)
+        except ValueError:
+            raise ReplayError(
+                f"{option} {safe(given)}: neither epoch seconds nor a date and time like 2026-11-23T02:00:00"
+            ) from None
+        seconds = (read if read.tzinfo is not None else read.replace(tzinfo=zone)).timestamp()
+    if not math.isfinite(seconds) or not 0 <= seconds <= LATEST:
+        raise ReplayError(f"{option} {safe(given)}: not a moment between 1970 and 9892")
+    return round(seconds * MICROSECONDS)
+
+
+@contextmanager
+def _opened(messages: str) -> Iterator[TextIO]:
+    """The recording's lines; bytes that are no UTF-8 become marks, and the line is judged all the same."""
+    if messages == STDIN:
+        if hasattr(sys.stdin, "reconfigure"):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        yield sys.stdin
+        return
+    try:
+        file = open(messages, encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below; errors of reading pass
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or failure
+        raise ReplayError(
+            f"--messages {safe(messages)}: cannot be read: {reason}; name a file, or - for stdin"
+        ) from None
+    try:
+        with file:
+            yield file
+    except IsADirectoryError:
+        raise ReplayError(f"--messages {safe(messages)}: is a directory; name a file, or - for stdin") from None
+
+
+def _complain(messages: str, recording: Recording) -> None:
+    for fault in recording.faults[:SHOWN_FAULTS]:
+        output.complain(f"{messages}: {fault}; left out")
+    more = len(recording.faults) - SHOWN_FAULTS
+    if more > 0:
+        output.complain(f"{messages}: {more} more lines left out")

@@ -1,0 +1,61 @@
+"""The sources screen: how the tracker stands with its source hosts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
+from job_tracker.cli.screens.times import clock, short
+from job_tracker.core.jobs import MICROSECONDS
+
+Document = dict[str, Any]
+
+HEADINGS = ("SOURCE", "CONTACT", "SINCE", "DRIFT", "DEPTH", "MESSAGES", "BYTES", "LAST MESSAGE", "LATENCY", "TEXT")
+CONTACT_STYLES = {"reachable": STYLES[0], "unreachable": STYLES[2], "refused": STYLES[2]}
+NOTHING = 1000
+"""Microseconds of drift that are not worth a figure."""
+
+
+def documents(meta: Document) -> list[Document]:
+    """The sources of a view, by name; what is not yet known of one is null."""
+    return [{"source": name, **told} for name, told in sorted(meta["sources"].items())]
+
+
+def table(sources: Iterable[Document], now: int, *, brief: bool) -> Table:
+    """A line per source; times on this host's clock, the latency of the last answers as median and worst."""
+    return Table(
+        headings=HEADINGS,
+        rows=[_row(source, now, brief=brief) for source in sources],
+        narrow=frozenset({"SOURCE", "TEXT"}),
+        right=frozenset({"DRIFT", "DEPTH", "MESSAGES", "BYTES", "LATENCY"}),
+    )
+
+
+def _row(source: Document, now: int, *, brief: bool) -> list[Cell]:
+    def when(moment: int | None) -> str:
+        return short(moment, None, now) if brief else clock(moment, None)
+
+    contact = source.get("contact", "")
+    return [
+        cell(source["source"]),
+        cell(contact, CONTACT_STYLES.get(contact, "")),
+        cell(when(source.get("since"))),
+        cell(drift(source.get("clock_offset"))),
+        cell(source.get("depth")),
+        cell(source.get("messages")),
+        cell(source.get("bytes")),
+        cell(when(source.get("last_message"))),
+        cell(_latency(source)),
+        cell(source.get("text") or source.get("notice")),
+    ]
+
+
+def drift(offset: int | None) -> str:
+    """How far a host's clock is ahead (+) or behind (-); empty if not known."""
+    if offset is None:
+        return ""
+    return "0 s" if abs(offset) < NOTHING else f"{offset / MICROSECONDS:+.3f} s"
+
+
+def _latency(source: Document) -> str:
+    median, worst = source.get("latency_median"), source.get("latency_worst")
+    return "" if median is None or worst is None else f"{median / 1000:.1f}/{worst / 1000:.1f} ms"

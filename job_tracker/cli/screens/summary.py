@@ -1,0 +1,75 @@
+"""The summary screen: what a configuration amounts to."""
+
+from pathlib import Path
+from typing import Any
+
+from job_tracker.cli.screens.plain import columns, safe
+from job_tracker.cli.screens.times import hours, local
+from job_tracker.config.reading import Config
+from job_tracker.config.settings import SourceHost
+from job_tracker.core.board import newcomer
+from job_tracker.core.jobs import Job, Kind
+from job_tracker.view.promises import promise_words
+
+SOONEST = 5
+
+
+def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
+    """What is configured, and what would be expected first if the tracker started now."""
+    jobs = list(config.jobs.by_key.values())
+    return {
+        "config": str(path),
+        "jobs": {
+            "all": len(jobs),
+            "cyclic": sum(1 for job in jobs if job.kind is Kind.CYCLIC),
+            "daily": sum(1 for job in jobs if job.kind is Kind.DAILY),
+        },
+        "quiet": sorted({hours(job.quiet.begin, job.quiet.end) for job in jobs if job.quiet is not None}),
+        "sources": [_source(source) for source in config.sources],
+        "next": [
+            {"job": job.key, "next_start": moment, "zone": job.zone.key, "promise": promise_words(job)}
+            for moment, job in _soonest(jobs, now)
+        ],
+        "view_file": str(config.settings.view_file),
+        "store_file": str(config.settings.store_file),
+        "run_dir": str(config.settings.run_dir),
+        "recommendations": list(config.recommendations),
+    }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """A summary for people."""
+    jobs, sources = found["jobs"], found["sources"]
+    lines = [
+        f"{safe(found['config'])} is in order.",
+        columns(
+            [
+                ("jobs", f"{jobs['all']}: {jobs['cyclic']} cyclic, {jobs['daily']} daily"),
+                *[("quiet", f"{window}, when silence of cyclic jobs raises no alarm") for window in found["quiet"]],
+                ("sources", ", ".join(f"{each['name']} ({each['where']})" for each in sources) or "none"),
+                ("state files", safe(found["run_dir"])),
+                ("store", safe(found["store_file"])),
+                ("view", safe(found["view_file"])),
+            ]
+        ),
+    ]
+    if found["next"]:
+        lines += ["", "Expected first, if the tracker started now:"]
+        lines += [
+            f"  {local(each['next_start'], each['zone']):%Y-%m-%d %H:%M:%S %Z}  {each['job']}: {each['promise']}"
+            for each in found["next"]
+        ]
+    if found["recommendations"]:
+        lines += ["", "Recommended:", *(f"  {safe(each)}" for each in found["recommendations"])]
+    return "\n".join(lines)
+
+
+def _source(source: SourceHost) -> dict[str, Any]:
+    where = "this host" if source.connection == "local" else safe(f"{source.hostname}:{source.port}")
+    return {"name": source.name, "where": where, "message_queue": source.message_queue}
+
+
+def _soonest(jobs: list[Job], now: int) -> list[tuple[int, Job]]:
+    awaited = ((newcomer(job, now).expected, job) for job in jobs)
+    known = [(moment, job) for moment, job in awaited if moment is not None]
+    return sorted(known, key=lambda each: (each[0], each[1].order))[:SOONEST]

@@ -1,0 +1,1 @@
+"""The running tracker: hear, step, save, confirm, tell."""

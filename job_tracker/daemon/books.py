@@ -1,0 +1,177 @@
+"""Bookkeeping: from what sources handed over to a step in the ledger.
+
+Rule: a delivery is done, and may be confirmed, once all of it was heard and is in the ledger.
+Rule: what cannot be read or written now is kept, and comes first the next time; the board stays as it was.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from job_tracker.config.reading import Config
+from job_tracker.core.board import NEVER, Board, Watermark, make_board
+from job_tracker.core.folding import Change
+from job_tracker.core.intake import Intake, take_in, uid_of
+from job_tracker.core.messages import Message, Position
+from job_tracker.core.setback import NOTHING_AHEAD, ahead_of
+from job_tracker.core.step import Step, step
+from job_tracker.ledger.ledger import Entry, Ledger
+from job_tracker.outputs.event_console.keeper import Notifying, rows
+from job_tracker.ports import Delivery, Memento
+from job_tracker.process.supervisor import Supervisor
+
+log = logging.getLogger("job_tracker")
+
+FOLDED_AT_ONCE = 20_000
+"""Deadlines and refolded messages: a second or two, so that the service manager hears of us while much is caught up
+with."""
+
+Read = tuple[Delivery, Intake]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """A step that is in the ledger.
+
+    confirmable: deliveries that are done, each with the nonce that the ledger holds.  drifting: sources with a message
+    from the future.  kept_aside: whether any message belongs to no job.
+    """
+
+    step: Step
+    confirmable: tuple[tuple[Delivery, str], ...]
+    drifting: tuple[str, ...]
+    kept_aside: bool
+
+
+class Books:
+    """The board, the ledger it is written to, and the deliveries on their way into it.
+
+    watermarks: by source.  mementos: what the ledger remembers of each source.  unsaved: deliveries that are not done.
+    ahead: what only somebody who asks for it can undo, as of when the clock was set back, or of the start.
+    """
+
+    def __init__(self, config: Config, ledger: Ledger, notifying: Notifying, supervisor: Supervisor, now: int) -> None:
+        """Raises StoreFailed, StoreRefused."""
+        self.ledger, self._notifying, self._supervisor = ledger, notifying, supervisor
+        self.mementos = ledger.mementos()
+        self.watermarks: dict[str, Watermark] = {}
+        self.unsaved: list[Delivery] = []
+        self.ahead = NOTHING_AHEAD
+        self._heard: set[Position] = set()
+        self._unnoted: dict[str, Change] = {}
+        self.begin(config, now)
+
+    def begin(self, config: Config, now: int, *, is_asked_to: bool = False) -> None:
+        """Go on with the jobs of a configuration.  Raises StoreFailed, StoreRefused, and nothing has changed.
+
+        is_asked_to: what was promised or said of a time to come is taken as now.
+        """
+        drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
+        kept = self.ledger.settle(config.jobs, now, is_asked_to=is_asked_to)
+        self.board: Board = make_board(config.jobs, kept, drained, now, NEVER)
+        self._jobs = config.jobs
+        unseen = Watermark(drained=None, lags_from=now)
+        self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
+        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.watermarks]
+        self._unnoted.clear()  # what is true now is told anew
+
+    def enter(self, deliveries: Iterable[Delivery], now: int) -> Booked:
+        """Read what was handed over, judge it and store that.  Raises StoreFailed, and all of it is kept."""
+        for each in deliveries:
+            self.unsaved.append(each)
+            if each.drained is not None:
+                self.watermarks[each.source] = Watermark(drained=each.drained, lags_from=each.drained)
+        read: set[str] = set()  # a connection that broke meanwhile lets the next one deliver the same again
+        reads = [(delivery, self._read(delivery, read)) for delivery in self.unsaved]
+        messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
+        made = step(self.board, self._jobs, messages, self.watermarks, now, self.ledger.history, FOLDED_AT_ONCE)
+        self._supervisor.alive()  # a step over a long absence takes its time, and so do the writes
+        done = [] if made.unheard else reads
+        self._save(made, messages, done, now)
+        self._supervisor.alive()
+        self._look_at_clock(made, now)
+        self._notifying.is_half_told = bool(made.unheard)
+        self.board = made.board
+        if made.unheard:  # what was heard of these deliveries is stored; they are confirmed when all of it is
+            self._heard.update(each.position for each in messages)
+            self._heard.difference_update(each.position for each in made.unheard)
+            self._unnoted.update((change.job.key, change) for change in made.changes)
+        else:
+            self.unsaved = []
+            self._heard.clear()
+            self._unnoted.clear()
+        return self._booked(made, done)
+
+    def _look_at_clock(self, made: Step, now: int) -> None:
+        """Say what a clock that was set back leaves; a watermark that it set is none."""
+        if made.is_set_back:
+            log.warning("clock was ahead, what was judged of a time to come is taken back jobs=%d", len(made.records))
+        if made.board.clock.back_since is None:
+            return
+        for name, watermark in self.watermarks.items():
+            if watermark.drained is not None and watermark.drained > now + 1:
+                self.watermarks[name] = Watermark(drained=None, lags_from=now)
+        if self.board.clock.back_since != made.board.clock.back_since:
+            standings = (standing for _, standing in made.board.standings())
+            self.ahead = ahead_of(standings, now + self._jobs.grace)
+
+    def _read(self, delivery: Delivery, read: set[str]) -> Intake:
+        """Read a delivery, leaving out what was taken before, and what was read just now."""
+        uids = _uids(delivery)
+        known = self.ledger.known(uids)
+        intake = take_in(
+            self._jobs, delivery.source, delivery.elements, delivery.received, lambda uid: uid in known or uid in read
+        )
+        read.update(uids)
+        return intake
+
+    def _save(self, made: Step, messages: Sequence[Message], done: Sequence[Read], now: int) -> None:
+        """Put a step into the ledger.
+
+        messages: those the step was given.  What it has not heard of them leaves their deliveries to a later step.
+        """
+        unmatched = tuple(each for _, intake in done for each in intake.unmatched)
+        bringing = [delivery for delivery, _ in done if delivery.through]
+        was_behind = self.board.clock.back_since is not None and made.board.clock.back_since is None
+        if not made.records and not unmatched and not bringing and not was_behind:
+            return
+        taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
+        taken.update(uid for delivery in bringing for uid in _uids(delivery))
+        found = () if made.unheard else (*self._unnoted.values(), *made.changes)  # what is unheard may clear an alarm
+        draft = self._notifying.draft(found, () if made.unheard else made.records, made.board)
+        mementos = {delivery.source: self._next_memento(delivery) for delivery in bringing}
+        entry = Entry(
+            records=made.records,
+            drained=made.board.drained,
+            now=now,
+            mementos=mementos,
+            taken=tuple(taken),
+            unmatched=unmatched,
+            outbox=tuple(rows(draft)),
+            told=draft.told,
+            is_set_back=made.is_set_back or was_behind,
+        )
+        self.ledger.save(entry)
+        self.mementos.update(mementos)
+        self._notifying.stored(draft)
+
+    def _next_memento(self, delivery: Delivery) -> Memento:
+        before = self.mementos.get(delivery.source, Memento())
+        return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
+
+    def _booked(self, made: Step, done: Sequence[Read]) -> Booked:
+        for _, intake in done:
+            for each in intake.unmatched:
+                log.debug("message kept aside source=%s reason=%s", each.source, each.reason)
+        nonces = ((delivery, self.mementos[delivery.source].nonce) for delivery, _ in done if delivery.through)
+        return Booked(
+            step=made,
+            confirmable=tuple((delivery, nonce) for delivery, nonce in nonces if nonce is not None),
+            drifting=tuple(delivery.source for delivery, intake in done if intake.drifting),
+            kept_aside=any(intake.unmatched for _, intake in done),
+        )
+
+
+def _uids(delivery: Delivery) -> list[str]:
+    return [uid for uid in map(uid_of, delivery.elements) if uid]

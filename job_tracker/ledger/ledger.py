@@ -1,0 +1,365 @@
+"""The ledger: what the tracker knows for certain, in one SQLite file.
+
+Rule: a step is saved in one transaction or not at all; whoever confirms a message has seen that transaction end.
+Rule: a message adds rows; it never rewrites a job's history (but for one that comes late, which belongs into it).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from job_tracker.core.board import newcomer, renewed
+from job_tracker.core.folding import Change, Record, reach
+from job_tracker.core.intake import Unmatched
+from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.messages import Position
+from job_tracker.core.refolding import EARLIEST
+from job_tracker.core.schedules.local_time import DAY
+from job_tracker.core.setback import counted_anew, lies_ahead_until
+from job_tracker.core.standing import Run, Standing
+from job_tracker.core.verdicts import shown
+from job_tracker.errors import StoreFailed, StoreRefused
+from job_tracker.ledger.access import GARBLED, Access
+from job_tracker.ledger.codec import (
+    DRAINED,
+    MEMENTO,
+    UNMATCHED,
+    Row,
+    change_to_row,
+    checked,
+    message_to_row,
+    promise_to_text,
+    run_from_row,
+    run_to_row,
+    standing_from_text,
+    standing_to_text,
+)
+from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
+from job_tracker.ledger.outbox import Outbox
+from job_tracker.ports import Memento
+
+REMEMBERED_DAYS = 35
+"""How long the uid of a message is remembered: a queue restored from a backup of last month repeats nothing."""
+
+UNMATCHED_NAMES = 2_000
+SAMPLE_LIMIT = 2_000
+CHANGES_PER_RUN = 10
+
+SILENCE_KEPT = 20_000
+"""Deadlines of a silent job that its history reaches back over: a clock that was a week ahead leaves ten thousand of a
+job of every minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one step leaves behind.
+
+    records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
+    taken: the uids of all messages taken, matched or not.  outbox: rows (job, at, state, status, text) to be notified.
+    told: by subject of the outbox, the state and status that it has been told once these rows are delivered.
+    is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
+    """
+
+    records: Mapping[str, Record]
+    drained: Mapping[str, int]
+    now: int
+    mementos: Mapping[str, Memento]
+    taken: tuple[str, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
+    outbox: tuple[Row, ...] = ()
+    told: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    is_set_back: bool = False
+
+
+class Ledger:
+    """The tracker's own file.  Not for several threads.
+
+    history: what is kept of each job.  outbox: what is to be delivered.  tracker: our id, made with the file.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self.path = connection, path
+        self._access = Access(connection, path)
+        self._ids: dict[str, int] = dict(connection.execute("SELECT key, id FROM jobs"))
+        self._runs_kept = 100
+        self._pruned_on = -1
+        self.tracker = str(connection.execute("SELECT value FROM facts WHERE name = 'tracker'").fetchone()[0])
+        self.history = History(self._access, self._ids)
+        self.outbox = Outbox(self._access)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def settle(self, jobs: Jobs, now: int, *, is_asked_to: bool = False) -> dict[str, Standing]:
+        """The standing of every configured job; new ones are known since now, changed promises count from now.
+
+        is_asked_to: what lies ahead of now is taken as now.  Raises StoreFailed, and StoreRefused where what is kept
+        makes no sense.
+        """
+        try:
+            kept = self._standings()
+            promises: dict[str, str] = dict(self._connection.execute("SELECT key, promise FROM jobs"))
+        except sqlite3.OperationalError as failure:
+            if failure.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table is missing; anything else may pass
+                raise damaged(self.path, failure) from failure
+            raise StoreFailed(f"{self.path} could not be read: {failure}") from failure
+        except (sqlite3.Error, *GARBLED) as failure:
+            raise damaged(self.path, failure) from failure
+        result: dict[str, Standing] = {}
+        with self._access.writing():
+            for key, job in jobs.by_key.items():
+                promise = promise_to_text(job)
+                standing = kept.get(key)
+                if standing is None:
+                    standing = newcomer(job, now)
+                    self._enroll(job, promise, standing)
+                elif is_asked_to and lies_ahead_until(standing) > now + jobs.grace:
+                    before, standing = standing, counted_anew(standing, job, now)
+                    self._renew(job, promise, before, standing, now)
+                elif promises[key] != promise:
+                    before, standing = standing, renewed(standing, job, now)
+                    self._renew(job, promise, before, standing, now)
+                result[key] = standing
+            removed = [(key,) for key in kept if key not in jobs.by_key]
+            self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
+        self._runs_kept = jobs.history
+        return result
+
+    def drained(self) -> dict[str, int]:
+        """The furthest watermark of each source.  Raises StoreFailed, as every question may."""
+        with self._access.reading():
+            rows = self._connection.execute("SELECT name, drained FROM sources WHERE drained IS NOT NULL").fetchall()
+            return dict(checked(row, DRAINED) for row in rows)
+
+    def mementos(self) -> dict[str, Memento]:
+        """What was left in each source's queue."""
+        with self._access.reading():
+            rows = self._connection.execute("SELECT name, queue, nonce, nonce_before FROM sources")
+            found = (checked(row, MEMENTO) for row in rows)
+            return {name: Memento(queue=queue, nonce=nonce, nonce_before=old) for name, queue, nonce, old in found}
+
+    def known(self, uids: Iterable[str]) -> set[str]:
+        """Those of some uids that were taken before."""
+        found: set[str] = set()
+        wanted = list(uids)
+        for at in range(0, len(wanted), 500):
+            part = wanted[at : at + 500]
+            marks = ",".join("?" * len(part))
+            with self._access.reading():
+                rows = self._connection.execute(f"SELECT uid FROM taken WHERE uid IN ({marks})", part)
+                found.update(uid for (uid,) in rows)
+        return found
+
+    def save(self, entry: Entry) -> None:
+        """Write a step, whole or not at all.  Raises StoreFailed; the same entry may be saved again later."""
+        with self._access.writing():
+            self._save_records(entry)
+            self._save_sources(entry)
+            day = entry.now // DAY
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
+            )
+            self._save_unmatched(entry.unmatched)
+            self.outbox.put(entry.outbox, entry.told, entry.now)
+            if day != self._pruned_on:
+                self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
+                self._pruned_on = day
+
+    def unmatched(self) -> list[dict[str, Any]]:
+        """What belongs to no configured job, the latest first."""
+        names = ("source", "name", "env", "reason", "count", "first", "last", "sample")
+        with self._access.reading():
+            rows = self._connection.execute(
+                "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
+            )
+            return [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
+
+    # -- what save is made of ------------------------------------------------------------------------------------
+
+    def _save_records(self, entry: Entry) -> None:
+        records = [(self._ids[key], record) for key, record in entry.records.items()]
+        for job, record in records:
+            if record.rewound is not None:
+                self._rewind(job, record.rewound)
+        write = self._connection.executemany
+        write(
+            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            ((job, *run_to_row(run)) for job, record in records for run in record.runs.values()),
+        )
+        write(
+            f"INSERT OR IGNORE INTO messages (job, {MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            ((job, *message_to_row(message)) for job, record in records for message in record.messages),
+        )
+        self._write_changes(((job, change) for job, record in records for change in record.changes), entry.now)
+        if entry.is_set_back:
+            write("DELETE FROM changes WHERE job = ? AND at > ?", ((job, entry.now) for job, _ in records))
+            self._connection.execute("UPDATE sources SET drained = NULL WHERE drained > ?", (entry.now + 1,))
+        write(
+            "UPDATE jobs SET runs = ?, standing = ? WHERE id = ?",
+            (
+                (record.standing.count, standing_to_text(record.standing, with_runs=False), job)
+                for job, record in records
+            ),
+        )
+        for job, record in records:
+            if record.checkpoints:
+                self._checkpoint(job, record)
+
+    def _write_changes(self, changes: Iterable[tuple[int, Change]], found: int) -> None:
+        self._connection.executemany(
+            f"INSERT INTO changes (job, {CHANGE_COLUMNS}, found) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            ((job, *change_to_row(change), found) for job, change in changes),
+        )
+
+    def _rewind(self, job: int, rewound: Standing) -> None:
+        """Undo what is about to be written again; what was not seen at the time stays in the history."""
+        self._connection.execute("DELETE FROM runs WHERE job = ? AND number > ?", (job, rewound.count))
+        self._connection.execute("DELETE FROM checkpoints WHERE job = ? AND serial > ?", (job, rewound.serial))
+        self._connection.execute(
+            "DELETE FROM changes WHERE job = ? AND serial > ? AND status_from <> 3 AND status_to <> 3",
+            (job, rewound.serial),
+        )
+
+    def _begin_anew(self, job: int, standing: Standing, now: int) -> None:
+        """Let a standing be the one that nothing can be folded before, and nothing that it holds again."""
+        self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+        self._connection.execute("DELETE FROM changes WHERE job = ? AND at > ?", (job, now))
+        floor = reach(standing)
+        if floor is not None:
+            self._connection.execute(
+                "DELETE FROM messages WHERE job = ? AND (moment, source, number) > (?, ?, ?)", (job, *floor)
+            )
+        self._begin_history(job, standing, floor)
+
+    def _checkpoint(self, job: int, record: Record) -> None:
+        """Keep checkpoints, and let go of the history that none of those to be kept needs."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO checkpoints (job, serial, runs, moment, source, number, standing)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (
+                (job, each.serial, each.count, *_place(reach(each)), standing_to_text(each, with_runs=True))
+                for each in record.checkpoints
+            ),
+        )
+        standing, kept = record.standing, self._runs_kept
+        bounds = (job, standing.count - kept, standing.serial - CHANGES_PER_RUN * max(kept, 100))
+        unneeded = "FROM checkpoints WHERE job = ? AND (runs <= ? OR serial <= ?)"
+        newest = self._connection.execute(f"SELECT max(serial) {unneeded}", bounds).fetchone()[0]
+        if newest is None:
+            return
+        # the newest of those before the job's last message: what is judged of silence may have to be taken back
+        serial, runs, *place = self._connection.execute(
+            f"SELECT serial, runs, moment, source, number {unneeded} AND serial >= ?"
+            " ORDER BY moment IS NULL OR (moment, source, number) <= (?, ?, ?) DESC, serial DESC LIMIT 1",
+            (*bounds, min(newest, standing.serial - SILENCE_KEPT), *(standing.last or EARLIEST)),
+        ).fetchone()
+        self._connection.execute(
+            "DELETE FROM checkpoints WHERE job = ? AND serial < ? AND serial <> ?", (job, newest, serial)
+        )
+        self._connection.execute("DELETE FROM changes WHERE job = ? AND serial < ?", (job, newest))
+        self._connection.execute(
+            "DELETE FROM messages WHERE job = ? AND (moment, source, number) <= (?, ?, ?)", (job, *place)
+        )
+        self._connection.execute(
+            "DELETE FROM runs WHERE job = ? AND number <= ? AND number <= ? AND outcome <> 'open' AND errors = 0",
+            (job, runs, standing.count - kept),
+        )
+
+    def _save_sources(self, entry: Entry) -> None:
+        self._connection.executemany(
+            "INSERT INTO sources (name, drained) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET drained = ?",
+            ((name, drained, drained) for name, drained in entry.drained.items()),
+        )
+        self._connection.executemany(
+            "INSERT INTO sources (name, queue, nonce, nonce_before) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET queue = ?2, nonce = ?3, nonce_before = ?4",
+            ((name, each.queue, each.nonce, each.nonce_before) for name, each in entry.mementos.items()),
+        )
+
+    def _save_unmatched(self, unmatched: tuple[Unmatched, ...]) -> None:
+        for each in unmatched:
+            name, env = ("", "") if each.message is None else (each.message.name[:200], each.message.env[:200])
+            self._connection.execute(
+                "INSERT INTO unmatched (source, name, env, reason, count, first, last, sample)"
+                " VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5, ?6) ON CONFLICT (source, name, env, reason)"
+                " DO UPDATE SET count = count + 1, last = ?5, sample = ?6",
+                (each.source, name, env, each.reason, each.received, _sample(each.element)),
+            )
+        if unmatched:
+            self._connection.execute(
+                "DELETE FROM unmatched WHERE (source, name, env, reason) IN"
+                " (SELECT source, name, env, reason FROM unmatched ORDER BY last DESC LIMIT -1 OFFSET ?)",
+                (UNMATCHED_NAMES,),
+            )
+
+    # -- what settle is made of ----------------------------------------------------------------------------------
+
+    def _standings(self) -> dict[str, Standing]:
+        runs: dict[int, dict[int, Run]] = {}
+        live = f"SELECT job, {RUN_COLUMNS} FROM runs WHERE outcome = 'open' OR errors > 0"
+        columns = ", ".join(f"runs.{name}" for name in RUN_COLUMNS.split(", "))
+        newest = f"SELECT job, {columns} FROM jobs JOIN runs ON job = jobs.id AND number = jobs.runs"
+        for statement in (live, newest):
+            for row in self._connection.execute(statement):
+                runs.setdefault(row[0], {})[row[1]] = run_from_row(row[1:])
+        return {
+            key: standing_from_text(text, tuple(runs[job][number] for number in sorted(runs.get(job, ()))))
+            for job, key, text in self._connection.execute("SELECT id, key, standing FROM jobs").fetchall()
+        }
+
+    def _enroll(self, job: Job, promise: str, standing: Standing) -> None:
+        cursor = self._connection.execute(
+            "INSERT INTO jobs (key, promise, runs, standing) VALUES (?, ?, 0, ?)",
+            (job.key, promise, standing_to_text(standing, with_runs=False)),
+        )
+        self._ids[job.key] = cursor.lastrowid or 0
+        self._begin_history(self._ids[job.key], standing, None)
+
+    def _renew(self, job: Job, promise: str, old: Standing, standing: Standing, now: int) -> None:
+        self._connection.execute(
+            "UPDATE jobs SET promise = ?, standing = ? WHERE key = ?",
+            (promise, standing_to_text(standing, with_runs=False), job.key),
+        )
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
+        )
+        self._begin_anew(self._ids[job.key], standing, now)
+        before, after = shown(job, old), shown(job, standing)
+        if before != after:  # a deadline that could not be seen is none of the new promise's
+            change = Change(at=now, job=job, before=before, after=after, standing=standing)
+            self._write_changes([(self._ids[job.key], change)], now)
+
+    def _begin_history(self, job: int, standing: Standing, floor: Position | None) -> None:
+        """The standing that nothing can be folded before."""
+        self._connection.execute(
+            "INSERT INTO checkpoints (job, serial, runs, moment, source, number, standing) VALUES (?,?,?,?,?,?,?)",
+            (
+                job,
+                standing.serial,
+                standing.count,
+                *_place(floor),
+                standing_to_text(standing, with_runs=True),
+            ),
+        )
+
+
+def damaged(path: Path, failure: Exception) -> StoreRefused:
+    """What to say of a store that makes no sense, and what to do."""
+    reason = " ".join(str(failure).split())
+    return StoreRefused(f"{path} is damaged ({reason}); restore a copy, or move it away to begin anew")
+
+
+def _place(position: Position | None) -> Row:
+    return (None, None, None) if position is None else position
+
+
+def _sample(element: Any) -> str:
+    try:
+        return json.dumps(element)[:SAMPLE_LIMIT]
+    except (ValueError, RecursionError):
+        return '"not to be shown"'

@@ -1,0 +1,1 @@
+"""Checkmk: service lines, state files and the services file."""

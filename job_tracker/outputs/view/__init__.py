@@ -1,0 +1,1 @@
+"""The view, as an output: kept in step with the board."""

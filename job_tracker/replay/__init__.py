@@ -1,0 +1,1 @@
+"""Replay: the core over recorded messages, with a clock of its own."""

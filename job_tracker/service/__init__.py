@@ -1,0 +1,1 @@
+"""The service: start, stop, restart, reload and status where no systemd does it."""

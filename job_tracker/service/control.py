@@ -1,0 +1,306 @@
+"""Service: start, stop, reload and status of the daemon where no systemd does it, with the exit codes of the LSB.
+
+Rule: the pid file's lock is taken before anything is detached, so of two starts one finds the other.
+Rule: whoever starts it waits until the daemon is ready, or reads why it is not: nothing is said to run that does not.
+Rule: what needs root is done first (the run directory, the links at the classic paths), then its rights are given up.
+Rule: what root may read says nothing of what the daemon may: a running one is not touched before that is known.
+"""
+
+import contextlib
+import grp
+import logging
+import os
+import pwd
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import DaemonContext
+from daemon.daemon import DaemonOSEnvironmentError
+
+from job_tracker.config.reading import Config, load
+from job_tracker.config.text import read_file
+from job_tracker.daemon import starting
+from job_tracker.errors import ConfigError, ServiceRefused
+from job_tracker.process.pid_file import Finding, Life, PidFile
+from job_tracker.process.supervisor import READY_MARK, REFUSED_MARK, WaitingParent, hear, let_go, lines_of
+from job_tracker.service import classic_links
+
+log = logging.getLogger("job_tracker")
+
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+DONE, FAILED, AT_FAULT, NOT_ALLOWED, NOT_RUNNING = 0, 1, 2, 4, 7
+"""Exit codes of every action but `status`; AT_FAULT is a faulty configuration, as everywhere in this program."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The daemon of a configuration.
+
+    user: as whom it runs when root starts it; empty: as whoever starts it.  say, complain: lines for whoever asked.
+    """
+
+    config: Path
+    pid_file: PidFile
+    user: str = ""
+    say: Say
+    complain: Say
+
+    def start(self) -> int:
+        """Start it in the background, and wait until it is ready.  Raises ConfigError, ServiceRefused."""
+        config = load(self.config)
+        account = find_account(self.user)
+        try:
+            is_ours = self.pid_file.take()
+        except OSError as failure:
+            return self._cannot_use(failure)
+        if not is_ours:
+            self.say(f"job_tracker runs already{_number(self.pid_file.look())}")
+            return DONE
+        try:
+            prepare(config, account, is_running=False)
+        except OSError as failure:
+            self.complain(f"job_tracker: not started: {failure.filename}: {failure.strerror}")
+            return NOT_ALLOWED if isinstance(failure, PermissionError) else FAILED
+        return self._await(*fork(lambda: self._become_daemon(account)), account)
+
+    def stop(self) -> int:
+        """End it; one that does not listen is killed, which loses nothing."""
+        try:
+            if not self.pid_file.signal(signal.SIGTERM) and not self._is_between():
+                self.pid_file.tidy()
+                self.say("job_tracker is not running")
+                return DONE
+            if self.pid_file.wait(STOP_SECONDS):
+                self.pid_file.tidy()
+                self.say("job_tracker stopped")
+                return DONE
+            self.pid_file.signal(signal.SIGKILL)
+            ended = self.pid_file.wait(STOP_SECONDS)
+        except OSError as failure:
+            return self._cannot_use(failure)
+        self.pid_file.tidy()
+        ending = "it was killed" if ended else "killing it did not end it"
+        self.complain(f"job_tracker: it did not end within {STOP_SECONDS:.0f} s; {ending}")
+        return DONE if ended else FAILED
+
+    def restart(self) -> int:
+        """Stop and start it; a faulty configuration leaves it running.  Raises ConfigError, ServiceRefused."""
+        load(self.config)
+        self._check_access(find_account(self.user))
+        return self.stop() or self.start()
+
+    def reload(self) -> int:
+        """Let it read its configuration again, if that is without faults.  Raises ConfigError, ServiceRefused."""
+        config = load(self.config)
+        account = find_account(self.user)
+        try:
+            if self.pid_file.look().life is not Life.RUNNING:
+                self.complain("job_tracker: not reloaded: it is not running")
+                return NOT_RUNNING
+            self._check_access(account)
+            prepare(config, account, is_running=True)
+            if not self.pid_file.signal(signal.SIGHUP):
+                self.complain("job_tracker: not reloaded: it is just starting or ending")
+                return FAILED
+        except OSError as failure:
+            return self._cannot_use(failure)
+        except RestartNeeded as refusal:
+            self.complain(f"job_tracker: not reloaded: {refusal}")
+            return FAILED
+        self.say(f"job_tracker reads {self.config} again")
+        return DONE
+
+    def status(self) -> int:
+        """Say whether it runs: 0 it does, 1 it was killed, 3 it does not, 4 we may not look."""
+        try:
+            found = self.pid_file.look()
+        except OSError as failure:
+            return self._cannot_use(failure)
+        match found.life:
+            case Life.RUNNING:
+                self.say(f"job_tracker is running{_number(found)}")
+            case Life.DEAD:
+                self.say(f"job_tracker is dead: {self.pid_file.path} was left behind{_number(found)}")
+            case Life.STOPPED:
+                self.say("job_tracker is not running")
+        return found.life.value
+
+    # -- how it starts -----------------------------------------------------------------------------------------------
+
+    def _check_access(self, account: pwd.struct_passwd | None) -> None:
+        """Read the configuration as the daemon has to.  Raises ConfigError, ServiceRefused."""
+        if account is None:
+            return
+
+        def read() -> int:
+            give_up_root(account)
+            read_file(self.config)
+            return DONE
+
+        pipe, child = fork(read)
+        said, is_late = hear(pipe, START_SECONDS)
+        if is_late:
+            os.kill(child, signal.SIGKILL)
+        let_go(child, is_late=is_late)
+        if REFUSED_MARK in said:
+            raise ConfigError([*lines_of(said), _whose(account)])
+        if said or is_late:
+            reason = lines_of(said)[-1:] or [f"it took longer than {START_SECONDS:.0f} s"]
+            raise ServiceRefused(f"{self.config} cannot be read as {account.pw_name}: {reason[0]}")
+
+    def _become_daemon(self, account: pwd.struct_passwd | None) -> int:
+        try:
+            if account is not None:
+                give_up_root(account)
+            # Owner and groups are changed above: with `initgroups`, python-daemon 3.1 leaves the group as it was.
+            # Left to itself it stays with its parent where init or inetd seems to be one, as with a socket for stdin.
+            DaemonContext(
+                detach_process=True,
+                files_preserve=[self.pid_file.descriptor],
+                stderr=sys.stderr,
+                umask=0o027,
+                working_directory="/",
+                # A SIGHUP that comes before there is a handler comes before the configuration is read.
+                signal_map=dict.fromkeys((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP)),
+            ).open()
+        except (OSError, DaemonOSEnvironmentError) as failure:
+            sys.stderr.write(f"it cannot become a daemon: {failure}\n")
+            return FAILED
+        self.pid_file.write()
+        code = starting.run(self.config, WaitingParent())
+        if code == 0:
+            self.pid_file.empty()
+        return code
+
+    def _await(self, pipe: int, child: int, account: pwd.struct_passwd | None) -> int:
+        """Hear what the daemon has to say until it is ready, or has ended."""
+        said, is_late = hear(pipe, START_SECONDS)
+        let_go(child, is_late=is_late)
+        is_ready = READY_MARK in said
+        for line in lines_of(said):
+            if not is_ready or " INFO " not in line:
+                self.complain(line)
+        if is_ready:
+            self.say(f"job_tracker started{_number(self.pid_file.look())}")
+            return DONE
+        if is_late:
+            self.complain(
+                f"job_tracker: not ready within {START_SECONDS:.0f} s; it goes on, its log says how far it is"
+            )
+            return FAILED
+        self.pid_file.empty()
+        is_refused = REFUSED_MARK in said
+        if is_refused and account is not None:
+            self.complain(_whose(account))
+        self.complain("job_tracker: not started")
+        return AT_FAULT if is_refused else FAILED
+
+    def _is_between(self) -> bool:
+        """Whether it is starting: it holds the lock, and has no number yet."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.pid_file.look() == Finding(life=Life.RUNNING) and time.monotonic() < deadline:
+            time.sleep(0.02)  # the number is written by another process; nothing else tells
+        return self.pid_file.signal(signal.SIGTERM)
+
+    def _cannot_use(self, failure: OSError) -> int:
+        self.complain(f"job_tracker: {failure.filename or self.pid_file.path}: {failure.strerror}")
+        return NOT_ALLOWED if isinstance(failure, PermissionError) else FAILED
+
+
+class RestartNeeded(ServiceRefused):
+    """A reload cannot do what is asked; nothing was touched, the daemon goes on as it is."""
+
+
+def prepare(config: Config, account: pwd.struct_passwd | None, *, is_running: bool | None = None) -> int:
+    """Make what only root may: the run directory and the classic links; the number of links changed.
+
+    A daemon that keeps the rights it was started with needs nothing made for it.  is_running: whether it does; None:
+    what systemd says of it.  Raises OSError, RestartNeeded.
+    """
+    if account is None:
+        return 0
+    run_dir = config.settings.run_dir
+    if is_running is None:
+        is_running = bool(os.environ.get("MAINPID"))  # systemd sets it for ExecReload, not for ExecStartPre
+    shown = classic_links.elsewhere(config.jobs.by_key, run_dir) if is_running else None
+    if shown is not None:
+        raise RestartNeeded(f"run_dir is {run_dir}, but it runs with {shown}; restart it, that cannot be reloaded")
+    if not run_dir.exists():
+        run_dir.mkdir(mode=0o750, parents=True)
+        os.chown(run_dir, account.pw_uid, account.pw_gid)
+    return classic_links.make(config.jobs.by_key, run_dir)
+
+
+def find_account(user: str) -> pwd.struct_passwd | None:
+    """As whom root lets it run; None: as it is.  Raises ServiceRefused."""
+    if not user:
+        return None
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        raise ServiceRefused(
+            f"there is no user {user} for the daemon to run as; make it, or name another one"
+        ) from None
+    if os.geteuid() in (0, account.pw_uid):
+        return account if os.geteuid() == 0 else None
+    raise ServiceRefused(f"only root can start it as {user}")
+
+
+def give_up_root(account: pwd.struct_passwd) -> None:
+    """Become a user, with the user's groups and nobody else's."""
+    os.initgroups(account.pw_name, account.pw_gid)
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    os.environ.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
+
+
+def fork(work: Callable[[], int]) -> tuple[int, int]:
+    """Work in a process whose stderr is a pipe: our end of it, and its number.
+
+    What it finds the configuration to be at fault for is said there, with REFUSED_MARK at the end.
+    """
+    ours, theirs = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        code = FAILED
+        try:
+            os.dup2(theirs, 2)
+            os.close(theirs)
+            code = work()
+        except ConfigError as refusal:
+            code = AT_FAULT
+            os.write(2, f"{refusal}\n".encode(errors="backslashreplace") + REFUSED_MARK)
+        except BaseException:  # whatever it is, it is said in the log, and here if we are still starting
+            log.exception("ended by a fault of the program itself")
+        finally:
+            with contextlib.suppress(OSError):  # nobody listens any more
+                sys.stderr.flush()
+            os._exit(code)  # the terminal, buffers and exit handlers belong to the parent
+    os.close(theirs)
+    return ours, child
+
+
+def group_of(account: pwd.struct_passwd) -> str:
+    """The name of a user's own group."""
+    try:
+        return grp.getgrgid(account.pw_gid).gr_name
+    except KeyError:
+        return str(account.pw_gid)
+
+
+def _number(found: Finding) -> str:
+    return f" (pid {found.pid})" if found.pid else ""
+
+
+def _whose(account: pwd.struct_passwd) -> str:
+    return f"job_tracker: that is the configuration as {account.pw_name} finds it, as whom the daemon runs"

@@ -1,0 +1,1 @@
+"""Sources on this host: the serve protocol over a child process."""

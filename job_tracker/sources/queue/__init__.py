@@ -1,0 +1,1 @@
+"""The serve protocol, over any transport: take, confirm, and what a watermark proves."""

@@ -1,0 +1,202 @@
+"""Sources: a thread for each, which connects, drains, and after any failure connects again.
+
+Rule: the thread talks to its host and puts what it got into the mailbox; everything else is on the main thread.
+Rule: the main thread never waits for a host: what it says is noted here, and the source's thread is woken.
+"""
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from job_tracker.errors import QueueChanged, SourceRefused, SourceSuperseded, SourceUnreachable
+from job_tracker.ports import Contact, Delivery, Mailbox, Memento
+from job_tracker.sources.queue.bookmark import Bookmark
+from job_tracker.sources.queue.contact import Standing
+from job_tracker.sources.queue.conversation import Conversation
+from job_tracker.sources.queue.drain import Drain, Terms
+from job_tracker.sources.queue.transport import Transport
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 15.0  # seconds of one take: serve gives up a tracker that asks nothing for 60
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before connecting again
+STOP_SECONDS = 0.9  # `stop` promises one second
+
+
+class Stopped(Exception):
+    """The source is to stop; only its own thread ever sees this."""
+
+
+class DrainingSource:
+    """A source over any transport; implements ports.Source."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connect: Callable[[], Transport],
+        tracker: str,
+        interval: float,
+        load_timeout: float,
+        mailbox: Mailbox,
+        memento: Memento,
+        clock: Callable[[], int],
+        take_over: bool = False,
+    ) -> None:
+        """connect: makes a transport that is not yet open; interval, load_timeout: seconds; clock: microseconds."""
+        self.name = name
+        self._connect = connect
+        self._terms = Terms(source=name, tracker=tracker, wait=min(interval, load_timeout / 2, LONGEST_WAIT))
+        self._load_timeout = load_timeout
+        self._mailbox = mailbox
+        self._clock = clock
+        self._take_over = take_over
+        self._bookmark = Bookmark(memento)
+        self._standing = Standing(name, clock)
+        self._signals = Signals()
+        self._thread = Thread(target=self._live, name=f"source {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, to take, and to hand over."""
+        self._thread.start()
+
+    def confirm(self, delivery: Delivery, nonce: str) -> None:
+        """Note that the ledger holds this; a delivery of an older connection is not deleted, for it comes again."""
+        self._signals.confirm(delivery, nonce)
+
+    def reconnect(self) -> None:
+        """Try again now instead of after the pause; a connection that stands is left alone."""
+        self._signals.hurry()
+
+    def stop(self) -> None:
+        """End the connection and the thread; a child or host that hangs is left to the system after a second."""
+        self._signals.stop()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
+
+    def _live(self) -> None:
+        """The thread: connect, drain, and after each failure pause and begin again."""
+        self._mailbox.put(self._standing.report(Contact.CONNECTING))
+        failures = 0
+        try:
+            while True:
+                answered, at_once = self._drain()
+                failures = 0 if answered else failures + 1
+                if not (at_once and failures == 0):
+                    self._signals.pause_before_connecting(pause_after(failures))
+        except Stopped:
+            return
+
+    def _drain(self) -> tuple[bool, bool]:
+        """One connection; whether it was of use, so that pauses are short again, and whether to connect at once."""
+        transport = self._connect()
+        conversation = Conversation(transport, load_timeout=self._load_timeout, clock=self._clock)
+        drain = Drain(
+            self._terms,
+            conversation,
+            bookmark=self._bookmark,
+            standing=self._standing,
+            mailbox=self._mailbox,
+            waiting=self._signals,
+        )
+        at_once = superseded = False
+        try:
+            self._signals.connecting(transport)
+            drain.run(take_over=self._take_over)
+        except Stopped:
+            raise
+        except QueueChanged as error:
+            at_once = True
+            self._lost(Contact.UNREACHABLE, str(error))
+        except SourceUnreachable as error:
+            superseded = isinstance(error, SourceSuperseded)
+            self._lost(Contact.UNREACHABLE, str(error))
+        except SourceRefused as error:
+            self._lost(Contact.REFUSED, str(error))
+        except Exception as error:
+            # A fault of ours in one source must neither end it in silence nor touch the others.
+            log.exception("source failed source=%s", self.name)
+            self._lost(Contact.UNREACHABLE, f"internal error: {error!r}"[:300])
+        finally:
+            self._signals.connecting(None)
+            transport.close()
+            self._take_over = self._take_over and not drain.opened
+        # Two trackers of one name would drive each other out twice a second.
+        return drain.answered and not superseded, at_once
+
+    def _lost(self, contact: Contact, text: str) -> None:
+        """Say that contact was lost, unless we are the ones who end it."""
+        self._signals.check()
+        self._mailbox.put(self._standing.report(contact, text))
+
+
+class Signals:
+    """What the main thread says to a source's thread: two confirmations at most, usually; hurry; stop."""
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._confirmations: deque[tuple[Delivery, str]] = deque()
+        self._transport: Transport | None = None
+        self._hurried = False
+        self._stopping = False
+
+    def confirm(self, delivery: Delivery, nonce: str) -> None:
+        """A delivery is in the ledger, together with a nonce."""
+        with self._condition:
+            self._confirmations.append((delivery, nonce))
+            self._condition.notify_all()
+
+    def hurry(self) -> None:
+        """Cut the pause before connecting short."""
+        with self._condition:
+            self._hurried = True
+            self._condition.notify_all()
+
+    def stop(self) -> None:
+        """Wake the thread wherever it waits, to end it."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+            transport = self._transport
+        if transport is not None:
+            transport.interrupt()
+
+    def check(self) -> None:
+        """Raise Stopped if the source is to stop."""
+        if self._stopping:
+            raise Stopped
+
+    def connecting(self, transport: Transport | None) -> None:
+        """Name what is to be interrupted by a stop."""
+        with self._condition:
+            self._transport = transport
+            self._hurried = self._hurried and transport is None
+            if transport is not None:
+                self.check()
+
+    def confirmation(self, seconds: float) -> tuple[Delivery, str] | None:
+        """The next confirmation, oldest first; None if none came in that time."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._confirmations or self._stopping, seconds)
+            self.check()
+            return self._confirmations.popleft() if self._confirmations else None
+
+    def pause(self, seconds: float) -> None:
+        """Wait; nothing but a stop cuts it short."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping, seconds)
+            self.check()
+
+    def pause_before_connecting(self, seconds: float) -> None:
+        """Wait; a hurry cuts it short, too."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._hurried or self._stopping, seconds)
+            self.check()
+
+
+def pause_after(failures: int) -> float:
+    """Seconds before connecting again: doubled by each failure, and different for each source of a host that died."""
+    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 20))
+    return longest * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,1 @@
+"""Sources on other hosts: the serve protocol over a lasting SSH connection."""

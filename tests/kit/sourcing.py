@@ -1,0 +1,144 @@
+"""Sources as tests start them: a mailbox that remembers, and a queue on this host with what drains it."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from job_tracker.ports import Contact, Delivery, Memento, Report
+from job_tracker.sources.local.child import make_local
+from job_tracker.sources.queue.source import DrainingSource
+
+TOOL = Path(__file__).parents[2] / "job_tracker" / "onhost" / "message-queue.py"
+SLOW = 20.0  # seconds after which a test gives up waiting for what should take none
+SECOND = 1_000_000
+GREETING = {
+    "serve": "message-queue", "protocol": 1, "version": "0", "python": "3", "queue": "q1",
+    "clock": 1.7e9, "depth": 0, "highest": 0, "nonce": None, "drainer": None,
+}  # fmt: skip
+OPENED = {"done": "open", "lease": 1, "nonce": None, "queue": "q1", "depth": 0, "highest": 0, "clock": 1.7e9}
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+class Box:
+    """A mailbox that remembers, so that a test can wait for what it holds."""
+
+    def __init__(self) -> None:
+        self.items: list[Delivery | Report] = []
+        self.changed = threading.Condition()
+
+    def put(self, *items: Delivery | Report) -> None:
+        with self.changed:
+            self.items.extend(items)
+            self.changed.notify_all()
+
+    def wait_for(self, wanted: Callable[[Delivery | Report], bool], after: int = 0) -> Delivery | Report:
+        """The first item like that, from the one with that number on."""
+
+        def found() -> list[Delivery | Report]:
+            return [item for item in self.items[after:] if wanted(item)]
+
+        with self.changed:
+            assert self.changed.wait_for(found, SLOW), self.items[-5:]
+            return found()[0]
+
+    def report(self, contact: Contact, text: str = "", after: int = 0) -> Report:
+        item = self.wait_for(
+            lambda item: isinstance(item, Report) and item.contact is contact and text in item.text, after
+        )
+        assert isinstance(item, Report)
+        return item
+
+    def delivery(self, after: int = 0) -> Delivery:
+        """The first delivery with messages."""
+        item = self.wait_for(lambda item: isinstance(item, Delivery) and bool(item.elements), after)
+        assert isinstance(item, Delivery)
+        return item
+
+    def empty(self, after: int = 0) -> Delivery:
+        item = self.wait_for(lambda item: isinstance(item, Delivery) and not item.elements, after)
+        assert isinstance(item, Delivery)
+        return item
+
+    def notices(self) -> list[str]:
+        return [item.notice for item in self.items if isinstance(item, Report) and item.notice]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A source's section of the configuration."""
+
+    message_queue: str
+    name: str = "here"
+    python: str = sys.executable
+    message_queue_handler: str = str(TOOL)
+
+
+class Place:
+    """A queue, and the sources that drain it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "q.sqlite"
+        self.host = Host(str(self.path))
+        self.sources: list[DrainingSource] = []
+
+    def source(self, box: Box, **changes: object) -> DrainingSource:
+        """A source that has been started."""
+        host = changes.pop("host", self.host)
+        given = {"tracker": "t1", "interval": 0.2, "load_timeout": 10.0, "memento": Memento(), "clock": now} | changes
+        made = make_local(host, mailbox=box, **given)
+        assert isinstance(made, DrainingSource)
+        self.sources.append(made)
+        made.start()
+        return made
+
+    def script(self, text: str, **host: str) -> Host:
+        """A far side that misbehaves: a Python script, with the queue's greeting and answers at hand."""
+        handler = self.directory / "handler.py"
+        handler.write_text(
+            "import json, os, sys, time\n"
+            f"GREETING, OPENED = json.loads({json.dumps(GREETING)!r}), json.loads({json.dumps(OPENED)!r})\n"
+            "def say(words): print(words if isinstance(words, str) else json.dumps(words), flush=True)\n"
+            "def hear(): return sys.stdin.readline()\n" + text
+        )
+        return replace(self.host, message_queue_handler=str(handler), **host)
+
+    def tool(self, *arguments: str, stdin: str = "") -> str:
+        command = [sys.executable, "-I", str(TOOL), "-f", str(self.path), *arguments]
+        return subprocess.run(command, input=stdin, text=True, check=True, capture_output=True).stdout
+
+    def add(self, *names: str) -> None:
+        lines = [json.dumps({"instance": "P", "job": name, "event": "STARTED"}) for name in names]
+        self.tool("add", "-j", "-", stdin="\n".join(lines))
+
+    def count(self) -> int:
+        return int(self.tool("count"))
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """No thread and no descriptor may remain of what happens here; what others left open is not to vanish meanwhile."""
+    gc.collect()
+    threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
+    yield
+    assert set(threading.enumerate()) == threads
+    assert len(os.listdir("/dev/fd")) == descriptors
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for what no condition variable tells."""
+    until = time.monotonic() + SLOW
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
