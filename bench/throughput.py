@@ -15,10 +15,10 @@ from rig import ROOT, Row, add, cpu_seconds, memory, place, runs, tracker, wait_
 from job_tracker.config.reading import load
 from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.memory import Memory
 from job_tracker.core.step import step
 from job_tracker.daemon.starting import calm_garbage_collection
+from job_tracker.moments import MICROSECONDS
 
 JOBS = 1_000
 ROUNDS = 25

@@ -6,7 +6,7 @@ as well before any succeeds, the target is taken to be down, and all wait.
 
 from collections.abc import Iterable, Iterator
 
-from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 
 LONGEST = 300
 """Seconds: pauses are 1, 2, 4, … and no longer than this."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 
-from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 
 MAX_HOURS = 9999
 MAX_SECONDS = MAX_HOURS * 3600

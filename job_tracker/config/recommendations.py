@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from job_tracker.config import zones
 from job_tracker.config.settings import JobEntry, Settings, SourceHost
-from job_tracker.core.jobs import MICROSECONDS, Kind
+from job_tracker.core.jobs import Kind
+from job_tracker.moments import MICROSECONDS
 
 ADD_MAY_WAIT = 5 * MICROSECONDS
 """So long a message's add may wait for its lock, and a watermark lags by that: it is the queue tool's promise."""

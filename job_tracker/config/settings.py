@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from job_tracker.config import notation, templates, zones
-from job_tracker.core.jobs import MICROSECONDS, MINUTE, Kind, Quiet
+from job_tracker.core.jobs import Kind, Quiet
+from job_tracker.moments import DAY, MICROSECONDS, MINUTE
 
-DAY = 24 * 60 * MINUTE
 DEFAULT_EARLY = 5 * MINUTE
 QUIET_FROM, QUIET_UNTIL = "no_timeout_for_cyclic_jobs_from_in_hh:mm", "no_timeout_for_cyclic_jobs_until_in_hh:mm"
 INTERVAL, COUNTS_FROM, DAILY_START = (

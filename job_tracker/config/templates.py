@@ -24,9 +24,7 @@ def read(path: Path) -> str:
         raise ValueError(f"{name} is not a file")
     if len(content) > LONGEST:
         raise ValueError(f"{name} is longer than {LONGEST} bytes")
-    from job_tracker.outputs.event_console.message import (
-        check_template,  # jinja2 is loaded only where a template is named
-    )
+    from job_tracker.config.notification_template import check_template  # jinja2 is loaded only for a named one
 
     try:
         text = content.decode("utf-8")

@@ -9,8 +9,8 @@ from typing import Any
 
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode, encodable
-from job_tracker.core.schedules.local_time import DAY
 from job_tracker.errors import BadMessage
+from job_tracker.moments import DAY
 
 UID_LIMIT = 200
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-MICROSECONDS = 1_000_000
-MINUTE = 60 * MICROSECONDS
-
 
 class Kind(Enum):
     """How a job's expected starts are laid out."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
-from job_tracker.core.jobs import MICROSECONDS, Keywords
+from job_tracker.core.jobs import Keywords
 from job_tracker.errors import BadMessage
+from job_tracker.moments import MICROSECONDS
 
 TEXT_LIMIT = 500
 """Characters of a message's text that judging and showing need."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from job_tracker.core import deadlines
 from job_tracker.core.board import Clock, newcomer
 from job_tracker.core.folding import BEHIND, Archive, settle
-from job_tracker.core.jobs import MINUTE, Job
+from job_tracker.core.jobs import Job
 from job_tracker.core.schedules import local_time
 from job_tracker.core.standing import Outcome, Run, Standing
+from job_tracker.moments import MINUTE
 
 PATIENCE = 2 * MINUTE
 """How long a clock has to stand behind what it has shown before it is believed."""

@@ -3,14 +3,12 @@
 Rule: every text begins with the state's word, says since when, and why.  Rule: times are in the job's own zone.
 """
 
-from datetime import datetime, tzinfo
-from functools import lru_cache
-
-from job_tracker.core.jobs import MICROSECONDS, Job, Kind
+from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.local_time import day_of_latest_start, expected_start
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import shown
+from job_tracker.moments import clock_text, span
 
 
 def describe(job: Job, standing: Standing) -> str:
@@ -27,19 +25,7 @@ def describe(job: Job, standing: Standing) -> str:
 
 def clock(job: Job, moment: int) -> str:
     """A moment on the job's clock."""
-    return _clock(moment // MICROSECONDS, job.zone)
-
-
-@lru_cache(maxsize=4096)
-def _clock(second: int, zone: tzinfo) -> str:
-    """Kept, because the monitoring, the ledger, the view and the log are told of the same moments."""
-    return datetime.fromtimestamp(second, zone).isoformat(" ")[:19]  # half of strftime's time
-
-
-def span(duration: int) -> str:
-    """A duration in microseconds as hh:mm:ss."""
-    seconds = duration // MICROSECONDS
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return clock_text(moment, job.zone)
 
 
 def _known(job: Job, standing: Standing) -> str:

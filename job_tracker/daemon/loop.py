@@ -15,7 +15,6 @@ from types import FrameType
 from job_tracker import clock
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import restart_needed
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.step import Step
 from job_tracker.core.texts import describe
@@ -25,6 +24,7 @@ from job_tracker.daemon.mailbox import PipedMailbox
 from job_tracker.daemon.pace import Showing
 from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
 from job_tracker.ledger.ledger import Ledger
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.keeper import Monitoring
 from job_tracker.outputs.event_console.keeper import Notifying
 from job_tracker.outputs.view.keeper import Publishing

@@ -17,7 +17,6 @@ from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Position
 from job_tracker.core.refolding import EARLIEST
-from job_tracker.core.schedules.local_time import DAY
 from job_tracker.core.setback import counted_anew, lies_ahead_until
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.verdicts import shown
@@ -39,6 +38,7 @@ from job_tracker.ledger.codec import (
 )
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
+from job_tracker.moments import DAY
 from job_tracker.ports import Memento
 
 REMEMBERED_DAYS = 35

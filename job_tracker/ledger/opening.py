@@ -10,11 +10,11 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger import layout
 from job_tracker.ledger.access import GARBLED
 from job_tracker.ledger.ledger import Ledger, damaged
+from job_tracker.moments import MICROSECONDS
 
 LOCK_SECONDS = 2.0
 SMALLEST = 512

@@ -6,7 +6,7 @@ Rule: pure; durations are whole microseconds, clock times minutes after midnight
 from typing import Any
 
 from job_tracker.core.jobs import Job, Kind
-from job_tracker.core.texts import span
+from job_tracker.moments import span
 
 Document = dict[str, Any]
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from job_tracker.config import reading as config
 from job_tracker.config import text as config_text
 from job_tracker.config import zones
-from job_tracker.core.jobs import MICROSECONDS, MINUTE, Job, Keywords, Kind, Quiet
+from job_tracker.core.jobs import Job, Keywords, Kind, Quiet
 from job_tracker.errors import ConfigError
+from job_tracker.moments import MICROSECONDS, MINUTE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HOUR = 60 * MINUTE

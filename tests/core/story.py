@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 from job_tracker.core.board import Board, Watermark, make_board, renewed
 from job_tracker.core.folding import Change
 from job_tracker.core.intake import take_in, uid_of
-from job_tracker.core.jobs import MICROSECONDS, Job, Jobs, Kind, Quiet
+from job_tracker.core.jobs import Job, Jobs, Kind, Quiet
 from job_tracker.core.memory import Memory
 from job_tracker.core.setback import PATIENCE
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.step import Step, step
 from job_tracker.core.texts import describe
 from job_tracker.core.verdicts import shown
+from job_tracker.moments import MICROSECONDS
 
 T = 1_749_600_000
 """Midnight of 11 June 2025, UTC, in epoch seconds: an ordinary Wednesday."""

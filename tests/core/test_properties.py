@@ -20,7 +20,6 @@ from story import T
 from watching import Restarted, Watch
 
 from job_tracker.core.folding import Change
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.messages import Message
 from job_tracker.core.standing import Blind, Deadline, Outcome, Rank, Run, Standing
 from job_tracker.core.states import UNSEEN, Shown, State
@@ -35,6 +34,7 @@ from job_tracker.ledger.codec import (
     standing_from_text,
     standing_to_text,
 )
+from job_tracker.moments import MICROSECONDS
 
 
 def carried(watch: Watch, leaving_out: set[str]) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,9 @@ from observing import Observer
 from story import Story, at, cyclic, daily, quiet, said
 
 from job_tracker.core.board import NEVER, make_board
-from job_tracker.core.jobs import MICROSECONDS, Job
+from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Message
+from job_tracker.moments import MICROSECONDS
 
 PROMISES = {
     "every minute": cyclic(interval=60, timeout=30),

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from story import HOUR, Story, cyclic, daily
 
-from job_tracker.core.texts import clock, describe, span
+from job_tracker.core.texts import clock, describe
+from job_tracker.moments import span
 
 
 def test_a_job_not_heard_of_says_by_when_its_first_start_is_expected() -> None:

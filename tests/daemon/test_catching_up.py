@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from telling import Receiver, Tracker, job, write_config
 
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.daemon import books
+from job_tracker.moments import MICROSECONDS
 
 HOUR = 3600
 

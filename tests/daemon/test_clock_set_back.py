@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from telling import T0, Event, Receiver, Tracker, job, write_config
 
-from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 from job_tracker.view.reading import read_job
 
 HOUR = 3600

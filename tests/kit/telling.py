@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from job_tracker.config.reading import Config, load
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.daemon.loop import Loop
 from job_tracker.ledger.opening import open_ledger
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.keeper import Monitoring
 from job_tracker.outputs.view.keeper import Publishing
 from job_tracker.ports import Contact, Delivery, Report

@@ -22,7 +22,6 @@ from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
-from job_tracker.core.schedules.local_time import DAY
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.step import Step, step
@@ -32,6 +31,7 @@ from job_tracker.ledger.codec import change_to_row
 from job_tracker.ledger.history import CHANGE_COLUMNS
 from job_tracker.ledger.ledger import Entry, Ledger
 from job_tracker.ledger.opening import open_ledger
+from job_tracker.moments import DAY
 from job_tracker.ports import Memento
 
 SOURCES = ("app1", "app2")

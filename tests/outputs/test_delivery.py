@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling import QUEUE_TOOL, ROOT, T0, TOOL, Event, Receiver, Tracker, job, write_config
 
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.opening import open_ledger
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.event_console.courier import Courier, Errand, Receipt
 from job_tracker.retries import LONGEST, Pauses, pause
 

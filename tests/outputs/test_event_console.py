@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from telling import ROOT, T0, TOOL, Event, Receiver, Tracker, job, write_config
 
+from job_tracker.config.notification_template import check_template
 from job_tracker.config.reading import load
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.errors import ConfigError
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.event_console import message
 from job_tracker.outputs.event_console.message import Fact, Notification
 
@@ -377,7 +378,7 @@ def test_of_many_changes_meanwhile_the_last_are_told_and_the_others_counted() ->
 
 def test_the_example_template_is_in_order() -> None:
     """Whoever copies it begins with something that works."""
-    message.check_template((ROOT / "examples" / "notification.j2").read_text())
+    check_template((ROOT / "examples" / "notification.j2").read_text())
 
 
 # -- the command line -------------------------------------------------------------------------------------------------

@@ -464,7 +464,7 @@ FULL_DISK = """
 
 def test_a_full_disk_neither_hangs_nor_floods_the_log(path: Path) -> None:
     """sqlitedict's own thread would die in silence, and the next call would wait for it for ever."""
-    script = textwrap.dedent(FULL_DISK).format(tests=str(Path(__file__).parent), path=str(path))
+    script = textwrap.dedent(FULL_DISK).format(tests=str(Path(__file__).parents[1] / "kit"), path=str(path))
 
     done = subprocess.run(
         [sys.executable, "-c", script],

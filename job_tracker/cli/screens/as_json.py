@@ -5,7 +5,7 @@ Rule: one JSON document; whatever is named here as a moment or a duration is a n
 
 from typing import Any
 
-from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 
 MOMENTS = frozenset(
     {

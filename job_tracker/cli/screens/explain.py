@@ -10,7 +10,7 @@ from typing import Any
 from job_tracker.cli.screens import reasons
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import STATUS_WORDS, ago, clock, hours, local
-from job_tracker.core.texts import span
+from job_tracker.moments import span
 
 Document = dict[str, Any]
 

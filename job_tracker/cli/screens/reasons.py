@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from job_tracker.cli.screens.times import clock
-from job_tracker.core.texts import span
+from job_tracker.moments import span
 
 Document = dict[str, Any]
 

@@ -11,9 +11,9 @@ from typing import TextIO
 from job_tracker.cli.screens import output, timeline
 from job_tracker.cli.screens.plain import safe
 from job_tracker.config import reading as config
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.messages import LATEST
 from job_tracker.errors import ReplayError
+from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.replay import Recording, Replay, read
 
 STDIN = "-"

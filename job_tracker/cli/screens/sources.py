@@ -5,7 +5,7 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
 from job_tracker.cli.screens.times import clock, short
-from job_tracker.core.jobs import MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 
 Document = dict[str, Any]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from job_tracker.cli.screens.plain import STYLES, Table, cell, safe
 from job_tracker.cli.screens.times import STATUS_WORDS, local
 from job_tracker.core.folding import Change
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.states import Shown
 from job_tracker.core.texts import describe
+from job_tracker.moments import MICROSECONDS
 
 
 def change_as_json(change: Change) -> str:

@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from job_tracker.core.jobs import MICROSECONDS
-from job_tracker.core.texts import span
+from job_tracker.moments import MICROSECONDS, span
 
 STALE_INTERVALS = 3
 STALE_SECONDS = 60

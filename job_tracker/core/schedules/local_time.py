@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from job_tracker.core.jobs import MICROSECONDS, MINUTE, Job, Quiet
+from job_tracker.core.jobs import Job, Quiet
+from job_tracker.moments import DAY, MICROSECONDS, MINUTE
 
-DAY = 24 * 60 * MINUTE
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 

@@ -7,13 +7,12 @@ Rule: a line is rendered when its job changed, never for all jobs but at start a
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.setback import NOTHING_AHEAD
 from job_tracker.errors import OutputError
+from job_tracker.moments import MICROSECONDS, clock_text
 from job_tracker.outputs.checkmk.files import StatusFiles
 from job_tracker.outputs.checkmk.service_lines import SourceView, daemon_line, job_line, source_line
 from job_tracker.ports import Contact, Report
@@ -160,7 +159,7 @@ class Monitoring:
         if now >= until:
             return ""
         of_jobs = "1 job is" if count == 1 else f"{count} jobs are"
-        when = f"{datetime.fromtimestamp(until // MICROSECONDS, self.config.settings.time_zone):%Y-%m-%d %H:%M:%S}"
+        when = clock_text(until, self.config.settings.time_zone)
         return (
             f"{of_jobs} known by a clock that was ahead of this one, up to {when}, and not fully judged until then;"
             " if this clock is right, job_tracker reload lets them count from now"

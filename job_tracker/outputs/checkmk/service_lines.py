@@ -5,13 +5,14 @@ Rule: rendering only; who writes it where is `checkmk_status`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
-from job_tracker.core.jobs import MICROSECONDS, Job
+from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Outcome, Standing
 from job_tracker.core.states import CRIT, OK, WARN
 from job_tracker.core.texts import describe
 from job_tracker.core.verdicts import shown
+from job_tracker.moments import MICROSECONDS, clock_text
 from job_tracker.outputs.checkmk.files import perfdata, service_line
 from job_tracker.ports import Contact, Report
 
@@ -40,7 +41,7 @@ def job_line(job: Job, standing: Standing, *, prefix: str, with_metrics: bool) -
 def source_line(view: SourceView, *, now: int, prefix: str, critical_after: int, zone: tzinfo) -> str:
     """The line of one source; critical_after: microseconds of silence after which it is CRIT."""
     report = view.report
-    since = f"{datetime.fromtimestamp(report.since // MICROSECONDS, zone):%Y-%m-%d %H:%M:%S}"
+    since = clock_text(report.since, zone)
     facts = [f"{report.contact.value} since {since}"]
     if report.text:
         facts.append(report.text)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.standing import Run
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.history import History
 from job_tracker.ledger.outbox import Waiting
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.service_lines import DAEMON_SERVICE
 from job_tracker.outputs.event_console import message
 from job_tracker.outputs.event_console.courier import Errand

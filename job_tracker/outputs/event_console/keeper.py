@@ -15,11 +15,11 @@ from typing import Any
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.folding import Change, owners
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.notices import Notice, Notices, notices, present
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.ledger import Ledger
 from job_tracker.ledger.outbox import Waiting
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.event_console import call
 from job_tracker.outputs.event_console.call import HEARTBEAT
 from job_tracker.outputs.event_console.courier import Courier, Errand, Receipt

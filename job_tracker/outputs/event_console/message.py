@@ -1,32 +1,19 @@
 """Event Console: what a notification says, and how send-notification.py is called with it.
 
 Rule: texts come from a template the operator may replace; one that fails costs its wording, never the notification.
-Rule: pure; who calls the command, and when, is `delivery` and `notifying`.
-
-What a template finds, always all of it (times as texts, on the job's own clock, empty where there is none):
-
-    subject, application     name__env, or source_NAME; the event's application, as the service is called
-    name, env                of the job, empty for a source
-    state, status, word      ERROR, 2, CRIT
-    at, since, text, reason  when this became true; since when the state holds; the service's text; its part behind ":"
-    errors, missed, max_errors
-    runs                     the last ones, newest first: begun, ended, took, outcome, errors, text, exit_code
-    meanwhile                what became true before and is told only now, oldest first: at, state, status, text
-    forgotten                how many changes before those were let go because too many waited
+Rule: pure; who calls the command, and when, is `courier` and `keeper`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from functools import lru_cache
+from datetime import tzinfo
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
-from job_tracker.core.jobs import MICROSECONDS, Job
+from job_tracker.config.notification_template import DEFAULT_TEMPLATE, compiled
+from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Run, Standing
-from job_tracker.core.texts import clock, span
+from job_tracker.core.texts import clock
+from job_tracker.moments import MICROSECONDS, clock_text, span
 
 LONGEST_TEXT = 3500
 """Bytes that the Event Console's line has room for."""
@@ -36,18 +23,6 @@ MEANWHILE = 40
 
 RUNS = 3
 WORDS = ("OK", "WARN", "CRIT", "UNKNOWN")
-
-DEFAULT_TEMPLATE = """\
-{{ text }}
-{%- if status and runs %}; last runs:
-{%- for run in runs %} {{ run.begun or "(start not seen)" }} {{ run.outcome }}
-{%- if run.took %} after {{ run.took }}{% endif %}{{ "" if loop.last else "," }}
-{%- endfor %}{% endif %}
-{%- if meanwhile or forgotten %}; meanwhile:
-{%- if forgotten %} {{ forgotten }} more changes{{ "," if meanwhile else "" }}{% endif %}
-{%- for each in meanwhile %} {{ each.at }} {{ each.state }}{{ "" if loop.last else "," }}{% endfor %}
-{%- endif %}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +52,9 @@ class Notification:
     zone: tzinfo
 
 
-def check_template(text: str) -> None:
-    """Raises ValueError for a template that cannot be read, or fails on one of a few typical notifications."""
-    try:
-        template = _compiled(text)
-        for values in _SAMPLES:
-            template.render(values)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise ValueError(f"{f'line {line}: ' if line else ''}{error.message}") from error
-    except Exception as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-
-
 def message(notification: Notification, template: str) -> str:
     """The text of an event, by the operator's template; raises whatever goes wrong in it."""
-    return cut(_compiled(template or DEFAULT_TEMPLATE).render(_values(notification)))
+    return cut(compiled(template or DEFAULT_TEMPLATE).render(_values(notification)))
 
 
 def plain(notification: Notification) -> str:
@@ -114,11 +76,6 @@ def cut(text: str) -> str:
     if len(data) <= LONGEST_TEXT:
         return data.decode()
     return data[: LONGEST_TEXT - 3].decode("utf-8", "ignore") + "…"
-
-
-@lru_cache(maxsize=4)
-def _compiled(text: str) -> Template:
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False).from_string(text)
 
 
 def _values(notification: Notification) -> dict[str, Any]:
@@ -165,33 +122,4 @@ def _run(run: Run, zone: tzinfo) -> Mapping[str, Any]:
 
 
 def _clock(moment: int | None, zone: tzinfo) -> str:
-    return "" if moment is None else f"{datetime.fromtimestamp(moment // MICROSECONDS, zone):%Y-%m-%d %H:%M:%S}"
-
-
-_WHEN = "2026-11-23 02:14:07"
-_RUN = {"begun": _WHEN, "ended": _WHEN, "took": "00:03:00", "outcome": "badly", "errors": 1, "text": "", "exit_code": 1}
-_SAMPLE: Mapping[str, Any] = {
-    "subject": "LOAD__P",
-    "application": "job_LOAD__P",
-    "name": "LOAD",
-    "env": "P",
-    "state": "ERROR",
-    "status": 2,
-    "word": "CRIT",
-    "at": _WHEN,
-    "since": _WHEN,
-    "text": f"ERROR since {_WHEN} (1 of 1 errors): ORA-01555",
-    "reason": "ORA-01555",
-    "errors": 1,
-    "missed": 0,
-    "max_errors": 1,
-    "runs": [_RUN],
-    "meanwhile": [],
-    "forgotten": 0,
-}
-_SAMPLES: Sequence[Mapping[str, Any]] = (
-    _SAMPLE,
-    {**_SAMPLE, "meanwhile": [{"at": _WHEN, "state": "RUNNING", "status": 0, "text": "RUNNING"}], "forgotten": 3},
-    {**_SAMPLE, "state": "NOT_RUNNING", "status": 0, "word": "OK", "errors": 0, "reason": "", "runs": []},
-    {**_SAMPLE, "subject": "source_app1", "name": "", "env": "", "max_errors": 0, "runs": [], "status": 3},
-)
+    return "" if moment is None else clock_text(moment, zone)

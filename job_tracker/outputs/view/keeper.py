@@ -12,10 +12,10 @@ from job_tracker import __version__
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board, Watermarks
 from job_tracker.core.folding import Record
-from job_tracker.core.jobs import MICROSECONDS
 from job_tracker.core.step import Step
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.ledger import Ledger
+from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Report
 from job_tracker.view.documents import MESSAGES, Document, meta_document, publication, whole_document
 from job_tracker.view.rows import Past
