@@ -3,8 +3,10 @@
 Rule: frozen words only; whoever stands outside never sees the board, and the daemon never sees a socket.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -68,6 +70,43 @@ class Report:
     size: int = 0
     last_message: int | None = None
     latencies: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Where a source's queue is, and how to get there: what the configuration says, whatever kind of source it is.
+
+    connection: "ssh" or "local".  port, user, key, known_hosts: None or empty where the configuration does not say,
+    and an ssh_config or ssh's own defaults may.  message_queue, message_queue_handler, python: paths there.
+    is_ours: a queue of the tracker itself, which is taken over without asking after its store was lost.
+    """
+
+    name: str
+    connection: str = "ssh"
+    hostname: str = ""
+    port: int | None = None
+    user: str = ""
+    key: Path | None = None
+    known_hosts: Path | None = None
+    message_queue: str
+    message_queue_handler: str
+    python: str
+    is_ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How this tracker speaks to all of its sources.
+
+    interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  ssh_config: where to look for what a
+    host's section does not say.  tracker: our id; empty where nothing is drained.
+    """
+
+    interval: float
+    load_timeout: float
+    clock: Callable[[], int]
+    ssh_config: Path | None = None
+    tracker: str = ""
 
 
 class Mailbox(Protocol):

@@ -7,6 +7,7 @@ written, so that it is reported beside what is wrong with single values, not aft
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -15,9 +16,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from job_tracker import clock
 from job_tracker.config import notation, templates, zones
 from job_tracker.core.jobs import Kind, Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE
+from job_tracker.ports import Host, Terms
 
 DEFAULT_EARLY = 5 * MINUTE
 QUIET_FROM, QUIET_UNTIL = "no_timeout_for_cyclic_jobs_from_in_hh:mm", "no_timeout_for_cyclic_jobs_until_in_hh:mm"
@@ -164,6 +167,16 @@ class Settings(Section):
         """Seconds after which an unreachable source's own service becomes CRIT."""
         return self.unreachable_critical_after_microseconds / MICROSECONDS
 
+    def terms(self, tracker: str = "") -> Terms:
+        """How the tracker with that id speaks to its sources."""
+        return Terms(
+            interval=self.controller_interval,
+            load_timeout=self.load_timeout,
+            clock=clock.now,
+            ssh_config=self.ssh_config,
+            tracker=tracker,
+        )
+
     @property
     def quiet(self) -> Quiet | None:
         """The quiet window, if there is one."""
@@ -195,8 +208,8 @@ class Settings(Section):
 class SourceHost(Section):
     """source_hosts: a host with a message queue, and how to get there.
 
-    Whether a key of it was given, for what an ssh_config might say instead, is in `model_fields_set`.  `user` is empty
-    and `key` and `known_hosts` are None where ssh's own defaults hold; their `~` is expanded by whoever connects.
+    `user` is empty and `key` and `known_hosts` are None where ssh's own defaults hold; their `~` is expanded by whoever
+    connects.
     """
 
     SSH_ONLY: ClassVar = ("port", "user", "key", "known_hosts")
@@ -219,6 +232,12 @@ class SourceHost(Section):
             given = {"hostname": "localhost", "message_queue_handler": str(PACKAGED_HANDLER)} | given
         # Where both are missing, one fault is enough.
         return {"name": given.get("hostname", "unnamed")} | given
+
+    def host(self) -> Host:
+        """What whoever connects has to know; a port that was not given may still come from an ssh_config."""
+        shared = {field.name for field in fields(Host)}.intersection(type(self).model_fields) - {"port"}
+        port = self.port if "port" in self.model_fields_set else None
+        return Host(port=port, **{name: getattr(self, name) for name in shared})
 
 
 _NEEDED: Mapping[str, tuple[str, tuple[str, ...], str]] = {

@@ -8,10 +8,10 @@ from threading import Thread
 
 from job_tracker.config.reading import Config
 from job_tracker.daemon.mailbox import PipedMailbox
-from job_tracker.ports import Delivery, Memento, Source
+from job_tracker.ports import Delivery, Host, Mailbox, Memento, Source, Terms
 
-MakeSource = Callable[[Config, str, PipedMailbox, Memento, str], Source]
-"""Makes the source of a name: configuration, name, mailbox, memento, the tracker's id."""
+MakeSource = Callable[[Host, Terms, Mailbox, Memento], Source]
+"""Makes the source of a host."""
 
 
 class Fleet:
@@ -26,18 +26,18 @@ class Fleet:
 
     def begin(self, config: Config, mementos: Mapping[str, Memento]) -> None:
         """Start every configured source that does not run yet."""
-        for name in config.jobs.sources:
-            if name not in self._sources:
-                memento = mementos.get(name, Memento())
-                self._sources[name] = self._make_source(config, name, self._mailbox, memento, self._tracker)
-                self._sources[name].start()
+        terms = config.settings.terms(self._tracker)
+        for host in (section.host() for section in config.sources):
+            if host.name not in self._sources:
+                memento = mementos.get(host.name, Memento())
+                self._sources[host.name] = self._make_source(host, terms, self._mailbox, memento)
+                self._sources[host.name].start()
 
     def replace(self, before: Config, after: Config, mementos: Mapping[str, Memento]) -> None:
         """End what is gone or has changed, let the others try again at once, and start what is new."""
         new = {host.name: host for host in after.sources}
-        settings = (before.settings, after.settings)
-        same_manner = len({(each.load_timeout, each.controller_interval, each.ssh_config) for each in settings}) == 1
-        gone = [host.name for host in before.sources if new.get(host.name) != host or not same_manner]
+        is_same = before.settings.terms() == after.settings.terms()
+        gone = [host.name for host in before.sources if new.get(host.name) != host or not is_same]
         _end(self._sources.pop(name) for name in gone if name in self._sources)
         self._mailbox.forget(gone)
         for source in self._sources.values():

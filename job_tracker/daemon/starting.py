@@ -8,21 +8,17 @@ import logging
 import logging.handlers
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 
 from job_tracker import __version__, clock
 from job_tracker.config.reading import Config, load
 from job_tracker.daemon.loop import Loop
-from job_tracker.daemon.mailbox import PipedMailbox
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.opening import open_ledger
 from job_tracker.outputs.checkmk.keeper import Monitoring
 from job_tracker.outputs.view.keeper import Publishing
-from job_tracker.ports import Memento, Source
 from job_tracker.process.supervisor import Supervisor
-from job_tracker.sources.local.child import make_local
-from job_tracker.sources.ssh.channel import make_ssh
+from job_tracker.sources.making import make_source
 
 log = logging.getLogger("job_tracker")
 
@@ -61,21 +57,6 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         log.exception("stopped by a fault of the program, please report it; what was confirmed is in the store")
         raise
     return 0
-
-
-def make_source(config: Config, name: str, mailbox: PipedMailbox, memento: Memento, tracker: str) -> Source:
-    """The source of a name, by its kind of connection."""
-    host = next(host for host in config.sources if host.name == name)
-    make = make_local if host.connection == "local" else partial(make_ssh, ssh_config=config.settings.ssh_config)
-    return make(
-        host,
-        tracker=tracker,
-        interval=config.settings.controller_interval,
-        load_timeout=config.settings.load_timeout,
-        mailbox=mailbox,
-        memento=memento,
-        clock=clock.now,
-    )
 
 
 def begin_log(config: Config) -> None:

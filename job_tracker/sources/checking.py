@@ -3,18 +3,14 @@
 Rule: nothing is opened, taken or confirmed, so that a check beside a running tracker changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from job_tracker.errors import SourceRefused, SourceUnreachable
-from job_tracker.ports import Contact
-from job_tracker.sources.local.child import ChildTransport, command
+from job_tracker.ports import Contact, Host, Terms
+from job_tracker.sources.making import make_transport
 from job_tracker.sources.queue.conversation import Conversation, Greeting, short
-from job_tracker.sources.queue.transport import Transport
-from job_tracker.sources.ssh.channel import SshTransport
-from job_tracker.sources.ssh.route import Host
 
 SIDE_BY_SIDE = 64
 
@@ -45,33 +41,26 @@ class CheckResult:
         return self.contact is Contact.REACHABLE
 
 
-def check_all(
-    hosts: Iterable[Host], *, load_timeout: float, clock: Callable[[], int], ssh_config: Path | None
-) -> list[CheckResult]:
+def check_all(hosts: Iterable[Host], terms: Terms) -> list[CheckResult]:
     """Check sources side by side; the results come in their order."""
     with ThreadPoolExecutor(SIDE_BY_SIDE, "check") as pool:
-        return list(
-            pool.map(lambda host: check(host, load_timeout=load_timeout, clock=clock, ssh_config=ssh_config), hosts)
-        )
+        return list(pool.map(lambda host: check(host, terms), hosts))
 
 
-def check(host: Host, *, load_timeout: float, clock: Callable[[], int], ssh_config: Path | None) -> CheckResult:
-    """Connect to a source, and hear its greeting; load_timeout: seconds, clock: whole microseconds since the epoch."""
-    transport: Transport
-    if getattr(host, "connection", "ssh") == "local":
-        transport, steps = ChildTransport(command(host)), list[str]()
-    else:
-        transport = SshTransport(host, ssh_config, load_timeout=load_timeout)
-        steps = transport.steps
+def check(host: Host, terms: Terms) -> CheckResult:
+    """Connect to a source, and hear its greeting."""
+    transport, clock = make_transport(host, terms), terms.clock
     began = clock()
     try:
-        greeting = Conversation(transport, load_timeout=load_timeout, clock=clock).greet()
+        greeting = Conversation(transport, load_timeout=terms.load_timeout, clock=clock).greet()
     except (SourceRefused, SourceUnreachable) as error:
         contact = Contact.REFUSED if isinstance(error, SourceRefused) else Contact.UNREACHABLE
-        return CheckResult(source=host.name, contact=contact, steps=tuple(steps), took=clock() - began, text=str(error))
+        return CheckResult(
+            source=host.name, contact=contact, steps=tuple(transport.steps), took=clock() - began, text=str(error)
+        )
     finally:
         transport.close()
-    return _good(host.name, greeting, steps, clock() - began)
+    return _good(host.name, greeting, transport.steps, clock() - began)
 
 
 def _good(source: str, greeting: Greeting, steps: Sequence[str], took: int) -> CheckResult:

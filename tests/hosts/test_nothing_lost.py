@@ -10,16 +10,17 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import light
 import pytest
-from sourcing import Box, now
+from sourcing import Box
 from tracking import Producer, Tracker, everything_is_counted, fill, small_file_system, tracking, wait_until
 
 from job_tracker.config.reading import load
 from job_tracker.ports import Delivery, Memento, Source
-from job_tracker.sources.ssh.channel import make_ssh
+from job_tracker.sources.making import make_source
 
 REASON = light.missing() or ("" if light.is_root() else "only root can cut a link or fill a file system")
 if REASON and os.environ.get("CI") != "true":
@@ -156,8 +157,8 @@ def test_a_link_cut_in_a_confirmation(
     """Whether the host got it or not: each message is confirmed once, or comes again, and no queue looks restored."""
     host, control, box = hosts[0], tmp_path / "control", Box()
     config = load(Tracker(tmp_path, lab, [host], further=relayed(control)).config)
-    given = {"tracker": "t", "interval": 0.5, "load_timeout": 2.0, "memento": Memento(), "clock": now}
-    tracked = make_ssh(config.sources[0], mailbox=box, ssh_config=config.settings.ssh_config, **given)  # type: ignore[arg-type]
+    terms = replace(config.settings.terms("t"), interval=0.5, load_timeout=2.0)
+    tracked = make_source(config.sources[0].host(), terms, box, Memento())
     tracked.start()
     try:
         host.add("A", "B")

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from job_tracker.ports import Contact, Delivery, Memento, Report
-from job_tracker.sources.local.child import make_local
+from job_tracker.ports import Contact, Delivery, Host, Memento, Report, Terms
+from job_tracker.sources.making import make_source
 from job_tracker.sources.queue.source import DrainingSource
 
 TOOL = Path(__file__).parents[2] / "job_tracker" / "onhost" / "message-queue.py"
@@ -74,14 +74,7 @@ class Box:
         return [item.notice for item in self.items if isinstance(item, Report) and item.notice]
 
 
-@dataclass(frozen=True)
-class Host:
-    """A source's section of the configuration."""
-
-    message_queue: str
-    name: str = "here"
-    python: str = sys.executable
-    message_queue_handler: str = str(TOOL)
+TERMS = Terms(interval=0.2, load_timeout=10.0, clock=now, tracker="t1")
 
 
 class Place:
@@ -90,14 +83,20 @@ class Place:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = directory / "q.sqlite"
-        self.host = Host(str(self.path))
+        self.host = Host(
+            name="here",
+            connection="local",
+            message_queue=str(self.path),
+            message_queue_handler=str(TOOL),
+            python=sys.executable,
+        )
         self.sources: list[DrainingSource] = []
 
-    def source(self, box: Box, **changes: object) -> DrainingSource:
+    def source(
+        self, box: Box, host: Host | None = None, memento: Memento | None = None, **terms: object
+    ) -> DrainingSource:
         """A source that has been started."""
-        host = changes.pop("host", self.host)
-        given = {"tracker": "t1", "interval": 0.2, "load_timeout": 10.0, "memento": Memento(), "clock": now} | changes
-        made = make_local(host, mailbox=box, **given)
+        made = make_source(host or self.host, replace(TERMS, **terms), box, memento or Memento())  # type: ignore[arg-type]
         assert isinstance(made, DrainingSource)
         self.sources.append(made)
         made.start()

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sourcing import SECOND, TOOL, Box, Place, leaving_nothing, now, wait_until
+from sourcing import SECOND, TERMS, TOOL, Box, Place, leaving_nothing, now, wait_until
 
 from job_tracker.errors import SourceRefused
 from job_tracker.ports import Contact, Delivery, Memento, Report
-from job_tracker.sources.local.child import make_local
+from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import drain, source
 from job_tracker.sources.queue.bookmark import Bookmark
-from job_tracker.sources.queue.contact import Standing
+from job_tracker.sources.queue.contact import ContactLog
 from job_tracker.sources.queue.conversation import Exchange, Opened, Taken
 from job_tracker.sources.queue.drain import ADD_MAY_WAIT, Watermark
 from job_tracker.sources.queue.source import LONGEST_PAUSE, pause_after
@@ -339,7 +339,7 @@ def test_a_second_tracker_is_refused_until_told_to_take_over(place: Place, box: 
     place.source(second, tracker="second")
     refused = second.report(Contact.REFUSED, "drained by tracker first-of… since 2")
     third = Box()
-    place.source(third, tracker="third", take_over=True)
+    place.source(third, replace(place.host, is_ours=True), tracker="third")
     third.empty()
     box.report(Contact.UNREACHABLE, "superseded")
 
@@ -548,9 +548,7 @@ def test_a_stop_ends_the_wait_for_a_confirmation_and_the_pause(place: Place, box
 
 def test_a_source_that_was_never_started_can_be_stopped(place: Place, box: Box) -> None:
     """A daemon that fails half-way through its start stops what there is."""
-    make_local(
-        place.host, tracker="t", interval=1.0, load_timeout=1.0, mailbox=box, memento=Memento(), clock=now
-    ).stop()
+    make_source(place.host, TERMS, box, Memento()).stop()
 
     assert box.items == []
 
@@ -581,15 +579,15 @@ def test_the_clock_offset_is_measured_from_the_round_trip(place: Place, box: Box
 
 def test_a_slow_answer_does_not_blur_the_clock_offset() -> None:
     """A host under load answers late; its clock has not moved because of that."""
-    standing = Standing("here", now)
-    standing.measure(Exchange(asked=0, received=1000, latency=10, clock=1000 + 500), 0)
-    assert standing.report().clock_offset == 505
+    contact = ContactLog("here", now)
+    contact.measure(Exchange(asked=0, received=1000, latency=10, clock=1000 + 500), 0)
+    assert contact.report().clock_offset == 505
 
-    standing.measure(Exchange(asked=0, received=9000, latency=4000, clock=9000 - 3000), 0)
-    assert standing.report().clock_offset == 505
+    contact.measure(Exchange(asked=0, received=9000, latency=4000, clock=9000 - 3000), 0)
+    assert contact.report().clock_offset == 505
 
-    standing.measure(Exchange(asked=0, received=9000, latency=100, clock=9000 + 600), 0)
-    assert standing.report().clock_offset == 650
+    contact.measure(Exchange(asked=0, received=9000, latency=100, clock=9000 + 600), 0)
+    assert contact.report().clock_offset == 650
 
 
 def taken(first: int, last: int, highest: int, looked: int) -> Taken:

@@ -15,12 +15,13 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import light
 import pytest
-from sourcing import GREETING, SLOW, Box, leaving_nothing, now, wait_until
+from sourcing import GREETING, SLOW, TERMS, Box, leaving_nothing, now, wait_until
 
 from job_tracker.cli import app
 from job_tracker.cli.screens import sources
@@ -30,13 +31,14 @@ from job_tracker.config.reading import load
 from job_tracker.core.board import make_board
 from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.outputs.checkmk.keeper import Monitoring
-from job_tracker.ports import Contact, Memento, Report
+from job_tracker.ports import Contact, Host, Memento, Report
 from job_tracker.sources import checking
+from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import source
 from job_tracker.sources.queue.conversation import Conversation
 from job_tracker.sources.queue.source import DrainingSource
 from job_tracker.sources.ssh import host_keys, login
-from job_tracker.sources.ssh.channel import SshTransport, make_ssh, remote_command
+from job_tracker.sources.ssh.channel import SshTransport, remote_command
 from job_tracker.sources.ssh.diagnosis import Command, diagnose
 from job_tracker.sources.ssh.host_keys import fingerprint, known_hosts, parse
 from job_tracker.sources.ssh.lifeline import Lifeline, Turns
@@ -50,20 +52,15 @@ if NEEDS_HOSTS and os.environ.get("CI") != "true":
 COMMAND = Command(python="python3", handler="/usr/local/lib/job_tracker/message-queue.py")
 
 
-@dataclass(frozen=True)
-class Section:
+def section_for(hostname: str, **further: Any) -> Host:
     """A source's section of the configuration."""
-
-    hostname: str
-    port: int = 22
-    user: str = ""
-    key: Path | None = None
-    known_hosts: Path | None = None
-    message_queue: str = "/nowhere/q.sqlite"
-    message_queue_handler: str = str(light.TOOL)
-    python: str = light.PYTHON
-    name: str = "there"
-    model_fields_set: frozenset[str] = frozenset({"port"})
+    given = {
+        "name": "there",
+        "message_queue": "/nowhere/q.sqlite",
+        "message_queue_handler": str(light.TOOL),
+        "python": light.PYTHON,
+    }
+    return Host(hostname=hostname, **{**given, **further})
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +81,8 @@ class There:
         self.sources: list[DrainingSource] = []
         self.transports: list[SshTransport] = []
 
-    def section_of(self, host: light.Host) -> Section:
-        return Section(
+    def section_of(self, host: light.Host) -> Host:
+        return section_for(
             hostname=host.address,
             port=host.port,
             user=host.user,
@@ -94,21 +91,20 @@ class There:
             message_queue=str(host.queue),
         )
 
-    def source(self, box: Box, section: Section | None = None, **changes: object) -> DrainingSource:
-        given = {"tracker": "t1", "interval": 0.2, "load_timeout": 10.0, "memento": Memento(), "clock": now} | changes
-        made = make_ssh(section or self.section, mailbox=box, **given)  # type: ignore[arg-type]
+    def source(self, box: Box, section: Host | None = None, **terms: object) -> DrainingSource:
+        made = make_source(section or self.section, replace(TERMS, **terms), box, Memento())  # type: ignore[arg-type]
         assert isinstance(made, DrainingSource)
         self.sources.append(made)
         made.start()
         return made
 
-    def greet(self, section: Section | None = None, ssh_config: str | None = None, seconds: float = 10.0) -> list[str]:
+    def greet(self, section: Host | None = None, ssh_config: str | None = None, seconds: float = 10.0) -> list[str]:
         """Connect and hear the greeting; the steps on the way."""
         path = None
         if ssh_config is not None:
             path = self.directory / "ssh_config"
             path.write_text(ssh_config)
-        made = SshTransport(section or self.section, path, load_timeout=seconds)
+        made = SshTransport(section or self.section, replace(TERMS, load_timeout=seconds, ssh_config=path))
         self.transports.append(made)
         try:
             Conversation(made, load_timeout=seconds, clock=now).greet()
@@ -117,7 +113,7 @@ class There:
             raise
         return made.steps
 
-    def refusal(self, section: Section | None = None, ssh_config: str | None = None) -> str:
+    def refusal(self, section: Host | None = None, ssh_config: str | None = None) -> str:
         """Why it is refused."""
         with pytest.raises(SourceRefused) as caught:
             self.greet(section, ssh_config)
@@ -498,9 +494,9 @@ def ssh_config(host: light.Host, *further: str) -> str:
     return "Host app1\n" + "".join(f"  {line}\n" for line in lines)
 
 
-def alias(there: There) -> Section:
+def alias(there: There) -> Host:
     """A section that leaves everything to the ssh_config."""
-    return replace(there.section, hostname="app1", port=22, user="", key=None, model_fields_set=frozenset())
+    return replace(there.section, hostname="app1", port=None, user="", key=None)
 
 
 def test_an_ssh_config_gives_what_the_configuration_does_not(there: There) -> None:
@@ -514,7 +510,7 @@ def test_the_configuration_wins_over_the_ssh_config(tmp_path: Path) -> None:
     """What is written for this tracker is meant."""
     path = tmp_path / "ssh_config"
     path.write_text("Host app1\n  HostName 10.77.0.9\n  Port 2222\n  User other\n  IdentityFile /nowhere\n")
-    section = Section(hostname="app1", port=2200, user="me", key=Path("/k"))
+    section = section_for("app1", port=2200, user="me", key=Path("/k"))
 
     goal = route(section, path).goal
 
@@ -562,7 +558,7 @@ def test_data_in_a_proxy_command_stays_a_word(tmp_path: Path) -> None:
     path = tmp_path / "ssh_config"
     path.write_text("Host *\n  ProxyCommand nc -u %r %h %p %% %x\n")
 
-    way = route(Section(hostname="app1", user="a; rm -rf $HOME"), path)
+    way = route(section_for("app1", user="a; rm -rf $HOME"), path)
 
     assert way.command == ("nc", "-u", "a; rm -rf $HOME", "app1", "22", "%", "%x")
 
@@ -617,7 +613,7 @@ def test_what_an_ssh_config_may_not_hold_is_refused_before_anything_runs(
     path.write_text(text.format(mark=mark) if "{mark}" in text else text)
 
     with pytest.raises(SourceRefused, match=expected):
-        route(Section(hostname="app1", port=22, model_fields_set=frozenset()), path)
+        route(section_for("app1"), path)
 
     assert not mark.exists()
 
@@ -625,7 +621,7 @@ def test_what_an_ssh_config_may_not_hold_is_refused_before_anything_runs(
 def test_a_missing_ssh_config_is_told(tmp_path: Path) -> None:
     """What it would say is not known, so nothing is tried."""
     with pytest.raises(SourceRefused, match=r"ssh_config .*none cannot be read: No such file"):
-        route(Section(hostname="app1"), tmp_path / "none")
+        route(section_for("app1"), tmp_path / "none")
 
 
 def test_without_an_ssh_config_none_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -634,9 +630,7 @@ def test_without_an_ssh_config_none_is_read(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host *\n  Port 1\n  ProxyCommand nc\n")
 
-    assert route(Section(hostname="app1", user="me", model_fields_set=frozenset()), None) == Route(
-        goal=route(Section(hostname="app1", user="me"), None).goal
-    )
+    assert route(section_for("app1", user="me"), None) == Route(goal=route(section_for("app1", user="me"), None).goal)
 
 
 # ------------------------------------------------------------------------------------------------- hosts that misbehave
@@ -715,7 +709,7 @@ def python_2() -> str | None:
     return str(kept[-1]) if kept else shutil.which("python2")
 
 
-def monitoring(directory: Path, section: Section, **keys: object) -> Monitoring:
+def monitoring(directory: Path, section: Host, **keys: object) -> Monitoring:
     """What tells the monitoring of a source, begun."""
     (directory / "run").mkdir()
     path = directory / "job_tracker.cfg"
@@ -820,7 +814,7 @@ class Server:
 
     def __init__(self, talk: Callable[[socket.socket], None]) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.section = Section(hostname="127.0.0.1", port=self._listening.getsockname()[1], user="me")
+        self.section = section_for("127.0.0.1", port=self._listening.getsockname()[1], user="me")
         self._thread = threading.Thread(target=self._serve, args=(talk,), daemon=True)
 
     def __enter__(self) -> "Server":
@@ -901,7 +895,7 @@ def test_a_host_that_stays_silent_is_left_after_the_load_timeout(
 def test_a_port_nobody_listens_on_is_told(there: There) -> None:
     """At once, in the system's own words."""
     with pytest.raises(SourceUnreachable, match=r"127.0.0.1:\d+ cannot be reached: Connection refused"):
-        there.greet(Section(hostname="127.0.0.1", port=light.free_port(), user="me"))
+        there.greet(section_for("127.0.0.1", port=light.free_port(), user="me"))
 
 
 def test_a_name_without_an_address_is_told(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -912,7 +906,7 @@ def test_a_name_without_an_address_is_told(there: There, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable, match=r"app1\.invalid has no address: Temporary"):
-        there.greet(Section(hostname="app1.invalid", user="me"), seconds=30.0)
+        there.greet(section_for("app1.invalid", user="me"), seconds=30.0)
 
 
 def test_a_resolver_that_hangs_is_left_behind(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -928,7 +922,7 @@ def test_a_resolver_that_hangs_is_left_behind(there: There, monkeypatch: pytest.
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     with pytest.raises(SourceUnreachable, match="no answer in time while looking up the address of app1"):
-        there.greet(Section(hostname="app1.invalid", user="me"), seconds=0.5)
+        there.greet(section_for("app1.invalid", user="me"), seconds=0.5)
     hang.set()
     wait_until(lambda: not any(each.name.startswith("looking up") for each in threading.enumerate()))
 
@@ -995,7 +989,7 @@ def test_a_stop_takes_less_than_a_second_while_connecting(
     """Wherever the thread waits."""
     with Server(talk) as server:
         tracked = there.source(box, server.section, load_timeout=600.0)
-        wait_until(lambda: bool(tracked._signals._transport))
+        wait_until(lambda: bool(tracked._orders._transport))
         began = time.monotonic()
         tracked.stop()
 
@@ -1018,9 +1012,7 @@ def test_a_stop_ends_serve_on_the_host(there: There, box: Box) -> None:
 
 def test_a_source_that_was_never_started_can_be_stopped(there: There, box: Box) -> None:
     """As any other."""
-    make_ssh(
-        there.section, tracker="t", interval=1.0, load_timeout=1.0, mailbox=box, memento=Memento(), clock=now
-    ).stop()
+    make_source(there.section, TERMS, box, Memento()).stop()
 
     assert box.items == []
 
@@ -1124,7 +1116,7 @@ def test_a_check_tells_what_works_and_takes_nothing(there: There) -> None:
     """Before the daemon is started, and beside one that runs."""
     there.host.add("A", "B")
 
-    found = checking.check(there.section, load_timeout=10.0, clock=now, ssh_config=None)
+    found = checking.check(there.section, TERMS)
 
     assert (found.works, found.depth, found.text) == (True, 2, "")
     assert found.steps[-1].startswith("message-queue.py ")
@@ -1136,7 +1128,7 @@ def test_a_check_tells_how_far_it_got(there: There) -> None:
     """The operator sees where to look."""
     there.host.authorize(there.lab.forced(there.host, "/bin/false"))
 
-    found = checking.check(there.section, load_timeout=10.0, clock=now, ssh_config=None)
+    found = checking.check(there.section, TERMS)
 
     assert not found.works
     assert found.contact is Contact.REFUSED
@@ -1150,7 +1142,7 @@ def test_many_are_checked_side_by_side(there: There) -> None:
         began = time.monotonic()
         silent = replace(server.section, name="silent")
         sections = [silent, there.section, silent, silent]
-        found = checking.check_all(sections, load_timeout=1.5, clock=now, ssh_config=None)
+        found = checking.check_all(sections, replace(TERMS, load_timeout=1.5))
 
     assert [each.works for each in found] == [False, True, False, False]
     assert time.monotonic() - began < 4
@@ -1163,7 +1155,7 @@ def test_hosts_without_root_are_on_loopback(tmp_path: Path) -> None:
     """The same tests must be possible where nobody is root."""
     with light.lab(1, loopback=True) as lab:
         [host] = lab.hosts
-        given = Section(
+        given = section_for(
             hostname=host.address,
             port=host.port,
             user=host.user,
@@ -1171,7 +1163,7 @@ def test_hosts_without_root_are_on_loopback(tmp_path: Path) -> None:
             known_hosts=lab.known_hosts,
             message_queue=str(host.queue),
         )
-        assert checking.check(given, load_timeout=10.0, clock=now, ssh_config=None).works
+        assert checking.check(given, TERMS).works
         assert host.port != 22
     assert not lab.directory.exists()
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from job_tracker import clock
 from job_tracker.cli.screens import output
 from job_tracker.cli.screens.as_json import in_seconds
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.sources import drift
 from job_tracker.config.reading import Config, load
+from job_tracker.config.settings import SourceHost
 from job_tracker.sources.checking import CheckResult, check_all
 
 Document = dict[str, Any]
@@ -55,10 +55,7 @@ def _found(result: CheckResult) -> str:
 
 
 def _check(config: Config) -> list[CheckResult]:
-    settings = config.settings
-    return check_all(
-        config.sources, load_timeout=settings.load_timeout, clock=clock.now, ssh_config=settings.ssh_config
-    )
+    return check_all(map(SourceHost.host, config.sources), config.settings.terms())
 
 
 def _document(result: CheckResult) -> Document:

@@ -10,14 +10,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
-from typing import IO, Protocol
+from typing import IO
 
 from job_tracker.errors import SourceClosed, SourceRefused, SourceUnreachable
-from job_tracker.ports import Mailbox, Memento, Source
-from job_tracker.sources.queue.source import DrainingSource
 from job_tracker.sources.queue.transport import LONGEST_TEXT, Ending, Lines, one_line
 
 CHUNK = 256 * 1024
@@ -29,65 +27,12 @@ ENDING_SECONDS = 0.5
 LASTING = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EPERM})
 
 
-class Host(Protocol):
-    """What the configuration says of a source on this host."""
-
-    @property
-    def name(self) -> str:
-        """The source's name."""
-
-    @property
-    def python(self) -> str:
-        """The interpreter that runs the handler."""
-
-    @property
-    def message_queue_handler(self) -> str:
-        """The path of message-queue.py."""
-
-    @property
-    def message_queue(self) -> str:
-        """The path of the queue's file."""
-
-
-def make_local(
-    host: Host,
-    *,
-    tracker: str,
-    interval: float,
-    load_timeout: float,
-    mailbox: Mailbox,
-    memento: Memento,
-    clock: Callable[[], int],
-    take_over: bool = False,
-) -> Source:
-    """A source that drains a queue on this host; it does nothing until it is started.
-
-    tracker: our id.  interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  take_over: drain
-    the queue even if another tracker does.
-    """
-    return DrainingSource(
-        host.name,
-        connect=lambda: ChildTransport(command(host)),
-        tracker=tracker,
-        interval=interval,
-        load_timeout=load_timeout,
-        mailbox=mailbox,
-        memento=memento,
-        clock=clock,
-        take_over=take_over,
-    )
-
-
-def command(host: Host) -> Sequence[str]:
-    """What is started."""
-    return (host.python, "-I", host.message_queue_handler, "-f", host.message_queue, "serve")
-
-
 class ChildTransport:
     """A transport to a child process; its stderr is read along, so that it never blocks on it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
+        self.steps: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = Lines()
         self._words = b""

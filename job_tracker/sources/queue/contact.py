@@ -1,4 +1,4 @@
-"""Standing: what is known of a source's contact with its host, and the reports about it.
+"""Contact: what is known of a source's contact with its host, and the reports about it.
 
 Rule: `since` begins when contact was made or lost; an unreachable host that refuses us for a while, as one does while
 it boots, has been without contact since it became unreachable.
@@ -16,7 +16,7 @@ LATENCIES = 20
 LOST = frozenset({Contact.UNREACHABLE, Contact.REFUSED})
 
 
-class Standing:
+class ContactLog:
     """The state behind a source's reports; used by one thread."""
 
     def __init__(self, source: str, clock: Callable[[], int]) -> None:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from job_tracker.errors import QueueBusy
-from job_tracker.ports import Contact, Delivery, Mailbox
+from job_tracker.ports import Contact, Delivery, Host, Mailbox, Terms
 from job_tracker.sources.queue.bookmark import Bookmark
-from job_tracker.sources.queue.contact import Standing
+from job_tracker.sources.queue.contact import ContactLog
 from job_tracker.sources.queue.conversation import Conversation, Greeting, Opened, Taken, short
 
 MOST = 5000
 """Messages asked for at once; a line holds about as many short ones."""
+
+LONGEST_WAIT = 15.0
+"""Seconds of one take: serve gives up a tracker that asks nothing for 60."""
 
 PING_SECONDS = 10.0
 """The longest silence while the ledger takes its time: serve gives us up after 60 seconds, an operator sooner."""
@@ -33,7 +36,7 @@ ADD_MAY_WAIT = 5_000_000
 AnswerT = TypeVar("AnswerT")
 
 
-class Waiting(Protocol):
+class Superior(Protocol):
     """How the main thread is heard; both end with Stopped as soon as the source is to stop."""
 
     def confirmation(self, seconds: float) -> tuple[Delivery, str] | None:
@@ -44,16 +47,7 @@ class Waiting(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """As whom a source drains; wait: seconds that a take waits for the first message at most."""
-
-    source: str
-    tracker: str
-    wait: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Haul:
+class TakenBatch:
     """A delivery, not yet handed over; how many messages came after it in the queue, and what is wrong with them."""
 
     delivery: Delivery
@@ -88,33 +82,34 @@ class Drain:
 
     def __init__(
         self,
+        host: Host,
         terms: Terms,
         conversation: Conversation,
         *,
         bookmark: Bookmark,
-        standing: Standing,
+        contact: ContactLog,
         mailbox: Mailbox,
-        waiting: Waiting,
+        superior: Superior,
     ) -> None:
-        self._terms = terms
+        self._host, self._terms = host, terms
+        self._longest_wait = min(terms.interval, terms.load_timeout / 2, LONGEST_WAIT)
         self._conversation = conversation
         self._bookmark = bookmark
-        self._standing = standing
+        self._contact = contact
         self._mailbox = mailbox
-        self._waiting = waiting
+        self._superior = superior
         self._watermark = Watermark()
         self._queue = ""
-        self.opened = False
         self.answered = False
 
-    def run(self, *, take_over: bool) -> None:
+    def run(self) -> None:
         """Drain until something ends it, which is raised: any SourceUnreachable or SourceRefused, or Stopped."""
         greeting = self._conversation.greet()
-        while (late := self._waiting.confirmation(0)) is not None:
+        while (late := self._superior.confirmation(0)) is not None:
             self._bookmark.committed(late[1])
-        opened = self._repeat(lambda: self._conversation.open(self._terms.tracker, take_over=take_over))
-        self.opened, self._queue = True, opened.queue
-        self._standing.measure(opened.exchange, opened.depth)
+        opened = self._repeat(lambda: self._conversation.open(self._terms.tracker, take_over=self._host.is_ours))
+        self._queue = opened.queue
+        self._contact.measure(opened.exchange, opened.depth)
         self._recognize(greeting, opened)
         wait = 0.0  # the first answer comes at once, and shows that the source is reachable
         while True:
@@ -126,7 +121,7 @@ class Drain:
 
         So their empty answers come together, and the tracker wakes once for all of them, not once for each.
         """
-        return self._terms.wait - time.monotonic() % self._terms.wait
+        return self._longest_wait - time.monotonic() % self._longest_wait
 
     def _recognize(self, greeting: Greeting, opened: Opened) -> None:
         """Say what is strange about the queue, and leave the ledger's last nonce in it where that is missing."""
@@ -134,22 +129,22 @@ class Drain:
         if greeting.drainer is not None and greeting.drainer != self._terms.tracker:
             notice = f"taken over from tracker {short(greeting.drainer)}; what that one has taken is not seen here"
         if notice:
-            self._mailbox.put(self._standing.report(notice=notice))
+            self._mailbox.put(self._contact.report(notice=notice))
         nonce = self._bookmark.missing(opened)
         if nonce is not None:
             self._leave(nonce)
 
-    def _take(self, wait: float, before: Delivery | None = None) -> Haul:
+    def _take(self, wait: float, before: Delivery | None = None) -> TakenBatch:
         """Take what follows a delivery that is not yet confirmed, or the oldest there is."""
         after, held = (before.through, len(before.elements)) if before is not None else (0, 0)
         taken = self._repeat(lambda: self._conversation.take(MOST, wait, after))
         self.answered = True
         left = taken.depth - held - len(taken.elements)
-        self._standing.count(taken)
+        self._contact.count(taken)
         stuck = left > 0 and not taken.elements
         problem = f"{left} messages in the queue are too long to be taken; remove them there" if stuck else ""
         delivery = Delivery(
-            source=self._terms.source,
+            source=self._host.name,
             queue=self._queue,
             elements=taken.elements,
             through=taken.through,
@@ -157,27 +152,28 @@ class Drain:
             drained=self._watermark.after(taken, left),
             size=taken.size,
         )
-        return Haul(delivery=delivery, left=left, problem=problem)
+        return TakenBatch(delivery=delivery, left=left, problem=problem)
 
-    def _deliver(self, haul: Haul) -> None:
+    def _deliver(self, batch: TakenBatch) -> None:
         """Hand over what was taken, and see it confirmed; while the ledger is at it, already take what follows."""
-        self._hand_over(haul)
-        while haul.delivery.elements:
-            following = self._take(0.0, haul.delivery) if haul.left > 0 else None
-            nonce = self._settled(haul.delivery)
-            self._confirm(haul.delivery.through, nonce)  # first: the ledger must never be two nonces ahead of the queue
+        self._hand_over(batch)
+        while batch.delivery.elements:
+            following = self._take(0.0, batch.delivery) if batch.left > 0 else None
+            nonce = self._settled(batch.delivery)
+            # First: the ledger must never be two nonces ahead of the queue.
+            self._confirm(batch.delivery.through, nonce)
             if following is None:
                 return
             self._hand_over(following)
-            haul = following
+            batch = following
 
-    def _hand_over(self, haul: Haul) -> None:
-        self._mailbox.put(self._standing.report(Contact.REACHABLE, haul.problem), haul.delivery)
+    def _hand_over(self, batch: TakenBatch) -> None:
+        self._mailbox.put(self._contact.report(Contact.REACHABLE, batch.problem), batch.delivery)
 
     def _settled(self, delivery: Delivery) -> str:
         """Wait until the ledger holds a delivery, however long that takes; the nonce it is to be confirmed with."""
         while True:
-            got = self._waiting.confirmation(PING_SECONDS)
+            got = self._superior.confirmation(PING_SECONDS)
             if got is None:
                 self._ping()
                 continue
@@ -198,8 +194,8 @@ class Drain:
 
     def _ping(self) -> None:
         depth, exchange = self._repeat(self._conversation.ping)
-        self._standing.measure(exchange, depth)
-        self._mailbox.put(self._standing.report())
+        self._contact.measure(exchange, depth)
+        self._mailbox.put(self._contact.report())
 
     def _repeat(self, ask: Callable[[], AnswerT]) -> AnswerT:
         """Ask until the queue is not busy; say so meanwhile, and when it is over."""
@@ -208,10 +204,10 @@ class Drain:
             try:
                 answer = ask()
                 if tries:
-                    self._mailbox.put(self._standing.report(Contact.REACHABLE))
+                    self._mailbox.put(self._contact.report(Contact.REACHABLE))
                 return answer
             except QueueBusy as busy:
                 tries += 1
                 lost = Contact.UNREACHABLE if tries >= BUSY_TRIES else None
-                self._mailbox.put(self._standing.report(lost, str(busy)))
-                self._waiting.pause(BUSY_SECONDS)
+                self._mailbox.put(self._contact.report(lost, str(busy)))
+                self._superior.pause(BUSY_SECONDS)

@@ -11,16 +11,15 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from job_tracker.errors import QueueChanged, SourceRefused, SourceSuperseded, SourceUnreachable
-from job_tracker.ports import Contact, Delivery, Mailbox, Memento
+from job_tracker.ports import Contact, Delivery, Host, Mailbox, Memento, Terms
 from job_tracker.sources.queue.bookmark import Bookmark
-from job_tracker.sources.queue.contact import Standing
+from job_tracker.sources.queue.contact import ContactLog
 from job_tracker.sources.queue.conversation import Conversation
-from job_tracker.sources.queue.drain import Drain, Terms
+from job_tracker.sources.queue.drain import Drain
 from job_tracker.sources.queue.transport import Transport
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = 15.0  # seconds of one take: serve gives up a tracker that asks nothing for 60
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before connecting again
 STOP_SECONDS = 0.9  # `stop` promises one second
 
@@ -34,29 +33,22 @@ class DrainingSource:
 
     def __init__(
         self,
-        name: str,
-        *,
-        connect: Callable[[], Transport],
-        tracker: str,
-        interval: float,
-        load_timeout: float,
+        host: Host,
+        terms: Terms,
         mailbox: Mailbox,
         memento: Memento,
-        clock: Callable[[], int],
-        take_over: bool = False,
+        *,
+        connect: Callable[[], Transport],
     ) -> None:
-        """connect: makes a transport that is not yet open; interval, load_timeout: seconds; clock: microseconds."""
-        self.name = name
+        """connect: makes a transport that is not yet open."""
+        self.name = host.name
+        self._host, self._terms = host, terms
         self._connect = connect
-        self._terms = Terms(source=name, tracker=tracker, wait=min(interval, load_timeout / 2, LONGEST_WAIT))
-        self._load_timeout = load_timeout
         self._mailbox = mailbox
-        self._clock = clock
-        self._take_over = take_over
         self._bookmark = Bookmark(memento)
-        self._standing = Standing(name, clock)
-        self._signals = Signals()
-        self._thread = Thread(target=self._live, name=f"source {name}", daemon=True)
+        self._contact = ContactLog(host.name, terms.clock)
+        self._orders = Orders()
+        self._thread = Thread(target=self._live, name=f"source {host.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to connect, to take, and to hand over."""
@@ -64,47 +56,48 @@ class DrainingSource:
 
     def confirm(self, delivery: Delivery, nonce: str) -> None:
         """Note that the ledger holds this; a delivery of an older connection is not deleted, for it comes again."""
-        self._signals.confirm(delivery, nonce)
+        self._orders.confirm(delivery, nonce)
 
     def reconnect(self) -> None:
         """Try again now instead of after the pause; a connection that stands is left alone."""
-        self._signals.hurry()
+        self._orders.hurry()
 
     def stop(self) -> None:
         """End the connection and the thread; a child or host that hangs is left to the system after a second."""
-        self._signals.stop()
+        self._orders.stop()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
 
     def _live(self) -> None:
         """The thread: connect, drain, and after each failure pause and begin again."""
-        self._mailbox.put(self._standing.report(Contact.CONNECTING))
+        self._mailbox.put(self._contact.report(Contact.CONNECTING))
         failures = 0
         try:
             while True:
                 answered, at_once = self._drain()
                 failures = 0 if answered else failures + 1
                 if not (at_once and failures == 0):
-                    self._signals.pause_before_connecting(pause_after(failures))
+                    self._orders.pause_before_connecting(pause_after(failures))
         except Stopped:
             return
 
     def _drain(self) -> tuple[bool, bool]:
         """One connection; whether it was of use, so that pauses are short again, and whether to connect at once."""
         transport = self._connect()
-        conversation = Conversation(transport, load_timeout=self._load_timeout, clock=self._clock)
+        conversation = Conversation(transport, load_timeout=self._terms.load_timeout, clock=self._terms.clock)
         drain = Drain(
+            self._host,
             self._terms,
             conversation,
             bookmark=self._bookmark,
-            standing=self._standing,
+            contact=self._contact,
             mailbox=self._mailbox,
-            waiting=self._signals,
+            superior=self._orders,
         )
         at_once = superseded = False
         try:
-            self._signals.connecting(transport)
-            drain.run(take_over=self._take_over)
+            self._orders.connecting(transport)
+            drain.run()
         except Stopped:
             raise
         except QueueChanged as error:
@@ -120,19 +113,18 @@ class DrainingSource:
             log.exception("source failed source=%s", self.name)
             self._lost(Contact.UNREACHABLE, f"internal error: {error!r}"[:300])
         finally:
-            self._signals.connecting(None)
+            self._orders.connecting(None)
             transport.close()
-            self._take_over = self._take_over and not drain.opened
         # Two trackers of one name would drive each other out twice a second.
         return drain.answered and not superseded, at_once
 
     def _lost(self, contact: Contact, text: str) -> None:
         """Say that contact was lost, unless we are the ones who end it."""
-        self._signals.check()
-        self._mailbox.put(self._standing.report(contact, text))
+        self._orders.check()
+        self._mailbox.put(self._contact.report(contact, text))
 
 
-class Signals:
+class Orders:
     """What the main thread says to a source's thread: two confirmations at most, usually; hurry; stop."""
 
     def __init__(self) -> None:

@@ -30,7 +30,12 @@ class Ending:
 
 
 class Transport(Protocol):
-    """A connection to the far side's stdin and stdout; made at rest, opened once, closed once."""
+    """A connection to the far side's stdin and stdout; made at rest, opened once, closed once.
+
+    steps: how far it got on the way there, for people.
+    """
+
+    steps: list[str]
 
     def open(self, deadline: float) -> float:
         """Connect and start the far side, by then (monotonic seconds); SourceUnreachable or SourceRefused if not.

@@ -8,23 +8,20 @@ Rule: the remote command is made of words, each of them quoted; nothing else is 
 import shlex
 import socket
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import paramiko
 
 from job_tracker.errors import SourceClosed, SourceRefused, SourceUnreachable
-from job_tracker.ports import Mailbox, Memento, Source
-from job_tracker.sources.local.child import command
-from job_tracker.sources.queue.source import DrainingSource
+from job_tracker.ports import Host, Terms
+from job_tracker.sources.queue.handler import command
 from job_tracker.sources.queue.transport import LONGEST_TEXT, Ending, Lines, one_line
 from job_tracker.sources.ssh.diagnosis import Command, diagnose
 from job_tracker.sources.ssh.dialling import ProxyCommand, await_banner, dial
 from job_tracker.sources.ssh.lifeline import Lifeline, Turns
 from job_tracker.sources.ssh.link import Link
 from job_tracker.sources.ssh.login import log_in
-from job_tracker.sources.ssh.route import Host, Route, Stop, route
+from job_tracker.sources.ssh.route import Route, Stop, route
 
 CHUNK = 256 * 1024
 WORDS_KEPT = 16 * LONGEST_TEXT  # bytes of stderr
@@ -32,36 +29,6 @@ ENDING_SECONDS = 0.5
 
 turns = Turns()
 """Shared by all sources of this process."""
-
-
-def make_ssh(
-    host: Host,
-    *,
-    tracker: str,
-    interval: float,
-    load_timeout: float,
-    mailbox: Mailbox,
-    memento: Memento,
-    clock: Callable[[], int],
-    ssh_config: Path | None = None,
-    take_over: bool = False,
-) -> Source:
-    """A source that drains a queue on another host; it does nothing until it is started.
-
-    tracker: our id.  interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  ssh_config: where
-    to look for what the host's section does not say.  take_over: drain the queue even if another tracker does.
-    """
-    return DrainingSource(
-        host.name,
-        connect=lambda: SshTransport(host, ssh_config, load_timeout=load_timeout),
-        tracker=tracker,
-        interval=interval,
-        load_timeout=load_timeout,
-        mailbox=mailbox,
-        memento=memento,
-        clock=clock,
-        take_over=take_over,
-    )
 
 
 def remote_command(host: Host) -> str:
@@ -72,8 +39,8 @@ def remote_command(host: Host) -> str:
 class SshTransport:
     """A transport to the handler on another host; `steps` tells how far it got, for people."""
 
-    def __init__(self, host: Host, ssh_config: Path | None, *, load_timeout: float) -> None:
-        self._host, self._ssh_config, self._load_timeout = host, ssh_config, load_timeout
+    def __init__(self, host: Host, terms: Terms) -> None:
+        self._host, self._terms = host, terms
         self._lifeline = Lifeline()
         self._proxy: ProxyCommand | None = None
         self._streams: list[socket.socket] = []
@@ -87,7 +54,7 @@ class SshTransport:
         """Connect, verify, log in, and start the handler; waiting for our turn does not count."""
         lifeline = self._lifeline
         lifeline.check()
-        way = route(self._host, self._ssh_config)
+        way = route(self._host, self._terms.ssh_config)
         try:
             with lifeline.until(deadline):
                 stream = self._dial(way)
@@ -112,7 +79,7 @@ class SshTransport:
         """Send a line, which is short: it has room in the window and in the socket's buffer."""
         channel = self._opened()
         try:
-            channel.settimeout(self._load_timeout)
+            channel.settimeout(self._terms.load_timeout)
             channel.sendall(line)
         except (paramiko.SSHException, EOFError, OSError) as error:
             self._lifeline.check()
@@ -157,7 +124,7 @@ class SshTransport:
             self._proxy = ProxyCommand(way.command, self._lifeline)
             stream = self._proxy.stream
         else:
-            stream = dial(first.host, first.port, self._lifeline, load_timeout=self._load_timeout)
+            stream = dial(first.host, first.port, self._lifeline, load_timeout=self._terms.load_timeout)
         self._streams.append(stream)
         await_banner(stream, first.place, self._lifeline)
         self.steps.append(f"{first.place} speaks SSH")
@@ -171,7 +138,7 @@ class SshTransport:
         self._arrive(way.goal, stream)
 
     def _arrive(self, stop: Stop, stream: Any) -> Link:
-        link = Link(stream, self._load_timeout)
+        link = Link(stream, self._terms.load_timeout)
         self._links.append(link)
         key = link.shake_hands(stop, self._lifeline)
         self.steps.append(f"{stop.place} is known by {key}")

@@ -8,16 +8,16 @@ Rule: a ProxyCommand is cut into words before a host's name is put into them, an
 import getpass
 import re
 import shlex
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import paramiko
 
 from job_tracker.errors import SourceRefused
+from job_tracker.ports import Host
 from job_tracker.sources.queue.transport import one_line
 from job_tracker.sources.ssh.host_keys import SSH_PORT
 
@@ -33,50 +33,6 @@ _REFUSED_LINES = (
 _JUMP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<address>[^\]]+)\]|(?P<host>[^:\s/\[]+))(?::(?P<port>\d{1,5}))?/?"
 )
-
-
-class Host(Protocol):
-    """What the configuration says of a source that is reached over SSH."""
-
-    @property
-    def name(self) -> str:
-        """The source's name."""
-
-    @property
-    def hostname(self) -> str:
-        """Where it is, or its alias in the ssh_config."""
-
-    @property
-    def port(self) -> int:
-        """Its port; only if it was given."""
-
-    @property
-    def user(self) -> str:
-        """Whom to log in as; empty if not given."""
-
-    @property
-    def key(self) -> Path | None:
-        """The private key's file."""
-
-    @property
-    def known_hosts(self) -> Path | None:
-        """The file with the host keys; None for the user's."""
-
-    @property
-    def python(self) -> str:
-        """The interpreter that runs the handler there."""
-
-    @property
-    def message_queue_handler(self) -> str:
-        """The path of message-queue.py there."""
-
-    @property
-    def message_queue(self) -> str:
-        """The path of the queue's file there."""
-
-    @property
-    def model_fields_set(self) -> AbstractSet[str]:
-        """Which of these the configuration gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +80,7 @@ def route(host: Host, ssh_config: Path | None) -> Route:
     given = _lookup(ssh_config, host.hostname)
     goal = Stop(
         host=str(given.get("hostname", host.hostname)),
-        port=host.port if "port" in host.model_fields_set else _port(given, ssh_config),
+        port=host.port or _port(given, ssh_config),
         user=host.user or str(given.get("user") or getpass.getuser()),
         keys=_keys(host.key, given),
         only=host.key is not None or str(given.get("identitiesonly", "no")).lower() == "yes",

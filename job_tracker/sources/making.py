@@ -1,0 +1,18 @@
+"""Making: the transport and the source of a host, whatever its kind; here, and nowhere else, the kind is looked at."""
+
+from job_tracker.ports import Host, Mailbox, Memento, Source, Terms
+from job_tracker.sources.local.child import ChildTransport
+from job_tracker.sources.queue.handler import command
+from job_tracker.sources.queue.source import DrainingSource
+from job_tracker.sources.queue.transport import Transport
+from job_tracker.sources.ssh.channel import SshTransport
+
+
+def make_source(host: Host, terms: Terms, mailbox: Mailbox, memento: Memento) -> Source:
+    """A source that drains a host's queue; it does nothing until it is started."""
+    return DrainingSource(host, terms, mailbox, memento, connect=lambda: make_transport(host, terms))
+
+
+def make_transport(host: Host, terms: Terms) -> Transport:
+    """A way to a host's handler, not yet open."""
+    return ChildTransport(command(host)) if host.connection == "local" else SshTransport(host, terms)
