@@ -44,17 +44,21 @@ class Clock:
     """How far the clock that steps are made by has been.
 
     latest: microseconds, NEVER while nobody knows.  back_since: from when it has stood behind that, if it does.
+    waiting: the jobs judged ahead of it whose sources are not yet drained by it; None while nobody has looked.
+    missing: these sources; none where one of these jobs may have gone over to another.
     """
 
     latest: int
     back_since: int | None = None
+    waiting: frozenset[str] | None = None
+    missing: frozenset[str] = frozenset()
 
     def shows(self, now: int, grace: int) -> "Clock":
         """The same at a later step; it may differ by the grace without standing behind."""
         if now + grace >= self.latest:
             return Clock(latest=max(now, self.latest))
         since = now if self.back_since is None else min(self.back_since, now)
-        return Clock(latest=self.latest, back_since=since)
+        return replace(self, back_since=since, waiting=self.waiting if since == self.back_since else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +152,7 @@ def promise_of(job: Job) -> Job:
 
 def concern(standing: Standing) -> int:
     """The first moment at which a standing may change without a message, or NEVER."""
-    first = standing.skipped or standing.deadline
+    first = standing.overtaken or standing.deadline
     return NEVER if first is None else first.moment
 
 

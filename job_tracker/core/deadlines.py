@@ -84,7 +84,7 @@ def next_start(standing: Standing, job: Job) -> int | None:
 def renew(standing: Standing, job: Job, now: int) -> None:
     """A promise that changed counts from now: expected starts and timeouts before it are not judged by it."""
     standing.promised_since = now
-    standing.expected = standing.skipped = standing.blind = None
+    standing.expected = standing.overtaken = standing.unseen = None
     for run in standing.runs:
         if run.outcome is Outcome.OPEN and run.begun is not None:
             standing.put(replace(run, timeout_at=first_timeout(standing, job, run.begun)))

@@ -6,8 +6,8 @@ Rule: what a step wrote is kept before the next step asks.
 from collections.abc import Mapping
 
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Past, Record
 from job_tracker.core.messages import Message, Position
+from job_tracker.core.record import Past, Record
 from job_tracker.core.standing import Run, Standing
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Change, owners
 from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.record import Change
+from job_tracker.core.sight import owners
 from job_tracker.core.standing import Standing
 from job_tracker.core.states import OK, UNSEEN, State
 from job_tracker.core.texts import clock, describe
@@ -68,14 +69,14 @@ def notices(
     seen_by = dict(unseen)
     moments = {key: change.at for key, change in last.items()}
     for key in touched:
-        blind = board.standing(jobs.by_key[key]).blind if key in unseen and key not in last else None
-        if blind is not None and blind.source != unseen[key]:
-            seen_by[key], moments[key] = blind.source, blind.since
+        hidden = board.standing(jobs.by_key[key]).unseen if key in unseen and key not in last else None
+        if hidden is not None and hidden.source != unseen[key]:
+            seen_by[key], moments[key] = hidden.source, hidden.since
     for key, change in last.items():
         job, standing = change.job, change.standing
         found.extend(_of_job(job, standing, change.at, told))
-        if change.after.status == UNSEEN and standing.blind is not None:
-            seen_by[key] = standing.blind.source
+        if change.after.status == UNSEEN and standing.unseen is not None:
+            seen_by[key] = standing.unseen.source
         else:
             seen_by.pop(key, None)
     for source in sorted({each[key] for key in moments for each in (unseen, seen_by) if key in each}):
@@ -92,8 +93,8 @@ def present(board: Board, jobs: Jobs, told: Mapping[str, Told], now: int) -> Not
     for key, job in jobs.by_key.items():
         standing = board.standing(job)
         found.extend(_of_job(job, standing, standing.since, told))
-        if standing.blind is not None and shown(job, standing).status == UNSEEN:
-            unseen[key] = standing.blind.source
+        if standing.unseen is not None and shown(job, standing).status == UNSEEN:
+            unseen[key] = standing.unseen.source
     for source in sorted(set(unseen.values())):
         first = next(jobs.by_key[key] for key, by in unseen.items() if by == source)
         found.extend(_of_source(source, unseen, board, jobs, now, first, told))
@@ -138,10 +139,10 @@ def _text_of_source(source: str, dark: list[str], board: Board, jobs: Jobs, at: 
     if not dark:
         seen = max(at, board.drained.get(source, 0))  # a verdict keeps its own moment, which may lie in the outage
         return seen, f"REACHABLE since {clock(first, seen)}: the jobs of {source} can be judged again"
-    blind = board.standing(jobs.by_key[dark[0]]).blind
-    since = clock(first, at if blind is None else blind.unheard_since)
-    hidden = set(dark)
-    others = [key for key, job in jobs.by_key.items() if key not in hidden and _belongs(job, board, jobs, source)]
+    unseen = board.standing(jobs.by_key[dark[0]]).unseen
+    since = clock(first, at if unseen is None else unseen.unheard_since)
+    listed = set(dark)
+    others = [key for key, job in jobs.by_key.items() if key not in listed and _belongs(job, board, jobs, source)]
     count = f"{len(dark)} of its {len(dark) + len(others)} jobs"
     text = f"UNKNOWN since {clock(first, at)}: {source} unreachable since {since}, cannot tell about {count}"
     following = f"; as soon as something is due also: {_listed(others)}" if others else ""

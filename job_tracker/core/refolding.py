@@ -6,23 +6,13 @@ Rule: the result is the one that an observer who had heard everything in order w
 from collections.abc import Sequence
 from dataclasses import replace
 
-from job_tracker.core.folding import (
-    BEHIND,
-    Archive,
-    Change,
-    Past,
-    Record,
-    checkpoint_if_due,
-    fold_deadline,
-    fold_message,
-    newest_of,
-    reach,
-)
+from job_tracker.core.folding import BEHIND, reach
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message, Position, Signal, signal_of
-from job_tracker.core.standing import Run, Standing
+from job_tracker.core.pen import Pen
+from job_tracker.core.record import Archive, Past, Record, newest_of
+from job_tracker.core.standing import Run, Standing, Unseen
 from job_tracker.core.states import Shown
-from job_tracker.core.verdicts import shown
 
 EARLIEST: Position = (-1, "", 0)
 """Before everything."""
@@ -50,15 +40,15 @@ def refold(
     limit: microseconds, before which deadlines could be judged before this step.  Returns how much was folded.
     What was judged by a clock that ran ahead of now is not judged again.
     """
-    skipped = record.standing.skipped
-    position: Position = min((each.position for each in late), default=(skipped.moment if skipped else 0, "", 0))
+    overtaken = record.standing.overtaken
+    position: Position = min((each.position for each in late), default=(overtaken.moment if overtaken else 0, "", 0))
     if record.rewound is not None:  # what the archive keeps from later on is no more
         position = min(position, reach(record.rewound) or EARLIEST)
-    before = _limit(record.standing, limit, now, overtaken=not late)
+    before = _limit(record.standing, limit, now, with_overtaken=not late)
     return _fold_again(jobs, job, record, late, position, before, archive)
 
 
-def unfold(jobs: Jobs, job: Job, record: Record, *, limit: int, now: int, archive: Archive) -> int:
+def take_back(jobs: Jobs, job: Job, record: Record, *, limit: int, now: int, archive: Archive) -> int:
     """Fold a job again without what was judged of a time yet to come; returns how much was folded.
 
     limit: microseconds, before which its deadlines may be judged by the right clock.
@@ -90,8 +80,8 @@ def _fold_again(
     record.messages.extend(_not_before(past, each) for each in late)
     standing = attempt.record.standing
     before = record.standing
-    standing.blind, standing.source = before.blind, before.source
-    standing.delivered, standing.covered = before.delivered, before.covered
+    standing.unseen, standing.source = before.unseen, before.source
+    standing.delivered, standing.former_source_drained = before.delivered, before.former_source_drained
     record.standing, record.runs, record.changes = standing, attempt.record.runs, attempt.record.changes
     record.checkpoints, record.rewound = attempt.record.checkpoints, past.checkpoint
     return attempt.folded
@@ -106,6 +96,7 @@ class _Refold:
         self.folded = 0
         self.record = Record(standing=past.checkpoint.fork())
         self.record.runs.update((run.order, run) for run in past.checkpoint.runs)  # as they were, whatever came after
+        self.pen = Pen(jobs=jobs, job=job, record=self.record, shelf=self.shelf, look=_as_it_was)
 
     def look_for_older_runs(self, messages: list[Message]) -> None:
         """What these messages did to a run from before the checkpoint can be undone only from before that run.
@@ -125,31 +116,14 @@ class _Refold:
         """Fold the messages, and between and after them the deadlines before a limit."""
         for message in messages:
             self.judge(min(limit, (message.moment,)))
-            self.fold(message)
+            self.pen.message(message)
+            self.folded += 1
         self.judge(limit)
 
     def judge(self, limit: Limit) -> None:
-        standing = self.record.standing
-        while (deadline := standing.deadline) is not None and deadline < limit:
-            before = shown(self.job, standing)
-            fold_deadline(standing, self.job, deadline)
-            self.note(deadline.moment, before)
-
-    def fold(self, message: Message) -> None:
-        standing = self.record.standing
-        before = shown(self.job, standing)
-        fold_message(standing, self.jobs, self.job, message, self.shelf)
-        self.note(message.moment, before)
-
-    def note(self, moment: int, before: Shown) -> None:
-        self.folded += 1
-        record, standing = self.record, self.record.standing
-        after = shown(self.job, standing)
-        record.runs.update(standing.changed)
-        standing.changed.clear()
-        if after != before:
-            record.changes.append(Change(at=moment, job=self.job, before=before, after=after, standing=standing.fork()))
-        checkpoint_if_due(record)
+        while (deadline := self.record.standing.deadline) is not None and deadline < limit:
+            self.pen.deadline(deadline)
+            self.folded += 1
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id that this attempt has let go of, else the one the ledger keeps from before."""
@@ -162,11 +136,16 @@ class _Refold:
         return replace(kept, errors=0)
 
 
-def _limit(standing: Standing, limit: int, now: int, *, overtaken: bool) -> Limit:
+def _as_it_was(standing: Standing, _before: Shown) -> Unseen | None:
+    """How far could be seen at the time is not asked again; the step looks around when all is folded."""
+    return standing.unseen
+
+
+def _limit(standing: Standing, limit: int, now: int, *, with_overtaken: bool) -> Limit:
     """Deadlines before this are judged: those that could be before, or else the one that can be only now."""
     judged: Limit = (-1 if standing.judged is None or standing.judged > now else standing.judged + 1,)
-    if overtaken and standing.skipped is not None:
-        moment, rank, run = standing.skipped
+    if with_overtaken and standing.overtaken is not None:
+        moment, rank, run = standing.overtaken
         return max(judged, (moment, rank, run + 1))
     return max(judged, (limit,))
 

@@ -59,7 +59,7 @@ class Deadline(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blind:
+class Unseen:
     """A deadline has passed unseen: since when that counts, which source, and since when it is not heard."""
 
     since: int
@@ -70,42 +70,47 @@ class Blind:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """What a job carries; changed only by the step that forked it.
-
-    runs: the ones that matter, in order, the newest last.  count: runs ever begun.  errors: the sum over runs.
-    missed: expected starts missed since the last start.  source: the one that delivered last; delivered: when that was;
-    covered: how far those before it had been drained when it did.  expected: the start awaited, missed_at: its next
-    deadline; both None while the newest run is open.  day, made: daily jobs only, the local day awaited and the
-    expected starts made at or after it.  last: where the last message was folded.  judged: the last deadline counted.
-    skipped: the first deadline that a message overtook before it could be judged.  serial: messages and deadlines ever
-    folded.  checkpointed: the serial of the last checkpoint.  deadline: the one that comes first.  changed: runs put
-    since the fork.
-    """
+    """What a job carries; changed only by the step that forked it.  Moments are microseconds."""
 
     known_since: int
     promised_since: int
+    #: the runs that matter, in order, the newest last
     runs: tuple[Run, ...] = ()
+    #: runs ever begun
     count: int = 0
+    #: the sum over the runs
     errors: int = 0
+    #: expected starts missed since the last start
     missed: int = 0
     last_start: int | None = None
     last_end: int | None = None
+    #: the one that delivered last, and when that was
     source: str | None = None
     delivered: int = -1
-    covered: int = -1
+    #: how far the sources before that one were drained when it spoke; see `step`
+    former_source_drained: int = -1
+    #: the start awaited, and its next deadline; both None while the newest run is open
     expected: int | None = None
     missed_at: int | None = None
+    #: daily jobs only: the local day awaited, and the expected starts made at or after it
     day: int = 0
     made: tuple[int, ...] = ()
+    #: where the last message was folded
     last: Position | None = None
+    #: the last deadline counted
     judged: int | None = None
-    skipped: Deadline | None = None
+    #: the first deadline that a message went past before it could be judged; see `step`
+    overtaken: Deadline | None = None
+    #: messages and deadlines ever folded; what that was at the last checkpoint
     serial: int = 0
     checkpointed: int = 0
     state: State = State.UNKNOWN
     since: int = 0
-    blind: Blind | None = None
+    #: the deadline that has passed and cannot be judged; see `step`
+    unseen: Unseen | None = None
+    #: the one that comes first
     deadline: Deadline | None = None
+    #: runs put since the fork
     changed: dict[int, Run] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -119,12 +124,16 @@ class Standing:
         other.known_since, other.promised_since = self.known_since, self.promised_since
         other.runs, other.count, other.errors, other.missed = self.runs, self.count, self.errors, self.missed
         other.last_start, other.last_end = self.last_start, self.last_end
-        other.source, other.delivered, other.covered = self.source, self.delivered, self.covered
+        other.source, other.delivered, other.former_source_drained = (
+            self.source,
+            self.delivered,
+            self.former_source_drained,
+        )
         other.expected, other.missed_at, other.day, other.made = self.expected, self.missed_at, self.day, self.made
-        other.last, other.judged, other.skipped = self.last, self.judged, self.skipped
+        other.last, other.judged, other.overtaken = self.last, self.judged, self.overtaken
         other.serial, other.checkpointed = self.serial, self.checkpointed
         other.state, other.since = self.state, self.since
-        other.blind, other.deadline = self.blind, self.deadline
+        other.unseen, other.deadline = self.unseen, self.deadline
         other.changed = {}
         return other
 

@@ -13,14 +13,14 @@ from job_tracker.moments import clock_text, span
 
 def describe(job: Job, standing: Standing) -> str:
     """The line for the monitoring; one line, not yet cut to anybody's limits."""
-    if standing.blind is None:
+    if standing.unseen is None:
         return _known(job, standing)
-    blind = f"cannot tell: {standing.blind.source} unreachable since {clock(job, standing.blind.unheard_since)}"
+    unseen = f"cannot tell: {standing.unseen.source} unreachable since {clock(job, standing.unseen.unheard_since)}"
     if shown(job, standing).state is State.UNKNOWN:
-        when = "before that" if standing.since <= standing.blind.since else "as far as it is heard"
-        return f"UNKNOWN since {clock(job, standing.blind.since)}: {blind}; {when}: {_known(job, standing)}"
-    when = "since then" if standing.since <= standing.blind.since else "still"
-    return f"{_known(job, standing)}; {when} {blind}"
+        when = "before that" if standing.since <= standing.unseen.since else "as far as it is heard"
+        return f"UNKNOWN since {clock(job, standing.unseen.since)}: {unseen}; {when}: {_known(job, standing)}"
+    when = "since then" if standing.since <= standing.unseen.since else "still"
+    return f"{_known(job, standing)}; {when} {unseen}"
 
 
 def clock(job: Job, moment: int) -> str:

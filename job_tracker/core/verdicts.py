@@ -45,6 +45,6 @@ def is_overdue(standing: Standing) -> bool:
 def shown(job: Job, standing: Standing) -> Shown:
     """What the monitoring is told: UNKNOWN while a deadline has passed unseen, unless an alarm is known already."""
     status = status_of(job, standing)
-    if standing.blind is not None and status == OK:
+    if standing.unseen is not None and status == OK:
         return Shown(State.UNKNOWN, UNSEEN, standing.errors, standing.missed)
     return Shown(standing.state, status, standing.errors, standing.missed)

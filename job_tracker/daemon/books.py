@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import NEVER, Board, Watermark, make_board
-from job_tracker.core.folding import Change
+from job_tracker.core.clock_set_back import NOTHING_AHEAD, ahead_of
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.messages import Message, Position
-from job_tracker.core.setback import NOTHING_AHEAD, ahead_of
-from job_tracker.core.step import Step, step
+from job_tracker.core.record import Change, Step
+from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry, Ledger
 from job_tracker.outputs.event_console.keeper import Notifying, rows
 from job_tracker.ports import Delivery, Memento

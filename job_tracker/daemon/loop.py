@@ -16,7 +16,7 @@ from job_tracker import clock
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import restart_needed
 from job_tracker.core.notices import worth_telling
-from job_tracker.core.step import Step
+from job_tracker.core.record import Step
 from job_tracker.core.texts import describe
 from job_tracker.daemon.books import Booked, Books
 from job_tracker.daemon.fleet import Fleet, MakeSource

@@ -4,7 +4,7 @@ Rule: hosts come first.  As long as some wait to be heard or are just being conf
 interpreter from it; but what is true is never held back for longer than a tenth of a second.
 """
 
-from job_tracker.core.step import Step
+from job_tracker.core.record import Step
 
 LONGEST = 100_000
 """Microseconds that a step may wait to be told while more is heard."""

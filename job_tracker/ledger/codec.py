@@ -11,10 +11,10 @@ from types import NoneType
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
-from job_tracker.core.folding import Change
 from job_tracker.core.jobs import Job, Quiet
 from job_tracker.core.messages import Message
-from job_tracker.core.standing import Blind, Deadline, Outcome, Rank, Run, Standing
+from job_tracker.core.record import Change
+from job_tracker.core.standing import Deadline, Outcome, Rank, Run, Standing, Unseen
 from job_tracker.core.states import State
 from job_tracker.core.texts import describe
 
@@ -36,7 +36,8 @@ MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
 _PLAIN = tuple(
     each.name
     for each in fields(Standing)
-    if each.name not in {"runs", "state", "blind", "made", "last", "changed", "deadline", "skipped"}
+    if each.name
+    not in {"runs", "state", "unseen", "made", "last", "changed", "deadline", "overtaken", "former_source_drained"}
 )
 
 _plain_of = attrgetter(*_PLAIN)
@@ -56,10 +57,11 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
     body["state"] = standing.state.value
     body["made"] = standing.made
     body["last"] = standing.last
-    body["skipped"] = standing.skipped
-    if standing.blind is not None:
-        blind = standing.blind
-        body["blind"] = [blind.since, blind.deadline, blind.source, blind.unheard_since]
+    body["skipped"] = standing.overtaken
+    body["covered"] = standing.former_source_drained
+    if standing.unseen is not None:
+        unseen = standing.unseen
+        body["blind"] = [unseen.since, unseen.deadline, unseen.source, unseen.unheard_since]
     if with_runs:
         body["runs"] = [run_to_row(run) for run in standing.runs]
     return _encode(body)
@@ -69,17 +71,18 @@ def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     """The standing that a JSON text tells of."""
     body = json.loads(text)
     body.setdefault("delivered", -1)  # younger than the layout
-    blind = body.get("blind")
+    unseen = body.get("blind")
     last = body["last"]
     standing = Standing(
         **{name: body[name] for name in _PLAIN},
         state=State(body["state"]),
         made=tuple(body["made"]),
         last=None if last is None else (last[0], last[1], last[2]),
-        skipped=None if body["skipped"] is None else _deadline(*body["skipped"]),
-        blind=None
-        if blind is None
-        else Blind(since=blind[0], deadline=blind[1], source=blind[2], unheard_since=blind[3]),
+        overtaken=None if body["skipped"] is None else _deadline(*body["skipped"]),
+        former_source_drained=body["covered"],
+        unseen=None
+        if unseen is None
+        else Unseen(since=unseen[0], deadline=unseen[1], source=unseen[2], unheard_since=unseen[3]),
         runs=tuple(run_from_row(row) for row in body["runs"]) if "runs" in body else runs,
     )
     standing.deadline = next_deadline(standing)

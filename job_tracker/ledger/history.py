@@ -6,8 +6,8 @@ Rule: what is kept reaches back to a standing from which everything since can be
 from collections.abc import Mapping
 from typing import Any
 
-from job_tracker.core.folding import Past
 from job_tracker.core.messages import Message, Position
+from job_tracker.core.record import Past
 from job_tracker.core.standing import Run
 from job_tracker.ledger.access import Access
 from job_tracker.ledger.codec import CHANGE, Row, checked, message_from_row, run_from_row, standing_from_text
@@ -22,7 +22,7 @@ COMING_AND_GOING = (
 
 
 class History:
-    """`core.folding.Archive` over the ledger's tables, and what the view and notifications show.
+    """`core.record.Archive` over the ledger's tables, and what the view and notifications show.
 
     ids: by key of the job.  Every question may raise StoreFailed.
     """
@@ -31,7 +31,7 @@ class History:
         self._access, self._ids = access, ids
 
     def past(self, key: str, position: Position, run: int | None) -> Past:
-        """See `core.folding.Archive`."""
+        """See `core.record.Archive`."""
         job = self._ids[key]
         with self._access.reading():
             moment, source, number, text = self._checkpoint(job, position, 1 << 62 if run is None else run)
@@ -45,7 +45,7 @@ class History:
             return Past(checkpoint=standing_from_text(text), floor=floor, messages=messages)
 
     def run(self, key: str, id: str, up_to: int) -> Run | None:
-        """See `core.folding.Archive`."""
+        """See `core.record.Archive`."""
         with self._access.reading():
             row = self._access.connection.execute(
                 f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? AND id = ? AND number <= ? ORDER BY number DESC LIMIT 1",

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from job_tracker.core.board import newcomer, renewed
-from job_tracker.core.folding import Change, Record, reach
+from job_tracker.core.folding import reach
 from job_tracker.core.intake import Unmatched
-from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Position
+from job_tracker.core.record import Change, Record
 from job_tracker.core.refolding import EARLIEST
-from job_tracker.core.setback import counted_anew, lies_ahead_until
+from job_tracker.core.settling import settled
 from job_tracker.core.standing import Run, Standing
-from job_tracker.core.verdicts import shown
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.access import GARBLED, Access
 from job_tracker.ledger.codec import (
@@ -109,25 +108,18 @@ class Ledger:
             raise StoreFailed(f"{self.path} could not be read: {failure}") from failure
         except (sqlite3.Error, *GARBLED) as failure:
             raise damaged(self.path, failure) from failure
-        result: dict[str, Standing] = {}
+        texts = {key: promise_to_text(job) for key, job in jobs.by_key.items()}
+        changed = {key for key, text in texts.items() if key in promises and promises[key] != text}
+        found = settled(jobs, kept, changed, now, is_asked_to=is_asked_to)
         with self._access.writing():
-            for key, job in jobs.by_key.items():
-                promise = promise_to_text(job)
-                standing = kept.get(key)
-                if standing is None:
-                    standing = newcomer(job, now)
-                    self._enroll(job, promise, standing)
-                elif is_asked_to and lies_ahead_until(standing) > now + jobs.grace:
-                    before, standing = standing, counted_anew(standing, job, now)
-                    self._renew(job, promise, before, standing, now)
-                elif promises[key] != promise:
-                    before, standing = standing, renewed(standing, job, now)
-                    self._renew(job, promise, before, standing, now)
-                result[key] = standing
+            for key in found.new:
+                self._enroll(key, texts[key], found.standings[key])
+            for key, change in found.renewed.items():
+                self._renew(key, texts[key], found.standings[key], change, now)
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
         self._runs_kept = jobs.history
-        return result
+        return dict(found.standings)
 
     def drained(self) -> dict[str, int]:
         """The furthest watermark of each source.  Raises StoreFailed, as every question may."""
@@ -311,28 +303,27 @@ class Ledger:
             for job, key, text in self._connection.execute("SELECT id, key, standing FROM jobs").fetchall()
         }
 
-    def _enroll(self, job: Job, promise: str, standing: Standing) -> None:
+    def _enroll(self, key: str, promise: str, standing: Standing) -> None:
         cursor = self._connection.execute(
             "INSERT INTO jobs (key, promise, runs, standing) VALUES (?, ?, 0, ?)",
-            (job.key, promise, standing_to_text(standing, with_runs=False)),
+            (key, promise, standing_to_text(standing, with_runs=False)),
         )
-        self._ids[job.key] = cursor.lastrowid or 0
-        self._begin_history(self._ids[job.key], standing, None)
+        self._ids[key] = cursor.lastrowid or 0
+        self._begin_history(self._ids[key], standing, None)
 
-    def _renew(self, job: Job, promise: str, old: Standing, standing: Standing, now: int) -> None:
+    def _renew(self, key: str, promise: str, standing: Standing, change: Change | None, now: int) -> None:
+        job = self._ids[key]
         self._connection.execute(
-            "UPDATE jobs SET promise = ?, standing = ? WHERE key = ?",
-            (promise, standing_to_text(standing, with_runs=False), job.key),
+            "UPDATE jobs SET promise = ?, standing = ? WHERE id = ?",
+            (promise, standing_to_text(standing, with_runs=False), job),
         )
         self._connection.executemany(
             f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            ((self._ids[job.key], *run_to_row(run)) for run in standing.changed.values()),
+            ((job, *run_to_row(run)) for run in standing.changed.values()),
         )
-        self._begin_anew(self._ids[job.key], standing, now)
-        before, after = shown(job, old), shown(job, standing)
-        if before != after:  # a deadline that could not be seen is none of the new promise's
-            change = Change(at=now, job=job, before=before, after=after, standing=standing)
-            self._write_changes([(self._ids[job.key], change)], now)
+        self._begin_anew(job, standing, now)
+        if change is not None:
+            self._write_changes([(job, change)], now)
 
     def _begin_history(self, job: int, standing: Standing, floor: Position | None) -> None:
         """The standing that nothing can be folded before."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.folding import Change
 from job_tracker.core.intake import take_in, uid_of
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message, decode
+from job_tracker.core.record import Change, Step
 from job_tracker.core.states import Shown
-from job_tracker.core.step import Step, step
+from job_tracker.core.step import step
 from job_tracker.core.verdicts import shown
 from job_tracker.errors import BadMessage, ReplayError
 from job_tracker.moments import MICROSECONDS

@@ -21,10 +21,11 @@ from statistics import median_low as median
 from typing import Any
 
 from job_tracker.core.board import Watermarks
-from job_tracker.core.folding import Change, Record, owners
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
+from job_tracker.core.record import Change, Record
 from job_tracker.core.schedules.local_time import quiet_window
+from job_tracker.core.sight import owners
 from job_tracker.core.standing import Outcome, Rank, Run, Standing
 from job_tracker.core.states import OK, State
 from job_tracker.core.texts import describe
@@ -108,12 +109,12 @@ def whole_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
 def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
     """What a job shows now, and what it waits for."""
     state, status, errors, missed = shown(job, standing)
-    newest, deadline, blind = standing.newest, standing.deadline, standing.blind
+    newest, deadline, unseen = standing.newest, standing.deadline, standing.unseen
     return {
         "job": job.key,
         "state": state.value,
         "status": status,
-        "since": standing.since if blind is None or state is standing.state else blind.since,
+        "since": standing.since if unseen is None or state is standing.state else unseen.since,
         "errors": errors,
         "missed": missed,
         "max_errors": job.max_errors,
@@ -130,12 +131,12 @@ def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
         "deadline_of": None if deadline is None else _RANKS[deadline.rank],
         "moved_by_quiet_window": None if job.quiet is None else _moved(job, standing),
         "sources": owners(job, standing, jobs),
-        "blind": blind
+        "unseen": unseen
         and {
-            "since": blind.since,
-            "deadline": blind.deadline,
-            "source": blind.source,
-            "unheard_since": blind.unheard_since,
+            "since": unseen.since,
+            "deadline": unseen.deadline,
+            "source": unseen.source,
+            "unheard_since": unseen.unheard_since,
         },
         "zone": job.zone.key,
     }

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Past, Record, reach
+from job_tracker.core.folding import reach
 from job_tracker.core.messages import Message, Position
+from job_tracker.core.record import Past, Record
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.ledger.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
 from job_tracker.ledger.ledger import CHANGES_PER_RUN, SILENCE_KEPT
@@ -76,7 +77,7 @@ class Checkpointing:
             kept.messages = {place: each for place, each in kept.messages.items() if place[0] <= first.floor}
 
     def past(self, key: str, position: Position, run: int | None) -> Past:
-        """See `core.folding.Archive`."""
+        """See `core.record.Archive`."""
         kept = self.kept[key]
         fitting = [
             each
@@ -92,7 +93,7 @@ class Checkpointing:
         )
 
     def run(self, key: str, id: str, up_to: int) -> Run | None:
-        """See `core.folding.Archive`."""
+        """See `core.record.Archive`."""
         named = [run for run in self.kept[key].runs.values() if run.id == id and run.order <= up_to]
         return max(named, key=lambda run: run.order, default=None)
 

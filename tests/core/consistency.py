@@ -11,7 +11,7 @@ from job_tracker.core.verdicts import shown, state_of
 BOOKKEEPING = {"changed", "checkpointed"}
 """What a standing holds besides its verdict: scraps of the step, and when it was last kept for a refold."""
 
-HOW_IT_WAS_LOOKED_AT = BOOKKEEPING | {"covered"}
+HOW_IT_WAS_LOOKED_AT = BOOKKEEPING | {"former_source_drained"}
 """How far the sources before the present one were drained when that one spoke: a matter of when somebody looked."""
 
 HOW_IT_WAS_HEARD = HOW_IT_WAS_LOOKED_AT | {"source", "delivered"}
@@ -43,7 +43,7 @@ def rightly_shown(job: Job, standing: Standing) -> bool:
     """Whether state and status fit together, and to the counts."""
     state, status, errors, missed = shown(job, standing)
     if status == UNSEEN:
-        return state is State.UNKNOWN and standing.blind is not None and errors + missed < job.max_errors
+        return state is State.UNKNOWN and standing.unseen is not None and errors + missed < job.max_errors
     if errors + missed >= job.max_errors:
         return status == CRIT
     return status in ((OK, job.status_below, CRIT) if state in TROUBLED else (OK,))

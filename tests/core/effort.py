@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from job_tracker.core import folding
+from job_tracker.core import record
 
 
 def examples(count: int, **more: Any) -> Callable[[Any], Any]:
@@ -27,9 +27,9 @@ def checkpoints_every(count: int) -> Iterator[None]:
 
     The number is a matter of cost alone; that the results do not depend on it is what is tested with it.
     """
-    usual = folding.CHECKPOINT_EVERY
-    folding.CHECKPOINT_EVERY = count
+    usual = record.CHECKPOINT_EVERY
+    record.CHECKPOINT_EVERY = count
     try:
         yield
     finally:
-        folding.CHECKPOINT_EVERY = usual
+        record.CHECKPOINT_EVERY = usual

@@ -11,13 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from job_tracker.core.board import Board, Watermark, make_board, renewed
-from job_tracker.core.folding import Change
+from job_tracker.core.clock_set_back import PATIENCE
 from job_tracker.core.intake import take_in, uid_of
 from job_tracker.core.jobs import Job, Jobs, Kind, Quiet
 from job_tracker.core.memory import Memory
-from job_tracker.core.setback import PATIENCE
+from job_tracker.core.record import Change, Step
 from job_tracker.core.standing import Run, Standing
-from job_tracker.core.step import Step, step
+from job_tracker.core.step import step
 from job_tracker.core.texts import describe
 from job_tracker.core.verdicts import shown
 from job_tracker.moments import MICROSECONDS

@@ -19,11 +19,10 @@ from oracle import replay as second_opinion
 from story import T
 from watching import Restarted, Watch
 
-from job_tracker.core.folding import Change
 from job_tracker.core.messages import Message
-from job_tracker.core.standing import Blind, Deadline, Outcome, Rank, Run, Standing
+from job_tracker.core.record import Change, Step
+from job_tracker.core.standing import Deadline, Outcome, Rank, Run, Standing, Unseen
 from job_tracker.core.states import UNSEEN, Shown, State
-from job_tracker.core.step import Step
 from job_tracker.core.texts import describe
 from job_tracker.ledger.codec import (
     change_to_row,
@@ -324,19 +323,19 @@ standings = st.builds(
     last_end=optional,
     source=st.none() | words,
     delivered=st.integers(-1, 1 << 62),
-    covered=st.integers(-1, 1 << 62),
+    former_source_drained=st.integers(-1, 1 << 62),
     expected=optional,
     missed_at=optional,
     day=st.integers(0, 1 << 20),
     made=st.lists(moments, max_size=3).map(tuple),
     last=st.none() | st.tuples(moments, words, moments),
     judged=optional,
-    skipped=st.none() | st.builds(Deadline, moments, st.sampled_from(Rank), st.integers(0, 1000)),
+    overtaken=st.none() | st.builds(Deadline, moments, st.sampled_from(Rank), st.integers(0, 1000)),
     serial=moments,
     checkpointed=moments,
     state=st.sampled_from(State),
     since=moments,
-    blind=st.none() | st.builds(Blind, since=moments, deadline=moments, source=words, unheard_since=moments),
+    unseen=st.none() | st.builds(Unseen, since=moments, deadline=moments, source=words, unheard_since=moments),
 )
 messages = st.builds(
     Message,
@@ -379,7 +378,7 @@ def test_reading_a_standing_undoes_writing_it(standing: Standing) -> None:
     standing.deadline = found.deadline
 
     assert found == standing
-    assert type(found.skipped) is type(standing.skipped)
+    assert type(found.overtaken) is type(standing.overtaken)
 
 
 @examples(100)

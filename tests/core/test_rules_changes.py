@@ -6,8 +6,8 @@ Every story here has a job every 600 seconds that may take 100, and a grace of 5
 from story import Story, at, cyclic, said
 
 from job_tracker.core.board import BUCKETS, make_board, newcomer, promise_of
-from job_tracker.core.folding import Change
 from job_tracker.core.notices import worth_telling
+from job_tracker.core.record import Change
 
 
 def notices(story: Story) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """The tracker's own clock may be wrong for a while; what was seen under it must not be trusted afterwards."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,10 @@ from effort import checkpoints_every
 from story import HOUR, Story, at, cyclic, daily, quiet, said
 
 from job_tracker.core.board import NEVER, Board, Watermark, make_board
+from job_tracker.core.clock_set_back import NOTHING_AHEAD, Ahead, ahead_of, count_from_now
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
-from job_tracker.core.setback import NOTHING_AHEAD, Ahead, ahead_of, counted_anew
+from job_tracker.core.standing import Standing
 from job_tracker.core.step import step
 
 SECOND = 1_000_000
@@ -59,6 +61,7 @@ def test_a_source_that_died_while_the_clock_ran_ahead_is_not_taken_for_silent() 
     assert made.board.drained == {}
 
 
+SOURCES = ("app1", "app2")
 WEEK = 7 * 24 * HOUR
 ARCHIVES = pytest.mark.parametrize("archive", [Memory, Checkpointing])
 
@@ -217,7 +220,7 @@ def test_a_source_drained_by_a_clock_that_ran_ahead_covers_nothing_for_the_next(
     """app1 was drained "up to" an hour from now, then app2 speaks for the job and goes away."""
     story = Story(cyclic(), sources=("app1", "app2")).hears("STARTED", 10).hears("SUCCESS", 20)
     story.clock_turns(30 + HOUR).hears("STARTED", 30, arrives=30 + HOUR, source="app2")
-    assert story.standing.covered > at(HOUR)
+    assert story.standing.former_source_drained > at(HOUR)
 
     story.clock_is_set_back(40).hears("SUCCESS", 170, source="app2").source_vanishes(180, "app2").passes(HOUR)
 
@@ -268,7 +271,7 @@ def test_what_cannot_be_judged_anew_stays_and_holds_nothing_up() -> None:
 def ask(story: Story, to: float) -> Story:
     """The clock is right, and the configuration is read anew."""
     story.now = at(to)
-    standing = counted_anew(story.standing, story.job, story.now)
+    standing = count_from_now(story.standing, story.job, story.now)
     if isinstance(story.archive, Checkpointing):
         story.archive.begin_anew(story.job.key, standing)
     else:
@@ -394,3 +397,36 @@ def test_how_much_lies_ahead_is_known() -> None:
     found = ahead_of([story.standing, other.standing, never.standing], at(5000))
 
     assert found == Ahead(jobs=2, until=at(WEEK))
+
+
+class Counted(dict[str, Standing]):
+    """The standings of a bucket, and how often one of them is asked for."""
+
+    asked = 0
+
+    def __getitem__(self, key: str) -> Standing:
+        Counted.asked += 1
+        return super().__getitem__(key)
+
+    def items(self) -> Any:
+        """Every one of them."""
+        Counted.asked += len(self)
+        return super().items()
+
+
+def test_while_one_job_waits_for_its_source_no_step_looks_at_the_others() -> None:
+    """A source may be away for weeks after the clock was set back; an idle step must not walk through all jobs."""
+    away = cyclic(name="AWAY", sources=("app2",))
+    story = Story(away, *[cyclic(name=f"J{n}", interval=WEEK, sources=("app1",)) for n in range(300)], sources=SOURCES)
+    story.clock_turns(HOUR).source_vanishes(HOUR, "app2").clock_turns(2 * HOUR)
+    lost = {"app1": Watermark(drained=at(0), lags_from=at(0)), "app2": Watermark(drained=None, lags_from=at(0))}
+    board = step(story.board, story.jobs, [], lost, at(0), story.archive).board
+    board = step(board, story.jobs, [], lost, at(130), story.archive).board
+    board = replace(board, buckets=tuple(replace(each, standings=Counted(each.standings)) for each in board.buckets))
+    Counted.asked = 0
+
+    for second in range(140, 150):
+        board = step(board, story.jobs, [], lost, at(second), story.archive).board
+
+    assert board.clock.waiting == {away.key}
+    assert Counted.asked == 0

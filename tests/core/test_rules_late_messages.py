@@ -9,12 +9,12 @@ import pytest
 from checkpointing import Checkpointing
 from story import Story, at, cyclic, daily, quiet, said
 
-from job_tracker.core import deadlines, folding
+from job_tracker.core import deadlines, record
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Past
 from job_tracker.core.intake import take_in
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Position
+from job_tracker.core.record import Past
 from job_tracker.core.schedules.local_time import move_timeout
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.step import step
@@ -192,7 +192,7 @@ def test_a_success_from_the_future_clears_a_timeout_that_comes_before_it() -> No
 def test_a_deadline_that_a_message_from_the_future_overtook_is_judged_all_the_same() -> None:
     """Start 0, timeout at 105; at 104 an error of 108 is heard, four seconds ahead: the run was too long before it."""
     story = Story(cyclic(max_errors=9)).hears("STARTED", at=0).hears("ERROR", at=108, arrives=104)
-    assert story.standing.skipped is not None
+    assert story.standing.overtaken is not None
 
     story.passes(to=110)
 
@@ -200,7 +200,7 @@ def test_a_deadline_that_a_message_from_the_future_overtook_is_judged_all_the_sa
         (108, "RUNNING", "ERROR", 0, 1, 0),
         (105, "ERROR", "ERROR", 0, 2, 0),
     ]
-    assert story.standing.skipped is None
+    assert story.standing.overtaken is None
 
 
 def test_a_first_message_from_before_the_promise_is_folded() -> None:
@@ -226,7 +226,7 @@ def test_two_late_messages_of_one_batch_are_each_folded_where_they_belong() -> N
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every message or deadline, so that a short story meets what a long life would."""
-    monkeypatch.setattr(folding, "CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr(record, "CHECKPOINT_EVERY", 1)
 
 
 @pytest.mark.usefixtures("often")
@@ -449,7 +449,7 @@ def test_timeouts_before_a_changed_promise_are_passed_over_one_by_one_or_all_at_
         moves.append(deadline)
         return move_timeout(job, deadline)
 
-    monkeypatch.setattr(deadlines.schedule, "move_timeout", move)
+    monkeypatch.setattr(deadlines.local_time, "move_timeout", move)
     for hour in range(0, 24, 5):
         begun = standing.promised_since - (5 * 24 + hour) * 3600 * 1_000_000
         expected = move_timeout(job, begun + job.timeout + job.grace)

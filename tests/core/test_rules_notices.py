@@ -187,7 +187,7 @@ def test_a_source_that_is_away_when_telling_begins_is_told() -> None:
 def test_an_alarm_of_a_source_that_is_away_when_telling_begins_is_the_jobs_own() -> None:
     """It is known, whatever cannot be seen since: “it must neither page again nor hide the error”."""
     story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10).source_vanishes(at=600).passes(to=700)
-    assert story.standing.blind is not None
+    assert story.standing.unseen is not None
 
     draft = present(story.board, story.jobs, TOLD, story.now)
 

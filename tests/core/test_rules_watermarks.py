@@ -494,7 +494,7 @@ def test_a_changed_promise_leaves_no_deadline_of_before_to_be_judged(starts: boo
 
     assert before == ("UNKNOWN", 3, 0, 0)
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)
-    assert story.standing.skipped is story.standing.blind is None
+    assert story.standing.overtaken is story.standing.unseen is None
     story.source_returns(650, source="app2")
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)
     assert story.passes(to=2000).last == ((611 if starts else 0) + 1205, "NOT_RUNNING", "DELAYED", 2, 0, 1)

@@ -159,7 +159,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def a_job_that_can_be_seen_is_not_unknown(self) -> None:
         """UNKNOWN by watermark needs a source that is away."""
-        assert self.is_gone or self.story.standing.blind is None
+        assert self.is_gone or self.story.standing.unseen is None
 
     @invariant()
     def the_board_is_that_of_somebody_who_heard_all_in_time(self) -> None:
@@ -168,7 +168,7 @@ class Life(RuleBasedStateMachine):
 
         list(observer.watch(self.heard, self.story.board.drained["app1"]))
 
-        leaving_out = HOW_IT_WAS_HEARD | {"blind", "skipped"}
+        leaving_out = HOW_IT_WAS_HEARD | {"unseen", "overtaken"}
         assert values(self.story.standing, leaving_out) == values(observer.standing, leaving_out)
         assert self.story.archive.runs[self.story.job.key] == observer.runs
 

@@ -9,12 +9,12 @@ from cases import Case
 
 from job_tracker.config.reading import parse
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Change
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
+from job_tracker.core.record import Change, Step
 from job_tracker.core.standing import Standing
-from job_tracker.core.step import Step, step
+from job_tracker.core.step import step
 from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.replay import Replay, read
 

@@ -11,7 +11,7 @@ from telling import T0 as NOON
 from telling import Tracker, job, write_config
 
 from job_tracker.core.board import Board
-from job_tracker.core.step import Step
+from job_tracker.core.record import Step
 from job_tracker.daemon.mailbox import PipedMailbox
 from job_tracker.daemon.pace import CONFIRMING, LONGEST, Showing
 from job_tracker.errors import StoreFailed

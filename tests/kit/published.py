@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.folding import Record
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
+from job_tracker.core.record import Record
 from job_tracker.core.step import step
 from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Contact, Report

@@ -15,16 +15,16 @@ import pytest
 from published import HOUR, SECOND, T0, cyclic, daily, jobs_of
 from running import file_system, fill
 
-from job_tracker.core import folding
+from job_tracker.core import record as records
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.folding import Record
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
+from job_tracker.core.record import Record, Step
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
-from job_tracker.core.step import Step, step
+from job_tracker.core.step import step
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger import layout, ledger
 from job_tracker.ledger.codec import change_to_row
@@ -169,7 +169,7 @@ def kept(path: Path) -> Iterator[Callable[..., Kept]]:
 @pytest.fixture
 def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint every few messages, so that short stories meet many."""
-    monkeypatch.setattr(folding, "CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr(records, "CHECKPOINT_EVERY", 5)
 
 
 def comparable(board: Board) -> dict[str, Standing]:
@@ -520,7 +520,7 @@ def test_what_could_not_be_seen_at_the_time_stays_in_the_history(kept: Callable[
     tracker.say(0, "LOAD", "STARTED")
     tracker.say(60, "LOAD", "SUCCESS")
     tracker.advance([], T0 + 2 * HOUR, blind="app1")
-    assert tracker.board.standing(tracker.jobs.by_key["LOAD__P"]).blind is not None
+    assert tracker.board.standing(tracker.jobs.by_key["LOAD__P"]).unseen is not None
 
     tracker.say(3600, "LOAD", "STARTED")
     tracker.say(3660, "LOAD", "SUCCESS")

@@ -12,7 +12,8 @@ import pytest
 from job_tracker.config.reading import load
 from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in, uid_of
-from job_tracker.core.step import Step, step
+from job_tracker.core.record import Step
+from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry
 from job_tracker.ledger.opening import open_ledger
 from job_tracker.moments import MICROSECONDS

@@ -299,8 +299,8 @@ def test_a_job_whose_source_is_silent_says_so(publish: Callable[..., Published],
     found = read_job(path, "LOAD__P")
     assert found is not None
     assert (found.job["state"], found.job["status"], found.job["known_state"]) == ("UNKNOWN", 3, "NOT_RUNNING")
-    assert found.job["blind"]["source"] == "app1"
-    assert found.job["since"] == found.job["blind"]["since"]
+    assert found.job["unseen"]["source"] == "app1"
+    assert found.job["since"] == found.job["unseen"]["since"]
 
 
 def test_a_deadline_that_the_quiet_window_moved_names_the_window(publish: Callable[..., Published], path: Path) -> None:

@@ -16,8 +16,8 @@ OK, WARN, CRIT, UNSEEN = range(4)
 
 def why(job: Document, promise: Document) -> Iterator[str]:
     """Why the state, and why the status."""
-    if job["blind"] is not None:
-        yield from _blind(job)
+    if job["unseen"] is not None:
+        yield from _unseen(job)
     if job["status"] != UNSEEN:
         yield _state(job, promise)
         yield _status(job)
@@ -29,8 +29,8 @@ def why(job: Document, promise: Document) -> Iterator[str]:
 def following(job: Document, promise: Document) -> Iterator[str]:
     """What would change it next."""
     zone, run = job["zone"], job["last_run"]
-    if job["blind"] is not None:
-        yield f"When {job['blind']['source']} is heard again, the deadline is judged as of its own moment."
+    if job["unseen"] is not None:
+        yield f"When {job['unseen']['source']} is heard again, the deadline is judged as of its own moment."
     match job["known_state"]:
         case "ERROR":
             yield "A start makes it RUNNING; a success makes it NOT_RUNNING and forgets the errors."
@@ -50,15 +50,15 @@ def following(job: Document, promise: Document) -> Iterator[str]:
         yield f"Without a message, one more {late} is counted at {clock(job['deadline'], zone)}.{_alarm(job, promise)}"
 
 
-def _blind(job: Document) -> Iterator[str]:
-    blind, zone = job["blind"], job["zone"]
+def _unseen(job: Document) -> Iterator[str]:
+    unseen, zone = job["unseen"], job["zone"]
     yield (
-        f"The deadline {clock(blind['deadline'], zone)} has passed, but {blind['source']} has not been heard since "
-        f"{clock(blind['unheard_since'], zone)}: the message that would have met it may be waiting there."
+        f"The deadline {clock(unseen['deadline'], zone)} has passed, but {unseen['source']} has not been heard since "
+        f"{clock(unseen['unheard_since'], zone)}: the message that would have met it may be waiting there."
     )
     if job["status"] == UNSEEN:
         yield (
-            f"So since {clock(blind['since'], zone)} it is UNKNOWN, nothing is counted, "
+            f"So since {clock(unseen['since'], zone)} it is UNKNOWN, nothing is counted, "
             f"and apart from that it is {job['known_state']}."
         )
     else:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from job_tracker.cli.screens.plain import STYLES, Table, cell, safe
 from job_tracker.cli.screens.times import STATUS_WORDS, local
-from job_tracker.core.folding import Change
+from job_tracker.core.record import Change
 from job_tracker.core.states import Shown
 from job_tracker.core.texts import describe
 from job_tracker.moments import MICROSECONDS

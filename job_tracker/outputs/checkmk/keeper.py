@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.setback import NOTHING_AHEAD
+from job_tracker.core.clock_set_back import NOTHING_AHEAD
 from job_tracker.errors import OutputError
 from job_tracker.moments import MICROSECONDS, clock_text
 from job_tracker.outputs.checkmk.files import StatusFiles

@@ -14,8 +14,9 @@ from typing import Any
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.folding import Change, owners
 from job_tracker.core.notices import Notice, Notices, notices, present
+from job_tracker.core.record import Change
+from job_tracker.core.sight import owners
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.ledger import Ledger
 from job_tracker.ledger.outbox import Waiting

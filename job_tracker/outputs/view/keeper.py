@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable
 from job_tracker import __version__
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board, Watermarks
-from job_tracker.core.folding import Record
-from job_tracker.core.step import Step
+from job_tracker.core.record import Record, Step
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.ledger import Ledger
 from job_tracker.moments import MICROSECONDS

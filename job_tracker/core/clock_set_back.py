@@ -1,4 +1,4 @@
-"""Setback: the clock that steps are made by ran ahead and is set back; what that said of a time to come is undone.
+"""The clock set back: it ran ahead, and what was judged by it of a time to come is undone.
 
 Rule: what can be judged again from what is kept is taken back by itself, once the clock has stood for a while: one that
 is wrong now, as after a boot, is set right in that time, and then nothing has happened.
@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 
 from job_tracker.core import deadlines
 from job_tracker.core.board import Clock, newcomer
-from job_tracker.core.folding import BEHIND, Archive, settle
+from job_tracker.core.folding import BEHIND, settle
 from job_tracker.core.jobs import Job
+from job_tracker.core.pen import Pen
+from job_tracker.core.record import Archive
+from job_tracker.core.refolding import take_back
 from job_tracker.core.schedules import local_time
+from job_tracker.core.sight import Sight, owners
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.moments import MINUTE
 
@@ -37,30 +41,44 @@ def is_believed(clock: Clock, now: int) -> bool:
 
 
 def is_judged_ahead(standing: Standing, moment: int) -> bool:
-    """A deadline was judged, could not be seen, or was covered by a source, that lies after a moment."""
+    """A deadline was judged, could not be seen, or was covered by a former source, that lies after a moment."""
     return (
-        standing.covered > moment
+        standing.former_source_drained > moment
         or (standing.judged is not None and standing.judged > moment)
-        or (standing.blind is not None and standing.blind.deadline > moment)
+        or (standing.unseen is not None and standing.unseen.deadline > moment)
     )
 
 
-def see_nothing_ahead(standing: Standing, now: int) -> None:
-    """Forget what could not be seen, and what was covered, after now."""
-    if standing.blind is not None and standing.blind.deadline > now:
-        standing.blind = None
-    if standing.covered > now:
-        standing.covered = -1
+def waits_for(job: Job, standing: Standing, sight: Sight) -> frozenset[str]:
+    """The sources that have to be drained by the right clock first; until then nobody can say what of it was right."""
+    if standing.judged is None or standing.judged <= sight.now:
+        return frozenset()
+    return frozenset(source for source in owners(job, standing, sight.jobs) if source not in sight.drained)
 
 
-def reaches_back(job: Job, now: int, archive: Archive) -> bool:
-    """Whether the kept history of a job begins before now; else it began when the clock was ahead."""
+def reaches_back(job: Job, standing: Standing, now: int, archive: Archive) -> bool:
+    """Whether a job's kept history begins before now; else it began when the clock was ahead, and stays."""
+    if standing.judged is None or standing.judged <= now:
+        return True
     floor = archive.past(job.key, (now, BEHIND, 0), None).floor
     return floor is None or floor[0] <= now
 
 
+def see_nothing_ahead(pen: Pen, sight: Sight, archive: Archive) -> int:
+    """Take back what a job was judged, and seen or not seen, ahead of now; returns how much was done."""
+    standing, now = pen.record.standing, sight.now
+    if standing.unseen is not None and standing.unseen.deadline > now:
+        standing.unseen = None
+    if standing.former_source_drained > now:
+        standing.former_source_drained = -1
+    if standing.judged is None or standing.judged <= now:
+        return 1
+    limit = sight.horizon(pen.job, standing)
+    return 1 + take_back(sight.jobs, pen.job, pen.record, limit=limit, now=now, archive=archive)
+
+
 def ahead_of(standings: Iterable[Standing], moment: int) -> Ahead:
-    """What only `counted_anew` can undo."""
+    """What only `count_from_now` can undo."""
     found = [until for until in map(lies_ahead_until, standings) if until > moment]
     return Ahead(jobs=len(found), until=max(found)) if found else NOTHING_AHEAD
 
@@ -70,7 +88,7 @@ def lies_ahead_until(standing: Standing) -> int:
     return max(standing.promised_since, -1 if standing.last is None else standing.last[0])
 
 
-def counted_anew(standing: Standing, job: Job, now: int) -> Standing:
+def count_from_now(standing: Standing, job: Job, now: int) -> Standing:
     """The same history with all that lies ahead of now taken as now; the promise counts from now."""
     if not standing.serial:
         return newcomer(job, now)
@@ -85,7 +103,7 @@ def counted_anew(standing: Standing, job: Job, now: int) -> Standing:
     fresh.last_start, fresh.last_end = _earlier(fresh.last_start, now), _earlier(fresh.last_end, now)
     fresh.errors = sum(run.errors for run in fresh.runs)
     fresh.since = min(fresh.since, now)
-    fresh.covered, fresh.checkpointed = -1, fresh.serial
+    fresh.former_source_drained, fresh.checkpointed = -1, fresh.serial
     deadlines.renew(fresh, job, now)
     settle(fresh, now)
     return fresh
