@@ -104,7 +104,7 @@ class Standing:
     #: messages and deadlines ever folded; what that was at the last checkpoint
     serial: int = 0
     checkpointed: int = 0
-    state: State = State.UNKNOWN
+    state: State = State.NEVER_RAN
     since: int = 0
     #: the deadline that has passed and cannot be judged; see `step`
     unseen: Unseen | None = None

@@ -11,9 +11,10 @@ from job_tracker.core.messages import Signal
 
 
 class State(Enum):
-    """What a job is doing, as far as the tracker can know."""
+    """What a job is doing, as far as the tracker can know; UNKNOWN: that cannot be seen."""
 
     UNKNOWN = "UNKNOWN"
+    NEVER_RAN = "NEVER_RAN"
     RUNNING = "RUNNING"
     NOT_RUNNING = "NOT_RUNNING"
     ERROR = "ERROR"
@@ -23,8 +24,6 @@ class State(Enum):
 
 OK, WARN, CRIT, UNSEEN = range(4)
 """Checkmk's statuses."""
-
-TROUBLED = (State.ERROR, State.TIMEOUT, State.DELAYED)  # a tuple compares by identity; a set would hash
 
 
 class Shown(NamedTuple):
@@ -37,13 +36,13 @@ class Shown(NamedTuple):
 
 
 TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
-    State.UNKNOWN: {  # no message yet: nothing can hang, and whatever comes first says what the job does
+    State.NEVER_RAN: {  # no message yet: nothing can hang, and whatever comes first says what the job does
         Signal.START: frozenset({State.RUNNING}),
         Signal.END: frozenset({State.NOT_RUNNING}),
         Signal.ERROR: frozenset({State.ERROR}),
         Signal.TIMEOUT: frozenset(),
         Signal.MISSED: frozenset({State.DELAYED}),
-        Signal.OTHER: frozenset({State.UNKNOWN}),
+        Signal.OTHER: frozenset({State.NEVER_RAN}),
     },
     State.RUNNING: {  # an end or error of one run leaves those beside it, and an older run may be the open one
         Signal.START: frozenset({State.RUNNING}),
@@ -88,6 +87,6 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
 }
 """To which states each signal can lead from each; staying is one of them, and an empty set is a signal that cannot be.
 
-This is what the runs amount to, watermarks apart: UNKNOWN here is a job not heard of yet.  The UNKNOWN of a passed
-deadline that no watermark covers lies over the state like a cloth, and takes nothing away from it.
+This is what the runs amount to, watermarks apart.  UNKNOWN has no row: a passed deadline that no watermark covers lies
+over the state like a cloth, and takes nothing away from it.
 """

@@ -56,7 +56,7 @@ def _reason(job: Job, standing: Standing) -> str:
             return _progress(job, standing)
         case State.NOT_RUNNING:
             return _rest(job, standing)
-        case State.UNKNOWN:  # pragma: no branch (there is no other state)
+        case State.NEVER_RAN | State.UNKNOWN:  # pragma: no branch (there is no other state, and UNKNOWN is only shown)
             deadline = "" if standing.missed_at is None else f", the first start is expected by {_by(job, standing)}"
             return f"no message yet{deadline}"
 

@@ -5,7 +5,7 @@ Rule: nothing here changes anything; the first condition that holds decides.
 
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.standing import Outcome, Standing
-from job_tracker.core.states import CRIT, OK, TROUBLED, UNSEEN, Shown, State
+from job_tracker.core.states import CRIT, OK, UNSEEN, Shown, State
 
 
 def state_of(standing: Standing) -> State:
@@ -23,18 +23,19 @@ def state_of(standing: Standing) -> State:
         return State.DELAYED
     if running:
         return State.RUNNING
-    return State.UNKNOWN if newest is None else State.NOT_RUNNING
+    return State.NEVER_RAN if newest is None else State.NOT_RUNNING
 
 
 def status_of(job: Job, standing: Standing) -> int:
     """Checkmk's status, watermarks apart; a daily job does not wait a second night for its threshold."""
-    if standing.errors + standing.missed >= job.max_errors:
+    counted = standing.errors + standing.missed
+    if counted >= job.max_errors:
         return CRIT
-    if standing.state not in TROUBLED:
+    if not counted:
         return OK
     if job.kind is Kind.DAILY and (standing.missed or is_overdue(standing)):
         return CRIT
-    return job.status_below
+    return job.status_below  # until nothing is counted any more: a WARN that went with each start would come with each
 
 
 def is_overdue(standing: Standing) -> bool:

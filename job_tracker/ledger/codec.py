@@ -75,7 +75,7 @@ def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     last = body["last"]
     standing = Standing(
         **{name: body[name] for name in _PLAIN},
-        state=State(body["state"]),
+        state=State.NEVER_RAN if body["state"] == State.UNKNOWN.value else State(body["state"]),  # younger, too
         made=tuple(body["made"]),
         last=None if last is None else (last[0], last[1], last[2]),
         overtaken=None if body["skipped"] is None else _deadline(*body["skipped"]),

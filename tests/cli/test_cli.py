@@ -185,7 +185,7 @@ def test_jobs_in_a_pipe_are_aligned_text_without_colour(ask: Ask, view: Path) ->
     assert [line.split()[:3] for line in lines] == [
         ["JOB", "STATE", "STATUS"],
         ["LOAD__P", "ERROR", "CRIT"],
-        ["BACKUP__P", "UNKNOWN", "OK"],
+        ["BACKUP__P", "NEVER_RAN", "OK"],
         ["HANG__P", "TIMEOUT", "CRIT"],
         ["LATE__P", "DELAYED", "CRIT"],
         ["RUNS__P", "RUNNING", "OK"],
@@ -540,14 +540,14 @@ def test_a_replay_as_json_is_a_line_per_change_and_a_final_one(ask: Ask, config:
         ["at", "job", "from", "to", "status", "errors", "missed", "text"]
     ] * 3
     assert [(line["at"], line["from"], line["to"], line["status"]) for line in lines[:-1]] == [
-        (1_700_000_000.0, "UNKNOWN", "RUNNING", 0),
+        (1_700_000_000.0, "NEVER_RAN", "RUNNING", 0),
         (1_700_000_605.0, "RUNNING", "TIMEOUT", 2),
         (1_700_000_700.0, "TIMEOUT", "NOT_RUNNING", 0),
     ]
     assert lines[-1] == {
         "final": {
             "LOAD__P": {"state": "NOT_RUNNING", "status": 0, "errors": 0, "missed": 0},
-            "BACKUP__P": {"state": "UNKNOWN", "status": 0, "errors": 0, "missed": 0},
+            "BACKUP__P": {"state": "NEVER_RAN", "status": 0, "errors": 0, "missed": 0},
         }
     }
     assert answer.err == "1 message of OTHER__P belongs to no configured job\n"
@@ -558,7 +558,7 @@ def test_a_replay_for_people_is_a_timeline_in_the_jobs_zone(ask: Ask, config: Pa
     answer = ask("replay", "-c", config, "--messages", recording, "--until", "2023-11-14T23:30:00")
 
     assert "2023-11-14 23:23:25 CET  LOAD__P    CRIT     RUNNING to TIMEOUT" in answer.out
-    assert answer.out.rstrip().splitlines()[-1].split() == ["BACKUP__P", "UNKNOWN", "OK", "0", "0"]
+    assert answer.out.rstrip().splitlines()[-1].split() == ["BACKUP__P", "NEVER_RAN", "OK", "0", "0"]
 
 
 def test_a_recording_comes_from_stdin_and_its_bad_lines_are_said(config: Path, recording: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Outcome, Standing
-from job_tracker.core.states import CRIT, OK, TROUBLED, UNSEEN, State
+from job_tracker.core.states import CRIT, OK, UNSEEN, State
 from job_tracker.core.verdicts import shown, state_of
 
 BOOKKEEPING = {"changed", "checkpointed"}
@@ -46,4 +46,4 @@ def rightly_shown(job: Job, standing: Standing) -> bool:
         return state is State.UNKNOWN and standing.unseen is not None and errors + missed < job.max_errors
     if errors + missed >= job.max_errors:
         return status == CRIT
-    return status in ((OK, job.status_below, CRIT) if state in TROUBLED else (OK,))
+    return status in ((job.status_below, CRIT) if errors + missed else (OK,))

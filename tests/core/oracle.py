@@ -404,10 +404,10 @@ class Standing:
         late = any(run.result == "open" and run.timeouts for run in self.runs)
         state = self.state(late=late)
         # "2 if `errors + missed ≥ max_errors_before_alerting`, and for a daily job also if `missed` > 0 or an open
-        # run is past its timeout; otherwise, in ERROR, TIMEOUT or DELAYED, `status_below_threshold`; else 0."
+        # run is past its timeout; otherwise, while errors + missed > 0, `status_below_threshold`; else 0."
         if errors + self.missed >= self.promise.max_errors or (self.promise.daily and (self.missed > 0 or late)):
             status = 2
-        elif state in ("ERROR", "TIMEOUT", "DELAYED"):
+        elif errors + self.missed > 0:
             status = self.promise.below
         else:
             status = 0
@@ -423,7 +423,7 @@ class Standing:
             return "DELAYED"
         if any(run.result == "open" for run in self.runs):
             return "RUNNING"
-        return "NOT_RUNNING" if self.runs else "UNKNOWN"
+        return "NOT_RUNNING" if self.runs else "NEVER_RAN"
 
 
 class Fold:
@@ -469,7 +469,7 @@ class Desk:
     fold: Fold
     known: list[Message] = field(default_factory=list)
     waiting: list[Message] = field(default_factory=list)  # arrived at this moment, not folded yet
-    shown: Shown = ("UNKNOWN", 0, 0, 0)
+    shown: Shown = ("NEVER_RAN", 0, 0, 0)
     speaker: str = ""  # the source that delivered last
     reach: int = -(10**18)  # deadlines before this are judged
     old_reach: int = -(10**18)  # the same, just before this moment

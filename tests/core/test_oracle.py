@@ -84,7 +84,7 @@ def test_a_timeout_counts_one_error_and_each_further_full_timeout_one_more() -> 
     changes, final = replay(world(cyclic()), [said(0, "STARTED")], None, T + 205)
 
     assert changes == [
-        {"at": T, "job": "LOAD__P", "from": "UNKNOWN", "to": "RUNNING", "status": 0, "errors": 0, "missed": 0},
+        {"at": T, "job": "LOAD__P", "from": "NEVER_RAN", "to": "RUNNING", "status": 0, "errors": 0, "missed": 0},
         {"at": T + 105.0, "job": "LOAD__P", "from": "RUNNING", "to": "TIMEOUT", "status": 2, "errors": 1, "missed": 0},
         {"at": T + 205.0, "job": "LOAD__P", "from": "TIMEOUT", "to": "TIMEOUT", "status": 2, "errors": 2, "missed": 0},
     ]
@@ -96,7 +96,7 @@ def test_a_job_never_heard_of_is_missed_from_known_since() -> None:
     config = world(cyclic(**{"start_max_delay_in_hh:mm:ss": "00:00:30"}))
 
     assert told(config, [], 1300, start=0) == [
-        (635, "UNKNOWN", "DELAYED", 2, 0, 1),
+        (635, "NEVER_RAN", "DELAYED", 2, 0, 1),
         (1235, "DELAYED", "DELAYED", 2, 0, 2),
     ]
 
@@ -106,7 +106,7 @@ def test_a_message_at_the_very_moment_of_a_deadline_is_in_time() -> None:
     lines = [said(0, "STARTED"), said(105, "SUCCESS"), said(605, "STARTED")]
 
     assert told(world(cyclic()), lines, 650) == [
-        (0, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (0, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (105, "RUNNING", "NOT_RUNNING", 0, 0, 0),
         (605, "NOT_RUNNING", "RUNNING", 0, 0, 0),
     ]
@@ -131,7 +131,7 @@ def test_a_run_longer_than_its_interval_is_due_again_an_interval_after_its_end()
     lines = [said(0, "STARTED"), said(700, "SUCCESS")]
 
     assert told(world(cyclic(timeout="01:00:00")), lines, 1305) == [
-        (0, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (0, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (700, "RUNNING", "NOT_RUNNING", 0, 0, 0),
         (1305, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
@@ -174,7 +174,7 @@ def test_expected_starts_that_pass_while_a_daily_run_is_open_are_forgiven() -> N
     lines = [said(begins, "STARTED"), said(deadline, "SUCCESS")]
 
     assert told(world(daily("23:00", timeout="48:00:00")), lines, deadline + 86_400, start=0) == [
-        (begins, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (begins, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (deadline, "RUNNING", "NOT_RUNNING", 0, 0, 0),
         (deadline + 86_400, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
@@ -234,7 +234,7 @@ def test_a_run_lost_within_one_window_counts_nothing() -> None:
     lines = [said(500, "STARTED"), said(600, "STARTED"), said(QUIET_END, "STARTED")]
 
     assert told(world(cyclic(), **QUIET), lines, QUIET_END) == [
-        (500, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (500, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (QUIET_END, "RUNNING", "RUNNING", 2, 1, 0),
     ]
 
@@ -288,14 +288,14 @@ def test_errors_below_the_threshold_show_the_status_for_that() -> None:
 def test_an_end_without_a_start_is_a_run_that_makes_the_job_due_after_it() -> None:
     """The start was not seen: due is the end + interval."""
     assert told(world(cyclic()), [said(100, "SUCCESS")], 705, start=0) == [
-        (100, "UNKNOWN", "NOT_RUNNING", 0, 0, 0),
+        (100, "NEVER_RAN", "NOT_RUNNING", 0, 0, 0),
         (705, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
 
 
 def test_other_events_do_not_make_a_job_seen() -> None:
     """A note is kept and changes nothing; the first start is still due from known since."""
-    assert told(world(cyclic()), [said(100, "NOTE")], 605, start=0) == [(605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert told(world(cyclic()), [said(100, "NOTE")], 605, start=0) == [(605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 # --- what arrives otherwise -------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_late_message_prints_one_line_dated_at_its_timestamp() -> None:
 def test_a_late_message_with_nothing_behind_it_lets_deadlines_print_their_own_lines() -> None:
     """The first message of all arrives after its run's timeouts have passed."""
     assert told(world(cyclic()), [said(0, "STARTED", received=T + 210)], 210) == [
-        (0, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (0, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (105, "RUNNING", "TIMEOUT", 2, 1, 0),
         (205, "TIMEOUT", "TIMEOUT", 2, 2, 0),
     ]
@@ -334,8 +334,8 @@ def test_a_timestamp_beyond_the_grace_is_taken_as_the_arrival() -> None:
     """Five seconds ahead are believed, six are not."""
     near, far = [said(105, "STARTED", received=T + 100)], [said(106, "STARTED", received=T + 100)]
 
-    assert told(world(cyclic()), near, 150, start=0) == [(105, "UNKNOWN", "RUNNING", 0, 0, 0)]
-    assert told(world(cyclic()), far, 150, start=0) == [(100, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert told(world(cyclic()), near, 150, start=0) == [(105, "NEVER_RAN", "RUNNING", 0, 0, 0)]
+    assert told(world(cyclic()), far, 150, start=0) == [(100, "NEVER_RAN", "RUNNING", 0, 0, 0)]
 
 
 # --- what cannot be seen ----------------------------------------------------------------------------------------------
@@ -385,9 +385,9 @@ def test_a_job_without_source_host_is_judged_by_the_source_of_its_newest_message
     """app2 is away all the time; before the first message the job belongs to both, afterwards to app1."""
     config, away = world(cyclic(), hosts=("app1", "app2")), out(0, 5000, "app2")
 
-    assert told(config, [away], 700, start=0) == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+    assert told(config, [away], 700, start=0) == [(605, "NEVER_RAN", "UNKNOWN", 3, 0, 0)]
     assert told(config, [said(10, "SUCCESS"), away], 700, start=0) == [
-        (10, "UNKNOWN", "NOT_RUNNING", 0, 0, 0),
+        (10, "NEVER_RAN", "NOT_RUNNING", 0, 0, 0),
         (615, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
 

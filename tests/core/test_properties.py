@@ -281,7 +281,7 @@ def test_every_board_is_consistent(case: Case) -> None:
 def test_every_change_leads_from_what_was_shown_before_and_has_its_text(case: Case) -> None:
     """The lines of a job are a chain, and every text begins with the word of the state that is shown."""
     watch = Watch(case)
-    shown = {key: Shown(State.UNKNOWN, 0, 0, 0) for key in watch.jobs.by_key}
+    shown = {key: Shown(State.NEVER_RAN, 0, 0, 0) for key in watch.jobs.by_key}
 
     for _, _, made, _ in watch.steps:
         for change in made.changes:

@@ -113,7 +113,7 @@ def test_every_job_of_many_has_its_place() -> None:
     jobs = [cyclic(name=f"JOB{number}") for number in range(600)]
     story = Story(*jobs).hears("STARTED", at=0, job="JOB599")
 
-    assert [story.shown_of(job)[0] for job in (jobs[599], jobs[343], jobs[87])] == ["RUNNING", "UNKNOWN", "UNKNOWN"]
+    assert [story.shown_of(job)[0] for job in (jobs[599], jobs[343], jobs[87])] == ["RUNNING", "NEVER_RAN", "NEVER_RAN"]
 
 
 def test_an_alarm_that_was_over_when_it_was_found_is_not_notified() -> None:

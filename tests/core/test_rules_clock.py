@@ -291,7 +291,7 @@ def test_a_job_that_became_known_by_a_clock_that_ran_ahead_is_known_since_it_is_
 
     assert story.standing.known_since == story.standing.promised_since == at(100)
     story.passes(705)
-    assert story.lines == [(705, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(705, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 @ARCHIVES

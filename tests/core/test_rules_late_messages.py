@@ -51,7 +51,7 @@ def test_the_history_behind_a_late_message_is_written_anew() -> None:
 
     assert record.rewound is not None
     assert [(change.before.state.value, change.after.state.value) for change in record.changes] == [
-        ("UNKNOWN", "RUNNING"),
+        ("NEVER_RAN", "RUNNING"),
         ("RUNNING", "NOT_RUNNING"),
     ]
 
@@ -86,7 +86,7 @@ def test_deadlines_that_were_judged_before_a_late_message_are_judged_again() -> 
     story = Story(cyclic()).passes(to=700).hears("STARTED", at=300, arrives=700)
 
     assert story.lines == [
-        (605, "UNKNOWN", "DELAYED", 2, 0, 1),
+        (605, "NEVER_RAN", "DELAYED", 2, 0, 1),
         (300, "DELAYED", "TIMEOUT", 2, 3, 0),
     ]
 
@@ -120,7 +120,7 @@ def test_a_batch_is_folded_in_the_order_of_its_moments() -> None:
     """What arrives together is put in order first."""
     story = Story(cyclic()).hears_at_once(100, said("SUCCESS", 50), said("STARTED", 0))
 
-    assert story.lines == [(0, "UNKNOWN", "RUNNING", 0, 0, 0), (50, "RUNNING", "NOT_RUNNING", 0, 0, 0)]
+    assert story.lines == [(0, "NEVER_RAN", "RUNNING", 0, 0, 0), (50, "RUNNING", "NOT_RUNNING", 0, 0, 0)]
 
 
 def test_a_lost_message_is_a_run_that_hangs_until_the_next_start() -> None:
@@ -154,7 +154,7 @@ def test_a_timestamp_just_the_grace_ahead_is_believed() -> None:
     """Clocks differ a little."""
     story = Story(cyclic()).hears("STARTED", at=105, arrives=100)
 
-    assert story.lines == [(105, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert story.lines == [(105, "NEVER_RAN", "RUNNING", 0, 0, 0)]
     assert not story.drifting
 
 
@@ -162,7 +162,7 @@ def test_a_timestamp_more_than_the_grace_ahead_is_taken_as_the_arrival() -> None
     """“A timestamp more than the grace ahead of the tracker's clock is taken as now”."""
     story = Story(cyclic()).hears("STARTED", at=105.000001, arrives=100)
 
-    assert story.lines == [(100, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert story.lines == [(100, "NEVER_RAN", "RUNNING", 0, 0, 0)]
 
 
 def test_a_source_whose_message_is_too_far_ahead_is_drifting() -> None:
@@ -207,7 +207,7 @@ def test_a_first_message_from_before_the_promise_is_folded() -> None:
     """What ran before the tracker knew of it is still what the job did last."""
     story = Story(cyclic()).hears("SUCCESS", at=-100, arrives=10)
 
-    assert story.lines == [(-100, "UNKNOWN", "NOT_RUNNING", 0, 0, 0)]
+    assert story.lines == [(-100, "NEVER_RAN", "NOT_RUNNING", 0, 0, 0)]
 
 
 def test_two_late_messages_of_one_batch_are_each_folded_where_they_belong() -> None:
@@ -404,7 +404,7 @@ def test_a_changed_promise_of_a_job_never_seen_is_due_an_interval_after_the_relo
     """Known since then, as far as this promise goes."""
     story = Story(cyclic()).promise_changes(500, cyclic(interval=60)).passes(to=565)
 
-    assert story.lines == [(565, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(565, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_due_start_behind_the_reload_stays_where_it_is() -> None:

@@ -96,7 +96,7 @@ def test_a_job_never_seen_is_due_an_interval_after_it_became_known() -> None:
     """“A job never seen: due = known since + interval”: never having run even once is an alarm."""
     story = Story(cyclic(), known_since=100).passes(to=705)
 
-    assert story.lines == [(705, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(705, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_failed_run_does_not_excuse_the_next_start() -> None:

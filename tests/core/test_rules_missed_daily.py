@@ -17,14 +17,14 @@ def test_a_start_is_expected_once_a_day_and_missed_after_the_grace() -> None:
     """“an expected start E per local day, its deadline E + L + G”."""
     story = Story(daily("02:00")).passes(to=E + 5)
 
-    assert story.lines == [(E + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(E + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_the_maximum_delay_is_added_to_the_deadline() -> None:
     """“E + L + G” with L of ten minutes."""
     story = Story(daily("02:00", delay=600)).passes(to=E + 605)
 
-    assert story.lines == [(E + 605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(E + 605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_each_expected_start_whose_deadline_passes_without_one_counts_one() -> None:
@@ -39,7 +39,7 @@ def test_a_start_at_the_very_moment_of_the_deadline_is_in_time() -> None:
     """“A message at the very moment of a deadline is folded before it”."""
     story = Story(daily("02:00")).hears("STARTED", at=E + 5)
 
-    assert story.lines == [(E + 5, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert story.lines == [(E + 5, "NEVER_RAN", "RUNNING", 0, 0, 0)]
 
 
 def test_a_start_just_early_enough_counts_for_its_day() -> None:
@@ -72,7 +72,7 @@ def test_a_late_start_makes_the_start_of_its_own_day() -> None:
     story.passes(to=E + DAY + 5)
 
     assert story.lines == [
-        (E + 5, "UNKNOWN", "DELAYED", 2, 0, 1),
+        (E + 5, "NEVER_RAN", "DELAYED", 2, 0, 1),
         (14 * HOUR, "DELAYED", "RUNNING", 0, 0, 0),
         (14 * HOUR + 1, "RUNNING", "NOT_RUNNING", 0, 0, 0),
         (E + DAY + 5, "NOT_RUNNING", "DELAYED", 2, 0, 1),
@@ -142,8 +142,8 @@ def test_a_job_never_seen_is_expected_at_the_first_start_after_it_became_known()
     exactly = Story(daily("02:00"), known_since=E).passes(to=E + 5)
     behind = Story(daily("02:00"), known_since=E + 0.000001).passes(to=E + DAY + 5)
 
-    assert exactly.lines == [(E + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
-    assert behind.lines == [(E + DAY + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert exactly.lines == [(E + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
+    assert behind.lines == [(E + DAY + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_the_first_message_may_make_a_start_before_the_promise() -> None:
@@ -153,7 +153,7 @@ def test_the_first_message_may_make_a_start_before_the_promise() -> None:
     story.hears("SUCCESS", at=3 * HOUR + 4).passes(to=E + DAY + 5)
 
     assert story.lines == [
-        (E, "UNKNOWN", "RUNNING", 0, 0, 0),
+        (E, "NEVER_RAN", "RUNNING", 0, 0, 0),
         (3 * HOUR + 4, "RUNNING", "NOT_RUNNING", 0, 0, 0),
         (E + DAY + 5, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
@@ -170,7 +170,7 @@ def test_a_daily_jobs_day_is_its_own_zones() -> None:
     """02:00 in Tokyo is 17:00 UTC of the day before."""
     story = Story(daily("02:00", zone="Asia/Tokyo")).passes(to=17 * HOUR + 5)
 
-    assert story.lines == [(17 * HOUR + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(17 * HOUR + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_quiet_windows_are_not_for_daily_jobs() -> None:

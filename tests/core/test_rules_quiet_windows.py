@@ -16,7 +16,7 @@ def test_a_missed_start_inside_moves_an_interval_and_the_patience_behind_the_win
     """“A missed-start deadline inside it moves to the window's end + interval + L + G”: 7200 + 600 + 30 + 5."""
     story = Story(cyclic(quiet=NIGHT, delay=30), known_since=3000).passes(to=END + 635)
 
-    assert story.lines == [(END + 635, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(END + 635, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_the_missed_starts_that_follow_count_from_there() -> None:
@@ -39,14 +39,14 @@ def test_a_deadline_at_the_windows_end_is_outside() -> None:
     """“[from, until)”: 7200 itself counts at once."""
     story = Story(cyclic(quiet=NIGHT), known_since=END - 605).passes(to=END)
 
-    assert story.lines == [(END, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(END, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_job_that_starts_again_after_the_window_has_missed_nothing() -> None:
     """That is what the interval behind the window's end is for: the schedule of the source needs time to come round."""
     story = Story(cyclic(quiet=NIGHT), known_since=3000).hears("STARTED", at=END + 600)
 
-    assert story.lines == [(END + 600, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert story.lines == [(END + 600, "NEVER_RAN", "RUNNING", 0, 0, 0)]
 
 
 def test_an_interval_not_shorter_than_the_hours_outside_is_missed_at_the_windows_end() -> None:
@@ -54,7 +54,7 @@ def test_an_interval_not_shorter_than_the_hours_outside_is_missed_at_the_windows
     job = cyclic(interval=23 * HOUR - 5, timeout=HOUR, quiet=NIGHT)
     story = Story(job, known_since=BEGIN - 23 * HOUR).passes(to=END + 5)
 
-    assert story.lines == [(END + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(END + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_an_interval_longer_than_the_hours_outside_is_missed_at_the_windows_end_too() -> None:
@@ -62,7 +62,7 @@ def test_an_interval_longer_than_the_hours_outside_is_missed_at_the_windows_end_
     job = cyclic(interval=7 * 24 * HOUR, timeout=HOUR, quiet=NIGHT)
     story = Story(job, known_since=BEGIN + 60 - 7 * 24 * HOUR).passes(to=END + 5)
 
-    assert story.lines == [(END + 5, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(END + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_an_interval_a_little_shorter_than_the_hours_outside_moves_by_itself() -> None:
@@ -70,7 +70,7 @@ def test_an_interval_a_little_shorter_than_the_hours_outside_moves_by_itself() -
     job = cyclic(interval=23 * HOUR - 6, timeout=HOUR, quiet=NIGHT)
     story = Story(job, known_since=BEGIN - 23 * HOUR + 1).passes(to=END + 23 * HOUR)
 
-    assert story.lines == [(END + 23 * HOUR - 1, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(END + 23 * HOUR - 1, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_timeout_inside_moves_to_the_windows_end_and_the_grace() -> None:
@@ -115,7 +115,7 @@ def test_a_window_may_wrap_midnight() -> None:
     """“may wrap midnight”: from 23:00 to 01:00, and 00:10 is inside."""
     story = Story(cyclic(quiet=quiet("23:00", "01:00"))).passes(to=HOUR + 605)
 
-    assert story.lines == [(HOUR + 605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(HOUR + 605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_window_that_wraps_midnight_is_quiet_behind_it_on_every_day() -> None:
@@ -131,14 +131,14 @@ def test_a_window_that_wraps_midnight_is_quiet_before_it_too() -> None:
     """The deadline is 23:30 of the first day; the window ends at 01:00 of the second."""
     story = Story(cyclic(quiet=quiet("23:00", "01:00")), known_since=23.5 * HOUR - 605).passes(to=25 * HOUR + 605)
 
-    assert story.lines == [(25 * HOUR + 605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(25 * HOUR + 605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_window_from_a_time_until_the_same_is_none() -> None:
     """“from = until is none”; ten o'clock is a number large enough to be two objects."""
     story = Story(cyclic(quiet=quiet("10:00", "10:00")), known_since=3000).passes(to=3605)
 
-    assert story.lines == [(3605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(3605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_window_is_in_the_jobs_own_time_zone() -> None:
@@ -146,7 +146,7 @@ def test_a_window_is_in_the_jobs_own_time_zone() -> None:
     job = cyclic(quiet=NIGHT, zone="Europe/Berlin")
     story = Story(job, known_since=23 * HOUR - 600).passes(to=24 * HOUR + 605)
 
-    assert story.lines == [(24 * HOUR + 605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(24 * HOUR + 605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_an_alarm_raised_before_the_window_stays() -> None:

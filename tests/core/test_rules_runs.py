@@ -21,7 +21,7 @@ def test_a_start_opens_a_run_at_the_messages_timestamp() -> None:
     """“start: opens a run at the message's timestamp”, not at its arrival."""
     story = Story(cyclic()).hears("STARTED", at=10, arrives=40)
 
-    assert story.lines == [(10, "UNKNOWN", "RUNNING", 0, 0, 0)]
+    assert story.lines == [(10, "NEVER_RAN", "RUNNING", 0, 0, 0)]
     assert story.runs[0].begun == story.now - 30_000_000
 
 
@@ -32,7 +32,7 @@ def test_with_a_start_nothing_is_missed_any_more() -> None:
     story.hears("STARTED", at=1301)
 
     assert story.lines == [
-        (605, "UNKNOWN", "DELAYED", 2, 0, 1),
+        (605, "NEVER_RAN", "DELAYED", 2, 0, 1),
         (1205, "DELAYED", "DELAYED", 2, 0, 2),
         (1301, "DELAYED", "RUNNING", 0, 0, 0),
     ]
@@ -308,11 +308,11 @@ def test_the_exit_code_is_the_last_messages() -> None:
 def test_any_other_event_changes_nothing_and_does_not_make_a_job_seen() -> None:
     """“Any other event is kept in the run's record, changes nothing, and does not make a job seen”."""
     story = Story(cyclic()).hears("NOTE", at=100).passes(to=604)
-    assert story.shown == ("UNKNOWN", 0, 0, 0)
+    assert story.shown == ("NEVER_RAN", 0, 0, 0)
 
     story.passes(to=605)
 
-    assert story.lines == [(605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_another_event_with_the_id_of_a_run_leaves_it_open() -> None:
@@ -333,7 +333,7 @@ def test_keywords_are_compared_exactly() -> None:
     """“compared with the message's event, exactly”: another spelling is another event."""
     story = Story(cyclic()).hears("started", at=10).hears("STARTED ", at=20)
 
-    assert story.shown == ("UNKNOWN", 0, 0, 0)
+    assert story.shown == ("NEVER_RAN", 0, 0, 0)
 
 
 def test_open_the_newest_and_erroneous_runs_are_kept_and_others_let_go() -> None:

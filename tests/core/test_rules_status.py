@@ -61,7 +61,7 @@ def test_an_older_failure_is_not_shown_as_error_while_the_newest_runs() -> None:
 
 def test_a_job_not_heard_of_yet_is_unknown_and_ok() -> None:
     """“a job not heard of yet is 0”."""
-    assert Story(cyclic()).shown == ("UNKNOWN", 0, 0, 0)
+    assert Story(cyclic()).shown == ("NEVER_RAN", 0, 0, 0)
 
 
 def test_a_lost_run_is_not_one_that_is_open() -> None:
@@ -178,13 +178,14 @@ def test_a_job_that_failed_often_enough_stays_critical_until_it_succeeds() -> No
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)
 
 
-def test_a_job_below_its_threshold_is_ok_while_it_runs_again() -> None:
-    """“else 0”: RUNNING is none of the troubled states."""
+def test_a_job_below_its_threshold_keeps_its_status_while_it_runs_again() -> None:
+    """“while errors + missed > 0 …, so that a WARN does not flap with each start”; a success ends it."""
     story = Story(cyclic(max_errors=3, status_below=1)).hears("STARTED", at=0).hears("ERROR", at=10)
 
     story.hears("STARTED", at=600)
 
-    assert story.shown == ("RUNNING", 0, 1, 0)
+    assert story.shown == ("RUNNING", 1, 1, 0)
+    assert story.hears("SUCCESS", at=610).shown == ("NOT_RUNNING", 0, 0, 0)
 
 
 def test_a_late_job_is_ok_again_from_its_start() -> None:

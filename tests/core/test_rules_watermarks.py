@@ -134,7 +134,7 @@ def test_a_job_never_seen_is_unknown_like_any_other() -> None:
     """“never ran even once” cannot be told either while nobody can look."""
     story = Story(cyclic()).source_vanishes(at=10).passes(to=605)
 
-    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+    assert story.lines == [(605, "NEVER_RAN", "UNKNOWN", 3, 0, 0)]
 
 
 def test_unknown_moves_on_to_the_next_deadline_with_the_watermark() -> None:
@@ -274,7 +274,7 @@ def test_a_job_that_names_its_source_is_judged_by_that() -> None:
 
     story.passes(to=605)
 
-    assert story.lines == [(605, "UNKNOWN", "DELAYED", 2, 0, 1)]
+    assert story.lines == [(605, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_job_that_names_several_is_judged_by_all_of_them() -> None:
@@ -283,14 +283,14 @@ def test_a_job_that_names_several_is_judged_by_all_of_them() -> None:
 
     story.passes(to=605)
 
-    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+    assert story.lines == [(605, "NEVER_RAN", "UNKNOWN", 3, 0, 0)]
 
 
 def test_a_job_that_names_none_belongs_to_all_before_its_first_message() -> None:
     """“before the first one to all”."""
     story = Story(cyclic(), sources=("app1", "app2")).source_vanishes(at=10, source="app2").passes(to=605)
 
-    assert story.lines == [(605, "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+    assert story.lines == [(605, "NEVER_RAN", "UNKNOWN", 3, 0, 0)]
 
 
 def test_a_job_that_names_none_belongs_to_the_source_that_spoke_last() -> None:
@@ -462,7 +462,7 @@ def test_the_patience_decides_when_unknown_begins(patience: float) -> None:
     """“watermark + interval + load timeout”, or the deadline if that is later."""
     story = Story(cyclic(), patience=patience).source_vanishes(at=600).passes(to=2000)
 
-    assert story.lines == [(max(605, 600 + patience), "UNKNOWN", "UNKNOWN", 3, 0, 0)]
+    assert story.lines == [(max(605, 600 + patience), "NEVER_RAN", "UNKNOWN", 3, 0, 0)]
 
 
 def test_the_tracker_asks_to_be_woken_when_unknown_begins() -> None:

@@ -153,7 +153,7 @@ def test_a_run_whose_start_was_not_seen_began_at_an_unknown_moment() -> None:
     story = Story(cyclic()).hears("SUCCESS", at=100)
 
     assert story.runs[0].begun is None
-    assert story.last == (100, "UNKNOWN", "NOT_RUNNING", 0, 0, 0)
+    assert story.last == (100, "NEVER_RAN", "NOT_RUNNING", 0, 0, 0)
 
 
 def test_a_run_whose_start_was_not_seen_ends_what_was_missed() -> None:
@@ -170,7 +170,7 @@ def test_a_run_whose_start_was_not_seen_makes_the_expected_start_of_its_moment()
     story = Story(daily("02:00")).hears("SUCCESS", at=7204).passes(to=26 * 3600 + 5)
 
     assert story.lines == [
-        (7204, "UNKNOWN", "NOT_RUNNING", 0, 0, 0),
+        (7204, "NEVER_RAN", "NOT_RUNNING", 0, 0, 0),
         (26 * 3600 + 5, "NOT_RUNNING", "DELAYED", 2, 0, 1),
     ]
 

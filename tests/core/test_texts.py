@@ -16,7 +16,7 @@ from job_tracker.moments import span
 def test_a_job_not_heard_of_says_by_when_its_first_start_is_expected() -> None:
     """“a job not heard of yet is 0 and says by when its first start is expected”."""
     assert Story(cyclic()).text == (
-        "UNKNOWN since 2025-06-11 00:00:00: no message yet, the first start is expected by 2025-06-11 00:10:05"
+        "NEVER_RAN since 2025-06-11 00:00:00: no message yet, the first start is expected by 2025-06-11 00:10:05"
     )
 
 
@@ -255,7 +255,7 @@ def test_what_is_heard_while_something_cannot_be_told_is_not_said_to_have_been_b
     """UNKNOWN since 605 for what app2 may have to tell; app1 has told of a start at 610."""
     story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2"))
     story.source_vanishes(at=100, source="app2").passes(to=606)
-    assert "; before that: UNKNOWN since 2025-06-11 00:00:00: no message yet" in story.text
+    assert "; before that: NEVER_RAN since 2025-06-11 00:00:00: no message yet" in story.text
 
     assert story.hears("STARTED", at=610).text == (
         "UNKNOWN since 2025-06-11 00:10:05: cannot tell: app2 unreachable since 2025-06-11 00:01:40; "

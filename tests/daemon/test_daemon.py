@@ -146,7 +146,7 @@ def test_the_state_files_of_a_start_are_all_there_and_no_others(make: Make) -> N
     tracker.start()
 
     assert "RUNNING" in tracker.line("LOAD")
-    assert "UNKNOWN" in tracker.line("OTHER")
+    assert "NEVER_RAN" in tracker.line("OTHER")
     assert not tracker.state_file("GONE").exists()
 
 
@@ -181,7 +181,7 @@ def test_what_happened_while_it_was_down_is_judged_as_if_it_had_been_there(make:
         (-195, "DELAYED", 2),
         (-60, "RUNNING", 0),
     ]
-    assert "state changed job=LOAD__P old=UNKNOWN" not in tracker.log()  # no flood: it ran well, and runs again
+    assert "state changed job=LOAD__P old=NEVER_RAN" not in tracker.log()  # no flood: it ran well, and runs again
 
 
 # ------------------------------------------------------------------------------------------------ reload
@@ -224,7 +224,7 @@ def test_a_reload_keeps_what_jobs_did_and_takes_new_ones_in(make: Make) -> None:
     tracker.jobs = [cyclic("NEW"), cyclic("LOAD", interval="02:00:00", max_errors_before_alerting=2)]
     tracker.configure()
     tracker.reload()
-    tracker.wait_for("NEW", "UNKNOWN")
+    tracker.wait_for("NEW", "NEVER_RAN")
     wait_until(lambda: not tracker.state_file("GONE").exists())
     jobs = {job["job"]: job for job in tracker.shown("jobs")["jobs"]}
 
@@ -315,7 +315,7 @@ def test_its_death_is_critical_once_its_last_words_are_stale(make: Make) -> None
     assert still["job_tracker"].startswith("0 ")
     assert later["job_tracker"].startswith("2 job_tracker - job_tracker has not reported since ")
     assert later["job_LOAD__P"].startswith("3 job_LOAD__P - job_tracker has not reported since ")
-    assert "last: UNKNOWN since" in later["job_LOAD__P"]
+    assert "last: NEVER_RAN since" in later["job_LOAD__P"]
     assert later["job_source_app1"].startswith("3 ")
     assert again["job_tracker"].startswith("0 ")
 
@@ -475,7 +475,7 @@ def test_a_full_disk_under_the_state_files_is_said_and_caught_up_with(make: Make
     tracker.wait_for("LOAD", "ERROR")
     tracker.wait_for_service("job_LOAD__P", "ERROR")
 
-    assert "UNKNOWN" in meanwhile  # the old one, and whole
+    assert "NEVER_RAN" in meanwhile  # the old one, and whole
     tracker.wait_for_log("output works again what=services file")
 
 
@@ -490,7 +490,7 @@ def test_a_run_directory_that_vanishes_and_comes_back_is_filled_again(make: Make
     tracker.wait_until_drained()
     tracker.run_dir.mkdir()
     tracker.wait_for("LOAD", "RUNNING")
-    tracker.wait_for("OTHER", "UNKNOWN")
+    tracker.wait_for("OTHER", "NEVER_RAN")
     tracker.wait_for_log("output works again what=services file")
 
     assert tracker.check()["job_tracker"].startswith("0 ")
@@ -536,7 +536,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(make: Make) -> None:
     tracker.stop()
 
     assert f"log file not written path={tracker.log_file}" in tracker.complaints()
-    assert "state changed job=LOAD__P old=UNKNOWN new=ERROR" in tracker.complaints()
+    assert "state changed job=LOAD__P old=NEVER_RAN new=ERROR" in tracker.complaints()
 
 
 def test_a_log_that_vanishes_with_its_directory_stops_nothing(make: Make) -> None:
@@ -677,7 +677,7 @@ def test_a_second_tracker_on_one_queue_is_refused_with_the_reason(make: Make) ->
     assert re.search(
         rf"drained by tracker {identity[:8]}… since [-0-9]+ [:0-9]+ UTC; stop that one, or take over", refused
     )
-    assert "UNKNOWN" in second.line("LOAD")
+    assert "NEVER_RAN" in second.line("LOAD")
     assert first.services()["job_source_app1"].startswith("0 ")
     assert "contact=refused text=drained by tracker" in second.log()
 

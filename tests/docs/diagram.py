@@ -10,7 +10,7 @@ BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
 
 def render(transitions: Mapping[State, Mapping[Signal, frozenset[State]]]) -> str:
     """A mermaid diagram: an edge from state to state, with all signals that can lead there; staying is left out."""
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.UNKNOWN.value}"]
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.NEVER_RAN.value}"]
     for old, row in transitions.items():
         for new in State:
             signals = [signal.value for signal in Signal if new in row[signal]]

@@ -41,7 +41,7 @@ def test_signals_that_lead_the_same_way_share_an_edge() -> None:
     assert render(table).splitlines() == [
         "```mermaid",
         "stateDiagram-v2",
-        "    [*] --> UNKNOWN",
+        "    [*] --> NEVER_RAN",
         "    RUNNING --> NOT_RUNNING: end, error",
         "```",
     ]

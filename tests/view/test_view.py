@@ -111,7 +111,7 @@ def test_sqlitedict_itself_reads_the_view(publish: Callable[..., Published], pat
     settled(publish(cyclic("LOAD")))
 
     with SqliteDict(path, tablename="jobs", decode=json.loads, encode=json.dumps) as table:
-        assert table["LOAD__P"]["state"] == "UNKNOWN"
+        assert table["LOAD__P"]["state"] == "NEVER_RAN"
 
 
 def test_the_view_is_readable_by_the_group_and_by_nobody_else(publish: Callable[..., Published], path: Path) -> None:
