@@ -1,13 +1,17 @@
 """Ports: the words that travel between the daemon and what surrounds it.
 
-Rule: frozen words only; whoever stands outside never sees the board, and the daemon never sees a socket.
+Rule: frozen words only; a source never sees the board, an output never changes it, and the daemon sees no socket.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from job_tracker.core.board import Board, Watermarks
+from job_tracker.core.notices import Notices
+from job_tracker.core.record import Change, Step
 
 
 class Contact(Enum):
@@ -132,3 +136,80 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """End the connection; returns within a second, whatever the host does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one cycle found; all of it is in the ledger.
+
+    begun: microseconds, when the cycle began.  dated_ahead: sources with a message from the future.  kept_aside:
+    whether any message belongs to no job.
+    """
+
+    step: Step
+    begun: int
+    dated_ahead: tuple[str, ...] = ()
+    kept_aside: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What is true at a moment, for whoever tells it.
+
+    reports: how each source stands, as far as it has said.  failing: what keeps the daemon from its work, faults: what
+    is wrong besides; both empty while all is well.  undelivered: asks every output for what it could not tell yet.
+    """
+
+    now: int
+    board: Board
+    watermarks: Watermarks
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    failing: str = ""
+    faults: tuple[str, ...] = ()
+    undelivered: Callable[[], Sequence[dict[str, Any]]] = tuple
+
+
+Config = TypeVar("Config", contravariant=True)
+"""What the program was configured to do; this port does not look into it."""
+
+
+class Output(Protocol[Config]):
+    """Somebody to whom the tracker tells what is true.
+
+    Rule: everything is called on the main thread, returns at once and raises nothing; what cannot be told is a
+    complaint, and is told later.  Rule: nobody writes into an output; all that it has to know comes with a call.
+    """
+
+    def begin(self, config: Config, picture: Picture) -> None:
+        """Tell all that is true: after a start, and after a reload, by a configuration that may be another one."""
+
+    def heard(self, item: "Delivery | Report", now: int) -> None:
+        """A source has delivered, what is not judged yet, or has said how it stands."""
+
+    def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
+        """Tell what has changed, and go on with what is not told yet; when there is more to do, in microseconds.
+
+        found: in order; none where only time has passed, or where nothing can be stored.
+        """
+
+    def complaint(self) -> str:
+        """Why something is not told, for the daemon's own service; empty while all is well."""
+        return ""
+
+    def undelivered(self, now: int) -> Sequence[dict[str, Any]]:
+        """A document for each subject that is not told yet, for the command line; those that wait longest first."""
+        return ()
+
+    def close(self, picture: Picture) -> None:
+        """The tracker ends: say what can be said in a moment, and let go."""
+
+
+@runtime_checkable
+class Scribe(Protocol):
+    """An output that keeps in the ledger what it has to tell: with the change, in one transaction."""
+
+    def draft(self, changes: Sequence[Change], touched: Iterable[str], board: Board) -> Notices:
+        """What changes, and jobs touched, give cause to tell; nothing is remembered of it until it is `stored`."""
+
+    def stored(self, draft: Notices) -> None:
+        """The ledger holds it."""

@@ -163,9 +163,9 @@ class Settings(Section):
         return self.load_timeout_microseconds / MICROSECONDS
 
     @property
-    def unreachable_critical_after(self) -> float:
-        """Seconds after which an unreachable source's own service becomes CRIT."""
-        return self.unreachable_critical_after_microseconds / MICROSECONDS
+    def stale_after_microseconds(self) -> int:
+        """How old what a tracker at work keeps up to date can become."""
+        return max(60 * MICROSECONDS, 3 * self.interval_microseconds)
 
     def terms(self, tracker: str = "") -> Terms:
         """How the tracker with that id speaks to its sources."""

@@ -17,8 +17,7 @@ from job_tracker.core.messages import Message, Position
 from job_tracker.core.record import Change, Step
 from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry, Ledger
-from job_tracker.outputs.event_console.keeper import Notifying, rows
-from job_tracker.ports import Delivery, Memento
+from job_tracker.ports import Delivery, Found, Memento, Scribe
 from job_tracker.process.supervisor import Supervisor
 
 log = logging.getLogger("job_tracker")
@@ -32,16 +31,10 @@ Read = tuple[Delivery, Intake]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
-    """A step that is in the ledger.
+    """What a cycle found, and what may be confirmed: deliveries that are done, each with the nonce in the ledger."""
 
-    confirmable: deliveries that are done, each with the nonce that the ledger holds.  drifting: sources with a message
-    from the future.  kept_aside: whether any message belongs to no job.
-    """
-
-    step: Step
+    found: Found
     confirmable: tuple[tuple[Delivery, str], ...]
-    drifting: tuple[str, ...]
-    kept_aside: bool
 
 
 class Books:
@@ -51,9 +44,9 @@ class Books:
     ahead: what only somebody who asks for it can undo, as of when the clock was set back, or of the start.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, notifying: Notifying, supervisor: Supervisor, now: int) -> None:
+    def __init__(self, config: Config, ledger: Ledger, scribe: Scribe, supervisor: Supervisor, now: int) -> None:
         """Raises StoreFailed, StoreRefused."""
-        self.ledger, self._notifying, self._supervisor = ledger, notifying, supervisor
+        self.ledger, self._scribe, self._supervisor = ledger, scribe, supervisor
         self.mementos = ledger.mementos()
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
@@ -91,7 +84,6 @@ class Books:
         self._save(made, messages, done, now)
         self._supervisor.alive()
         self._look_at_clock(made, now)
-        self._notifying.is_half_told = bool(made.unheard)
         self.board = made.board
         if made.unheard:  # what was heard of these deliveries is stored; they are confirmed when all of it is
             self._heard.update(each.position for each in messages)
@@ -101,7 +93,7 @@ class Books:
             self.unsaved = []
             self._heard.clear()
             self._unnoted.clear()
-        return self._booked(made, done)
+        return self._booked(made, done, now)
 
     def _look_at_clock(self, made: Step, now: int) -> None:
         """Say what a clock that was set back leaves; a watermark that it set is none."""
@@ -139,7 +131,7 @@ class Books:
         taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
         taken.update(uid for delivery in bringing for uid in _uids(delivery))
         found = () if made.unheard else (*self._unnoted.values(), *made.changes)  # what is unheard may clear an alarm
-        draft = self._notifying.draft(found, () if made.unheard else made.records, made.board)
+        draft = self._scribe.draft(found, () if made.unheard else made.records, made.board)
         mementos = {delivery.source: self._next_memento(delivery) for delivery in bringing}
         entry = Entry(
             records=made.records,
@@ -148,28 +140,30 @@ class Books:
             mementos=mementos,
             taken=tuple(taken),
             unmatched=unmatched,
-            outbox=tuple(rows(draft)),
-            told=draft.told,
+            notices=draft,
             is_set_back=made.is_set_back or was_behind,
         )
         self.ledger.save(entry)
         self.mementos.update(mementos)
-        self._notifying.stored(draft)
+        self._scribe.stored(draft)
 
     def _next_memento(self, delivery: Delivery) -> Memento:
         before = self.mementos.get(delivery.source, Memento())
         return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
 
-    def _booked(self, made: Step, done: Sequence[Read]) -> Booked:
+    def _booked(self, made: Step, done: Sequence[Read], begun: int) -> Booked:
         for _, intake in done:
             for each in intake.unmatched:
                 log.debug("message kept aside source=%s reason=%s", each.source, each.reason)
         nonces = ((delivery, self.mementos[delivery.source].nonce) for delivery, _ in done if delivery.through)
-        return Booked(
+        found = Found(
             step=made,
-            confirmable=tuple((delivery, nonce) for delivery, nonce in nonces if nonce is not None),
-            drifting=tuple(delivery.source for delivery, intake in done if intake.drifting),
+            begun=begun,
+            dated_ahead=tuple(delivery.source for delivery, intake in done if intake.drifting),
             kept_aside=any(intake.unmatched for _, intake in done),
+        )
+        return Booked(
+            found=found, confirmable=tuple((delivery, nonce) for delivery, nonce in nonces if nonce is not None)
         )
 
 

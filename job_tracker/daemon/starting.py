@@ -15,8 +15,6 @@ from job_tracker.config.reading import Config, load
 from job_tracker.daemon.loop import Loop
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.opening import open_ledger
-from job_tracker.outputs.checkmk.keeper import Monitoring
-from job_tracker.outputs.view.keeper import Publishing
 from job_tracker.process.supervisor import Supervisor
 from job_tracker.sources.making import make_source
 
@@ -38,9 +36,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         return 1
     log.info("%s", opened)
     try:
-        publishing = Publishing(config, ledger, clock.now())
-        monitoring = Monitoring(config)
-        loop = Loop(config, ledger, monitoring, publishing, make_source, config_path=config_path, supervisor=supervisor)
+        loop = Loop(config, ledger, make_source, config_path=config_path, supervisor=supervisor)
     except (StoreFailed, StoreRefused) as failure:
         log.error("not started: %s", failure)
         ledger.close()

@@ -7,7 +7,7 @@ Rule: a message adds rows; it never rewrites a job's history (but for one that c
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from job_tracker.core.folding import reach
 from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Position
+from job_tracker.core.notices import Notices
 from job_tracker.core.record import Change, Record
 from job_tracker.core.refolding import EARLIEST
 from job_tracker.core.settling import settled
@@ -24,6 +25,7 @@ from job_tracker.ledger.access import GARBLED, Access
 from job_tracker.ledger.codec import (
     DRAINED,
     MEMENTO,
+    STRAY,
     UNMATCHED,
     Row,
     change_to_row,
@@ -57,8 +59,7 @@ class Entry:
     """What one step leaves behind.
 
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
-    taken: the uids of all messages taken, matched or not.  outbox: rows (job, at, state, status, text) to be notified.
-    told: by subject of the outbox, the state and status that it has been told once these rows are delivered.
+    taken: the uids of all messages taken, matched or not.  notices: what is to be told of all this.
     is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
     """
 
@@ -68,8 +69,7 @@ class Entry:
     mementos: Mapping[str, Memento]
     taken: tuple[str, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
-    outbox: tuple[Row, ...] = ()
-    told: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    notices: Notices | None = None
     is_set_back: bool = False
 
 
@@ -156,7 +156,8 @@ class Ledger:
                 "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
             )
             self._save_unmatched(entry.unmatched)
-            self.outbox.put(entry.outbox, entry.told, entry.now)
+            if entry.notices is not None:
+                self.outbox.put(entry.notices, entry.now)
             if day != self._pruned_on:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
                 self._pruned_on = day
@@ -169,6 +170,14 @@ class Ledger:
                 "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
             )
             return [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
+
+    def strays(self) -> list[tuple[str, str, int]]:
+        """Name, environment and first moment of what belongs to no configured job, the newest name first."""
+        with self._access.reading():
+            rows = self._connection.execute(
+                "SELECT name, env, min(first) FROM unmatched GROUP BY name, env ORDER BY min(first) DESC"
+            )
+            return [(name, env, first) for name, env, first in (checked(row, STRAY) for row in rows)]
 
     # -- what save is made of ------------------------------------------------------------------------------------
 

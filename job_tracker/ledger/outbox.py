@@ -6,11 +6,12 @@ Rule: it is bounded; the oldest that a newer one of the same subject supersedes 
 and none that is being delivered: it would be told, and counted as forgotten as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from job_tracker.core.notices import Notices
 from job_tracker.ledger.access import Access
-from job_tracker.ledger.codec import TOLD, WAITING, Row, checked
+from job_tracker.ledger.codec import TOLD, WAITING, checked
 
 MOST = 10_000
 """Rows kept, besides those being delivered; more only where more subjects than that have something to tell."""
@@ -44,26 +45,25 @@ class Outbox:
         self.trims = 0
         self._carried: tuple[str, int] = NOTHING
 
-    def put(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
-        """Write (job, at, state, status, text) rows and what is told with them, in the caller's transaction."""
-        before = self._connection.total_changes
+    def put(self, notices: Notices, now: int) -> None:
+        """Write what is to be told, and what will have been told then, in the caller's transaction."""
         self._connection.executemany(
             "INSERT INTO outbox (job, at, state, status, text, stored) VALUES (?, ?, ?, ?, ?, ?)",
-            ((*row, now) for row in rows),
+            ((each.subject, each.at, each.state, each.status, each.text, now) for each in notices.notices),
         )
-        if self._connection.total_changes != before:
+        if notices.notices:
             self._trim()
         self._connection.executemany(
             "INSERT OR REPLACE INTO told (job, state, status) VALUES (?, ?, ?)",
-            ((job, state, status) for job, (state, status) in told.items() if status),
+            ((job, state, status) for job, (state, status) in notices.told.items() if status),
         )
-        gone = ((job,) for job, (_, status) in told.items() if not status)
+        gone = ((job,) for job, (_, status) in notices.told.items() if not status)
         self._connection.executemany("DELETE FROM told WHERE job = ?", gone)
 
-    def add(self, rows: Iterable[Row], told: Mapping[str, tuple[str, int]], now: int) -> None:
+    def add(self, notices: Notices, now: int) -> None:
         """The same in a transaction of its own.  Raises StoreFailed."""
         with self._access.writing():
-            self.put(rows, told, now)
+            self.put(notices, now)
 
     def waiting(self, after: int = 0) -> list[Waiting]:
         """What waits behind an id, in the order in which it became known.  Raises StoreFailed."""

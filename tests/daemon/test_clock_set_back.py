@@ -27,11 +27,7 @@ def told_of(receiver: Receiver, name: str) -> list[Event]:
 
 def shown(tracker: Tracker) -> dict[str, str]:
     """The first two words of each job's line: its status and state."""
-    return {
-        name: f"{line.split()[0]} {line.split()[3]}"
-        for name in ("LOAD", "LATE")
-        for line in [tracker.loop.monitoring.lines[f"{name}__P"]]
-    }
+    return {name: f"{line.split()[0]} {line.split()[3]}" for name in ("LOAD", "LATE") for line in [tracker.line(name)]}
 
 
 def stand(tracker: Tracker, seconds: int, *, heard: bool = True) -> None:
@@ -87,23 +83,23 @@ def test_a_clock_that_is_wrong_for_a_moment_after_a_start_changes_nothing(tmp_pa
     stand(tracker, 6 * HOUR + 10)
     tracker.hears((6 * HOUR - 20, "LOAD", "STARTED"), (6 * HOUR - 10, "LOAD", "SUCCESS"))
     tracker.until(tracker.settled)
-    lines, events = dict(tracker.loop.monitoring.lines), receiver.events
+    lines, events = [tracker.line(name) for name in ("LOAD", "LATE")], receiver.events
     standings = dict(tracker.loop.books.board.standings())
 
     tracker.moment -= 5 * HOUR * MICROSECONDS
     tracker.restart()
     stand(tracker, 10, heard=False)
-    wrong = tracker.loop.monitoring.daemon_line(tracker.moment)
+    wrong = tracker.service()
     turn_clock(tracker, 5 * HOUR)
     stand(tracker, 200)
     tracker.until(tracker.settled)
     after = dict(tracker.loop.books.board.standings())
-    right = tracker.loop.monitoring.daemon_line(tracker.moment)
+    right = tracker.service()
     tracker.close()
 
     assert "1 job is known by a clock that was ahead of this one" in wrong
     assert right.startswith("0 job_tracker")
-    assert tracker.loop.monitoring.lines == lines
+    assert [tracker.line(name) for name in ("LOAD", "LATE")] == lines
     assert receiver.events == events
     assert after == standings
 
@@ -133,6 +129,7 @@ def test_an_alarm_of_a_clock_that_ran_ahead_stays_until_its_source_is_heard(tmp_
     assert right == {"LOAD": "0 NOT_RUNNING", "LATE": "0 NOT_RUNNING"}
 
 
+@pytest.mark.usefixtures("receiver")  # or what nobody takes would be a complaint beside the clock's
 def test_what_was_configured_by_a_clock_that_ran_ahead_counts_anew_when_somebody_asks_for_it(tmp_path: Path) -> None:
     """A promise changed and a job was added; what comes late afterwards is folded once, also after a start."""
     later = {**PROMISE, "timeout_in_hh:mm:ss": "00:06:00"}
@@ -146,10 +143,10 @@ def test_what_was_configured_by_a_clock_that_ran_ahead_counts_anew_when_somebody
     tracker.hears((25, "LOAD", "ERROR"), (ahead, "LOAD", "STARTED"), (ahead, "LOAD", "SUCCESS"), uid="meanwhile")
 
     turn_clock(tracker, 9 - 168 * HOUR)
-    suspected = tracker.loop.monitoring.daemon_line(tracker.moment)
+    suspected = tracker.service()
     tracker.loop.reloading = True
     tracker.passes(0)
-    right = tracker.loop.monitoring.daemon_line(tracker.moment)
+    right = tracker.service()
     tracker.moment += 10 * MICROSECONDS
     tracker.hears((48, "LOAD", "STARTED"), uid="right")
     tracker.restart()

@@ -195,13 +195,13 @@ def test_a_faulty_configuration_is_refused_at_reload_and_the_old_one_stays(make:
     tracker.jobs = [cyclic("LOAD", timeout="1:75:00"), cyclic("OTHER", interval="never")]
     tracker.configure()
     tracker.reload()
-    tracker.wait_for_service("job_tracker", "the configuration was refused at reload")
+    tracker.wait_for_service("job_tracker", "not reloaded, the old configuration stays in force: ")
     tracker.queue.add(said("LOAD", "STARTED"))
     tracker.wait_for("LOAD", "RUNNING")
 
     assert tracker.services()["job_tracker"].startswith("1 ")
     assert not tracker.state_file("OTHER").exists()
-    refused = [line for line in tracker.log().splitlines() if "configuration refused" in line]
+    refused = [line for line in tracker.log().splitlines() if "not reloaded, " in line]
     assert len(refused) == 2
     assert "timeout_in_hh:mm:ss" in refused[0]
     assert "cyclic_interval" in refused[1]

@@ -13,60 +13,61 @@ from telling import Tracker, job, write_config
 from job_tracker.core.board import Board
 from job_tracker.core.record import Step
 from job_tracker.daemon.mailbox import PipedMailbox
-from job_tracker.daemon.pace import CONFIRMING, LONGEST, Showing
+from job_tracker.daemon.pace import CONFIRMING, LONGEST, Pace
 from job_tracker.errors import StoreFailed
-from job_tracker.ports import Contact, Delivery, Report
+from job_tracker.ports import Contact, Delivery, Found, Report
 
 T0 = 1_795_399_200_000_000
 
 
-def a_step() -> Step:
-    return Step(board=Board.__new__(Board), changes=(), records={}, wake=None, unheard=(), is_set_back=False)
+def found(begun: int) -> Found:
+    step = Step(board=Board.__new__(Board), changes=(), records={}, wake=None, unheard=(), is_set_back=False)
+    return Found(step=step, begun=begun)
 
 
 def test_what_one_host_said_is_told_at_once() -> None:
-    showing = Showing()
-    showing.add(a_step(), 1, T0, T0)
-    assert showing.waits_until(T0, more_came=False) is None
+    pace = Pace()
+    pace.add(found(T0), 1, T0)
+    assert pace.waits_until(T0, more_came=False) is None
 
 
 def test_while_more_comes_telling_waits_but_no_longer_than_a_tenth_of_a_second() -> None:
     """The moment counts from the first step that waits, whatever follows it."""
-    showing = Showing()
+    pace = Pace()
     for passed in range(0, LONGEST, 10_000):
-        showing.add(a_step(), 1, T0 + passed, T0 + passed)
-        assert showing.waits_until(T0 + passed, more_came=True) == T0 + passed
-    assert showing.waits_until(T0 + LONGEST, more_came=True) is None
-    steps, since = showing.take()
-    assert (len(steps), since, bool(showing)) == (10, T0, False)
-    showing.add(a_step(), 1, T0 + LONGEST, T0 + LONGEST)
-    assert showing.waits_until(T0 + LONGEST, more_came=True) == T0 + LONGEST
+        pace.add(found(T0 + passed), 1, T0 + passed)
+        assert pace.waits_until(T0 + passed, more_came=True) == T0 + passed
+    assert pace.waits_until(T0 + LONGEST, more_came=True) is None
+    taken = pace.take()
+    assert (len(taken), taken[0].begun, bool(pace)) == (10, T0, False)
+    pace.add(found(T0 + LONGEST), 1, T0 + LONGEST)
+    assert pace.waits_until(T0 + LONGEST, more_came=True) == T0 + LONGEST
 
 
 def test_several_hosts_get_a_moment_to_take_their_confirmations() -> None:
-    showing = Showing()
-    showing.add(a_step(), 2, T0, T0)
-    assert showing.waits_until(T0, more_came=False) == T0 + CONFIRMING
-    showing.add(a_step(), 0, T0 + 10, T0 + 10)
-    assert showing.waits_until(T0 + CONFIRMING - 1, more_came=False) == T0 + CONFIRMING
-    assert showing.waits_until(T0 + CONFIRMING, more_came=False) is None
+    pace = Pace()
+    pace.add(found(T0), 2, T0)
+    assert pace.waits_until(T0, more_came=False) == T0 + CONFIRMING
+    pace.add(found(T0 + 10), 0, T0 + 10)
+    assert pace.waits_until(T0 + CONFIRMING - 1, more_came=False) == T0 + CONFIRMING
+    assert pace.waits_until(T0 + CONFIRMING, more_came=False) is None
 
 
 def test_that_moment_ends_with_the_tenth_of_a_second() -> None:
-    showing = Showing()
-    showing.add(a_step(), 1, T0, T0)
-    showing.add(a_step(), 2, T0 + LONGEST - 10, T0 + LONGEST - 10)
-    assert showing.waits_until(T0 + LONGEST - 10, more_came=False) == T0 + LONGEST
+    pace = Pace()
+    pace.add(found(T0), 1, T0)
+    pace.add(found(T0 + LONGEST - 10), 2, T0 + LONGEST - 10)
+    assert pace.waits_until(T0 + LONGEST - 10, more_came=False) == T0 + LONGEST
 
 
 def test_a_clock_that_is_set_back_holds_nothing_back() -> None:
     """Neither what waits already, nor what comes afterwards."""
-    showing = Showing()
-    showing.add(a_step(), 2, T0, T0)
-    assert showing.waits_until(T0 - 1, more_came=True) is None
-    showing.take()
-    showing.add(a_step(), 1, T0 - 1, T0 - 1)
-    assert showing.waits_until(T0 - 1, more_came=False) is None
+    pace = Pace()
+    pace.add(found(T0), 2, T0)
+    assert pace.waits_until(T0 - 1, more_came=True) is None
+    pace.take()
+    pace.add(found(T0 - 1), 1, T0 - 1)
+    assert pace.waits_until(T0 - 1, more_came=False) is None
 
 
 @pytest.mark.parametrize("threads", [1, 4])

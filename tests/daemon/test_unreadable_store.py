@@ -89,11 +89,11 @@ def test_what_is_to_be_told_and_cannot_be_read_is_told_later_and_once(tmp_path: 
     lock_away(tracker, "outbox", "text")
     tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
     tracker.passes(2)
-    unsaved, early, complaint = list(tracker.loop.books.unsaved), receiver.events, tracker.loop.notifying.complaint()
+    unsaved, early, complaint = list(tracker.loop.books.unsaved), receiver.events, tracker.event_console.complaint()
     give_back(tracker)
     tracker.until(lambda: len(receiver.events) == 2, passing=1)
     tracker.until(tracker.settled, passing=1)
-    relieved = tracker.loop.notifying.complaint()
+    relieved = tracker.event_console.complaint()
     tracker.close()
 
     assert (unsaved, early, relieved) == ([], [], "")
@@ -175,7 +175,7 @@ def test_what_waits_is_neither_lost_nor_the_daemons_end_when_the_outbox_cannot_b
     then(tracker)
     for _ in range(3):
         tracker.passes(2)
-    waiting = {each["subject"] for each in tracker.loop.notifying.documents(tracker.moment)}
+    waiting = {each["subject"] for each in tracker.loop.undelivered()}
     give_back(tracker)
     receiver.come()
     tracker.until(tracker.settled, passing=60)
@@ -216,7 +216,7 @@ def test_a_view_whose_source_cannot_be_read_is_built_anew_later(
     tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
     tracker.hears()
     if when == "later":
-        tracker.until(lambda: not tracker.loop.publishing.view.is_building, passing=1)
+        tracker.until(lambda: not tracker.view.view.is_building, passing=1)
     lock_away(tracker, "unmatched", "sample")
     tracker.hears((0, "STRANGER", "STARTED"))
     tracker.passes(1)
@@ -234,7 +234,7 @@ def test_a_view_whose_source_cannot_be_read_is_built_anew_later(
 def test_a_stop_that_cannot_read_the_store_ends_all_the_same(tmp_path: Path) -> None:
     tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
     tracker.hears((0, "STRANGER", "STARTED"))
-    tracker.loop.publishing.unmatched_grew = True
+    tracker.view._unmatched_grew = True
     lock_away(tracker, "unmatched", "sample")
     tracker.close()
 
@@ -253,17 +253,17 @@ def test_a_reload_that_cannot_read_the_store_changes_nothing_and_the_next_one_re
     lock_away(tracker, "sources", "drained")
     tracker.loop.reloading = True
     tracker.passes(10)
-    refused = tracker.loop.monitoring.refused
+    refused = tracker.service()
     give_back(tracker)
     tracker.hears((5, "LOAD", "STARTED"), (6, "LOAD", "SUCCESS"))
     tracker.loop.reloading = True
     tracker.passes(10)
     [(_, standing)] = tracker.loop.books.board.standings()
-    now_refused = tracker.loop.monitoring.refused
+    now_refused = tracker.service()
     tracker.close()
 
     assert "could not be read" in refused
-    assert now_refused == ""
+    assert now_refused.startswith("0 job_tracker")
     assert standing.promised_since == (T0 + 20) * 1_000_000
     assert standing.deadline is not None
     assert standing.deadline.moment < (T0 + 3 * 3600) * 1_000_000

@@ -18,8 +18,8 @@ from job_tracker.config.reading import Config, load
 from job_tracker.daemon.loop import Loop
 from job_tracker.ledger.opening import open_ledger
 from job_tracker.moments import MICROSECONDS
-from job_tracker.outputs.checkmk.keeper import Monitoring
-from job_tracker.outputs.view.keeper import Publishing
+from job_tracker.outputs.event_console.keeper import EventConsoleOutput
+from job_tracker.outputs.view.keeper import ViewOutput
 from job_tracker.ports import Contact, Delivery, Report
 
 ROOT = Path(__file__).parents[2]
@@ -136,20 +136,38 @@ class Tracker:
     def begin(self, config: Config) -> None:
         """As the daemon begins."""
         ledger, _ = open_ledger(config.settings.store_file)
-        publishing = Publishing(config, ledger, self.moment)
         self.loop = Loop(
             config,
             ledger,
-            Monitoring(config),
-            publishing,
             lambda _config, name, *_: SilentSource(name),
             config_path=self.config_path,
             now=lambda: self.moment,
         )
-        self.loop.notifying.begin(config, self.loop.books.board, self.moment)
-        self.loop.monitoring.begin(self.loop.books.board, self.moment)
-        publishing.rebuild(self.loop.books.board, self.loop.books.watermarks, self.moment)
-        self.loop.fleet.begin(config, {})
+        self.loop.begin()
+
+    @property
+    def event_console(self) -> EventConsoleOutput:
+        """The output that has a command."""
+        return next(each for each in self.loop.outputs if isinstance(each, EventConsoleOutput))
+
+    @property
+    def view(self) -> ViewOutput:
+        """The output that the command line reads."""
+        return next(each for each in self.loop.outputs if isinstance(each, ViewOutput))
+
+    def line(self, job: str) -> str:
+        """What the state file of a job says."""
+        return (self.run_dir / f"job_tracker.{job}__P.state").read_text(encoding="utf-8")
+
+    def service(self, name: str = "job_tracker") -> str:
+        """A service's line, the daemon's own where none is named."""
+        lines = (self.run_dir / "job_tracker.services").read_text(encoding="utf-8").splitlines()
+        return next(line for line in lines[1:] if line.split(" ")[1] == name)
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the files are that the monitoring reads."""
+        return self.config_path.parent / "run"
 
     def restart(self) -> None:
         """Stop, and begin anew with what is kept."""
@@ -188,16 +206,15 @@ class Tracker:
         """Cycle until look finds something; passing: seconds that pass with each cycle."""
         limit = time.monotonic() + 40
         while not (found := look()):
-            assert time.monotonic() < limit, (self.loop.notifying.documents(self.moment), self.loop.notifying.pauses)
+            assert time.monotonic() < limit, self.loop.undelivered()
             self.loop.mailbox.sleep(0.02)
             self.passes(passing)
         return found
 
     def settled(self) -> bool:
         """Nothing waits and nothing is under way."""
-        notifying = self.loop.notifying
-        idle = not notifying.waiting and not notifying.carrying and not notifying.unmarked
-        return idle and not notifying.courier.busy
+        told = self.event_console
+        return not told.waiting and not told.carrying and not told.unmarked and not told.courier.busy
 
     def report(self, contact: Contact) -> None:
         """Say how the source stands."""

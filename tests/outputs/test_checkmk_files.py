@@ -11,14 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from job_tracker.errors import OutputError
-from job_tracker.outputs.checkmk.files import (
-    StatusFiles,
-    perfdata,
-    publish,
-    service_line,
-    services_text,
-    state_file_name,
-)
+from job_tracker.outputs.checkmk.files import StatusFiles, services_text, state_file_name
+from job_tracker.outputs.checkmk.line import perfdata, service_line
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -55,10 +49,12 @@ def test_hostile_texts_and_names_render_as_the_golden_file_says() -> None:
     lines = [line_of(text, status=2) for text in HOSTILE_TEXTS]
     lines += [service_line(status=1, service=name, text="text") for name in names]
     lines.append(
-        service_line(status=0, service="job_LOAD__P", text="text", perfdata=perfdata({"duration": 12.5, "errors": 0}))
+        service_line(
+            status=0, service="job_LOAD__P", text="text", perfdata=perfdata({"job_duration": 12.5, "errors": 0})
+        )
     )
 
-    text = services_text(lines[-7:], written=1795400000.9, stale_after=60.2)
+    text = services_text(lines[-7:], written=1795400000.9, stale_after=60.2, zone="Europe/Berlin")
 
     compare_with_golden("service_lines.txt", "".join(lines))
     compare_with_golden("services_file.txt", text)
@@ -147,47 +143,48 @@ def test_of_two_lines_with_one_name_the_first_stays() -> None:
     assert text == "# job_tracker services 1 1 60\n0 job_tracker - mine\n2 a - a\n# end\n"
 
 
-def test_publish_sets_the_mode_whatever_the_umask(tmp_path: Path) -> None:
+def test_files_have_their_mode_whatever_the_umask(tmp_path: Path) -> None:
     """The agent's side reads the file as another user; a daemon with umask 077 must not blind it."""
     before = os.umask(0o077)
     try:
-        publish(tmp_path / "file", "text\n")
-        publish(tmp_path / "private", "text\n", mode=0o640)
+        files = StatusFiles(tmp_path)
+        files.begin({"A__P": line_of("a")})
+        files.services([line_of("a")], written=1, stale_after=60)
     finally:
         os.umask(before)
 
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
-    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o640
+    assert [stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()] == [0o644, 0o644]
 
 
-def test_publish_replaces_links_and_never_writes_through_them(tmp_path: Path) -> None:
+def test_links_are_replaced_and_never_written_through(tmp_path: Path) -> None:
     """A link planted at the name, or at the temporary name, must not lead the daemon's pen elsewhere."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (tmp_path / "file").symlink_to(victim)
-    (tmp_path / ".file.tmp").symlink_to(victim)
+    file, temporary = tmp_path / "job_tracker.services", tmp_path / ".job_tracker.services.tmp"
+    file.symlink_to(victim)
+    temporary.symlink_to(victim)
 
-    publish(tmp_path / "file", "text\n")
+    StatusFiles(tmp_path).services([line_of("a")], written=1, stale_after=60)
 
     assert victim.read_text() == "untouched"
-    assert not (tmp_path / "file").is_symlink()
-    assert sorted(os.listdir(tmp_path)) == ["file", "victim"]
+    assert not file.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["job_tracker.services", "victim"]
 
 
 def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
     """Whole or nothing: neither half a file nor a temporary one stays."""
-    (tmp_path / "file").mkdir()
+    (tmp_path / "job_tracker.services").mkdir()
 
-    with pytest.raises(OutputError, match="file"):
-        publish(tmp_path / "file", "text\n")
+    with pytest.raises(OutputError, match=str(tmp_path)):
+        StatusFiles(tmp_path).services([line_of("a")], written=1, stale_after=60)
 
-    assert os.listdir(tmp_path) == ["file"]
+    assert os.listdir(tmp_path) == ["job_tracker.services"]
 
 
 def test_a_missing_directory_is_an_output_error(tmp_path: Path) -> None:
     """The loop goes on; it must not meet a bare OSError."""
     with pytest.raises(OutputError, match="No such file"):
-        publish(tmp_path / "missing" / "file", "text\n")
+        StatusFiles(tmp_path / "missing").services([line_of("a")], written=1, stale_after=60)
 
 
 def test_begin_writes_all_and_removes_what_belongs_to_no_job(tmp_path: Path) -> None:
@@ -224,9 +221,9 @@ def test_a_line_that_did_not_change_is_not_written_again(tmp_path: Path) -> None
     files.begin({"A__P": line_of("a")})
     before = (tmp_path / "job_tracker.A__P.state").stat().st_ino
 
-    files.write("A__P", line_of("a"))
+    files.update({"A__P": line_of("a")})
     unchanged = (tmp_path / "job_tracker.A__P.state").stat().st_ino
-    files.write("A__P", line_of("b"))
+    files.update({"A__P": line_of("b")})
 
     assert unchanged == before
     assert (tmp_path / "job_tracker.A__P.state").read_text() == line_of("b")
@@ -237,10 +234,9 @@ def test_a_removed_job_loses_its_file_and_may_come_back(tmp_path: Path) -> None:
     files = StatusFiles(tmp_path)
     files.begin({"A__P": line_of("a")})
 
-    files.remove("A__P")
-    files.remove("A__P")
+    files.begin({})
     removed = os.listdir(tmp_path)
-    files.write("A__P", line_of("a"))
+    files.begin({"A__P": line_of("a")})
 
     assert removed == []
     assert os.listdir(tmp_path) == ["job_tracker.A__P.state"]
@@ -254,11 +250,11 @@ def test_a_file_that_refuses_keeps_no_other_waiting_and_is_tried_again(tmp_path:
     with pytest.raises(OutputError, match=r"job_tracker\.A__P\.state"):
         files.begin({"A__P": line_of("a"), "B__P": line_of("b")})
     with pytest.raises(OutputError):
-        files.services([line_of("x")], written=1, stale_after=60)
+        files.services([line_of("x")], written=1, stale_after=60, zone="UTC")
     while_refused = sorted(os.listdir(tmp_path))
 
     obstacle.rmdir()
-    files.services([line_of("x")], written=2, stale_after=60)
+    files.services([line_of("x")], written=2, stale_after=60, zone="UTC")
 
     assert while_refused == ["job_tracker.A__P.state", "job_tracker.B__P.state", "job_tracker.services"]
     assert obstacle.read_text() == line_of("a")
@@ -272,18 +268,18 @@ def test_a_directory_made_anew_is_filled_again(tmp_path: Path) -> None:
     files.begin({"A__P": line_of("a")})
     run_dir.rename(tmp_path / "old")
     with pytest.raises(OutputError):
-        files.services([], written=1, stale_after=60)
+        files.services([], written=1, stale_after=60, zone="UTC")
 
     run_dir.mkdir()
-    files.services([], written=2, stale_after=60)
+    files.services([], written=2, stale_after=60, zone="UTC")
 
     assert (run_dir / "job_tracker.A__P.state").read_text() == line_of("a")
 
 
 def test_the_services_file_says_when_it_was_written_and_when_it_is_stale(tmp_path: Path) -> None:
     """The local check judges the age; rounding must never make fresh data look newer or stale sooner."""
-    StatusFiles(tmp_path).services([line_of("x")], written=1795400000.9, stale_after=60.2)
+    StatusFiles(tmp_path).services([line_of("x")], written=1795400000.9, stale_after=60.2, zone="Europe/Berlin")
 
     text = (tmp_path / "job_tracker.services").read_text()
 
-    assert text == f"# job_tracker services 1 1795400000 61\n{line_of('x')}# end\n"
+    assert text == f"# job_tracker services 1 1795400000 61 Europe/Berlin\n{line_of('x')}# end\n"

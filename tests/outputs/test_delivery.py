@@ -61,7 +61,7 @@ def test_after_an_outage_of_the_target_each_job_is_told_once_with_what_happened_
         tracker.moment += MICROSECONDS
         tracker.hears((at, "LOAD", event))
     tracker.hears((4, "OTHER", "ERROR"), (4, "WELL", "SUCCESS"))
-    tracker.until(lambda: tracker.loop.notifying.pauses.tries.get("LOAD__P", 0) > 1, passing=1)
+    tracker.until(lambda: tracker.event_console.pauses.tries.get("LOAD__P", 0) > 1, passing=1)
     receiver.come()
     tracker.until(tracker.settled, passing=1)
     tracker.close()
@@ -113,8 +113,8 @@ def test_a_notification_that_nobody_takes_holds_up_no_other(
     tracker = Tracker(write_config(tmp_path, jobs, notification_command=str(poison)))
     tracker.hears(*((0, each["name"], "ERROR") for each in jobs))
     tracker.until(lambda: len(receiver.events) == 4)
-    tracker.until(lambda: tracker.loop.notifying.pauses.tries.get("BAD__P", 0) >= 3, passing=1)
-    (row,) = tracker.loop.notifying.documents(tracker.moment)
+    tracker.until(lambda: tracker.event_console.pauses.tries.get("BAD__P", 0) >= 3, passing=1)
+    (row,) = tracker.loop.undelivered()
     tracker.close()
 
     assert row["subject"] == "BAD__P"
@@ -478,9 +478,9 @@ def test_the_outbox_is_bounded_and_never_loses_the_newest_of_a_job(tmp_path: Pat
     for number in range(60):
         tracker.moment += MICROSECONDS
         tracker.hears((number, "BUSY", "SUCCESS" if number % 2 else "ERROR"))
-    carried = {each.id for each in tracker.loop.notifying.carrying}
+    carried = {each.id for each in tracker.event_console.carrying}
     kept = tracker.loop.ledger.outbox.waiting()
-    tracker.until(lambda: not tracker.loop.notifying.courier.busy)
+    tracker.until(lambda: not tracker.event_console.courier.busy)
     receiver.come()
     tracker.until(tracker.settled, passing=1)
     tracker.close()
@@ -512,7 +512,7 @@ def test_what_is_being_delivered_is_not_let_go(tmp_path: Path, ending: int) -> N
             tracker.hears((number, "BUSY", "SUCCESS" if number % 2 else "ERROR"))
 
     def answer(code: int) -> None:
-        notifying = tracker.loop.notifying
+        notifying = tracker.event_console
         carried = tracker.until(lambda: notifying.carrying, passing=1)
         gate.write_text(f"{code}\n")
         tracker.until(lambda: notifying.carrying is not carried)
@@ -520,7 +520,7 @@ def test_what_is_being_delivered_is_not_let_go(tmp_path: Path, ending: int) -> N
     tracker.hears((0, "CALM", "ERROR"))
     busy(0, 12)
     answer(0)
-    tracker.until(lambda: len(tracker.loop.notifying.carrying) == 12)
+    tracker.until(lambda: len(tracker.event_console.carrying) == 12)
     busy(12, 60)
     kept = tracker.loop.ledger.outbox.waiting()
     answer(ending)
@@ -544,7 +544,7 @@ def test_a_change_of_mind_while_the_command_is_under_way_loses_nothing(tmp_path:
     config = write_config(tmp_path, [job("LOAD")], notification_command=["/bin/sh", "-c", script])
     tracker = Tracker(config)
     tracker.hears((0, "LOAD", "ERROR"))
-    tracker.until(lambda: tracker.loop.notifying.carrying)
+    tracker.until(lambda: tracker.event_console.carrying)
     for backend in ("status", "status,event"):
         tree = json.loads(config.read_text())
         tree["global_config"]["monitoring_backend_based_on_event_or_status"] = backend
@@ -552,7 +552,7 @@ def test_a_change_of_mind_while_the_command_is_under_way_loses_nothing(tmp_path:
         tracker.loop.reloading = True
         tracker.loop.cycle()
     gate.write_text("0\n")
-    tracker.until(lambda: tracker.loop.notifying.carrying)
+    tracker.until(lambda: tracker.event_console.carrying)
     gate.write_text("0\n")
     tracker.until(tracker.settled)
     tracker.close()

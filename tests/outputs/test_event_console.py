@@ -103,7 +103,7 @@ def test_a_source_that_never_catches_up_does_not_silence_alarms(tracker: Tracker
     """Half a minute is enough to wait for the rest of the story."""
     tracker.hears((1, "LOAD", "ERROR"), drained=False)
     tracker.passes(15)
-    assert not tracker.loop.notifying.courier.busy
+    assert not tracker.event_console.courier.busy
 
     tracker.passes(16)
     tracker.until(tracker.settled)
@@ -145,7 +145,7 @@ def test_a_thousand_jobs_of_a_host_that_died_are_one_event_and_do_not_delay_the_
     tracker = Tracker(write_config(tmp_path, [job(f"LOAD_{n:04d}", **due) for n in range(1000)]))
     tracker.hears()
     spent: dict[int, float] = {}
-    for name in ("draft", "stored", "work", "documents", "complaint"):
+    for name in ("draft", "stored", "tell", "undelivered", "complaint"):
         spend_on(tracker, monkeypatch, name, spent)
 
     for _ in range(14):
@@ -165,8 +165,8 @@ def test_a_thousand_jobs_of_a_host_that_died_are_one_event_and_do_not_delay_the_
 
 def spend_on(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, name: str, spent: dict[int, float]) -> None:
     """Add up what a method costs the main thread, by the moment of the cycle."""
-    notifying = tracker.loop.notifying
-    method = getattr(notifying, name)
+    told = tracker.event_console
+    method = getattr(told, name)
 
     def timed(*arguments: object, **keys: object) -> object:
         begun = time.thread_time()
@@ -175,8 +175,7 @@ def spend_on(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, name: str, spent
         finally:
             spent[tracker.moment] = spent.get(tracker.moment, 0.0) + time.thread_time() - begun
 
-    monkeypatch.setattr(notifying, name, timed)
-    tracker.loop.publishing.outbox = notifying.documents
+    monkeypatch.setattr(told, name, timed)
 
 
 # -- configuration ----------------------------------------------------------------------------------------------------
@@ -232,11 +231,11 @@ def test_a_heartbeat_that_is_not_taken_holds_up_no_alarm(tmp_path: Path, receive
     keys = {"heartbeat_interval_in_sec": 60, "notification_command": [str(command)]}
     tracker = Tracker(write_config(tmp_path, [job("LOAD")], **keys))
     for _ in range(20):
-        tracker.until(lambda: not tracker.loop.notifying.courier.busy)
+        tracker.until(lambda: not tracker.event_console.courier.busy)
         tracker.passes(60)
-    tracker.until(lambda: not tracker.loop.notifying.courier.busy)
+    tracker.until(lambda: not tracker.event_console.courier.busy)
     tracker.passes(1)
-    complaint = tracker.loop.notifying.complaint()
+    complaint = tracker.event_console.complaint()
     tracker.hears((0, "LOAD", "ERROR"))
     tracker.until(lambda: receiver.events)
     tracker.close()
@@ -391,11 +390,11 @@ def test_notifications_shows_what_waits_since_when_and_why(tmp_path: Path, recei
     seconds = tracker.moment / MICROSECONDS - T0
     tracker.hears()
     tracker.hears((seconds, "LOAD", "ERROR", "boom"))
-    tracker.until(lambda: tracker.loop.notifying.pauses.problem)
+    tracker.until(lambda: tracker.event_console.pauses.problem)
     tracker.passes(5)
     waiting = ask(tracker, "--json")
     table = ask(tracker)
-    complaint = tracker.loop.monitoring.daemon_line(tracker.moment)
+    complaint = tracker.service()
     receiver.come()
     tracker.until(tracker.settled, passing=1)
     tracker.passes(2)

@@ -17,8 +17,10 @@ from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry
 from job_tracker.ledger.opening import open_ledger
 from job_tracker.moments import MICROSECONDS
+from job_tracker.outputs.making import Ground
 from job_tracker.outputs.view import keeper as room
-from job_tracker.outputs.view.keeper import Publishing
+from job_tracker.outputs.view.keeper import ViewOutput
+from job_tracker.ports import Found, Picture
 
 T0 = 1_795_399_200
 JOBS = 40
@@ -33,7 +35,8 @@ class Tracked:
         self.config = load(config)
         self.now, self.number = T0, 0
         self.ledger, _ = open_ledger(self.config.settings.store_file)
-        self.publishing = Publishing(self.config, self.ledger, T0 * MICROSECONDS)
+        ground = Ground(config=self.config, ledger=self.ledger, wake=lambda: None, started=T0 * MICROSECONDS)
+        self.output = ViewOutput(ground)
         jobs = self.config.jobs
         self.board = make_board(jobs, self.ledger.settle(jobs, T0 * MICROSECONDS), {}, T0 * MICROSECONDS)
 
@@ -61,14 +64,21 @@ class Tracked:
 
     def publishes(self, made: Step) -> int | None:
         """As the loop does after each step."""
-        return self.publishing.publish([made], self.board, self.watermarks(), self.now * MICROSECONDS)
+        return self.publishes_at(self.now * MICROSECONDS, made)
+
+    def publishes_at(self, now: int, made: Step, *, kept_aside: bool = False) -> int | None:
+        """The same at a moment of its own; kept_aside: something that belongs to no job came with the step."""
+        return self.output.tell([Found(step=made, begun=now, kept_aside=kept_aside)], self.picture(now))
+
+    def picture(self, now: int) -> Picture:
+        return Picture(now=now, board=self.board, watermarks=self.watermarks())
 
     def begins_to_build(self) -> None:
-        self.publishing.rebuild(self.board, self.watermarks(), self.now * MICROSECONDS)
+        self.output.begin(self.config, self.picture(self.now * MICROSECONDS))
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
         """The view as it lies there, each job's rows in their order but for their numbers."""
-        self.publishing.view.close()
+        self.output.view.close()
         connection = sqlite3.connect(self.config.settings.view_file)
         found: dict[str, dict[str, list[Any]]] = {}
         for table in ("jobs", "promises", "runs", "changes", "messages"):
@@ -106,7 +116,7 @@ def tracked(tmp_path: Path) -> Iterator[Tracked]:
     """Forty jobs of one source, whose ledger is closed at the end."""
     made = Tracked(tmp_path)
     yield made
-    made.publishing.view.close()
+    made.output.view.close()
     made.ledger.close()
 
 
@@ -122,15 +132,15 @@ def test_what_is_published_while_the_view_is_built_is_in_it_once(
 
     tracked.begins_to_build()
     cycles, now = 0, tracked.now * MICROSECONDS
-    while tracked.publishing.view.is_building:
+    while tracked.output.view.is_building:
         cycles += 1
         made = tracked.hears((0, "STARTED"), (cycles % JOBS, "STARTED"), (JOBS - 1, "ERROR"), (7, "SUCCESS"))
-        tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now + cycles)
+        tracked.publishes_at(now + cycles, made)
     tracked.publishes(tracked.hears((5, "STARTED")))
     built_in_pieces = tracked.tables()
     monkeypatch.undo()
     tracked.begins_to_build()
-    while tracked.publishing.view.is_building:
+    while tracked.output.view.is_building:
         tracked.publishes(tracked.hears())
     assert cycles > 10
     assert without_found(built_in_pieces) == without_found(tracked.tables())
@@ -141,25 +151,25 @@ def test_steps_that_follow_each_other_closely_are_published_together_and_show_th
 ) -> None:
     """Ten publications a second at most; late messages that fold a job again come in between."""
     tracked.begins_to_build()
-    while tracked.publishing.view.is_building:
+    while tracked.output.view.is_building:
         tracked.publishes(tracked.hears())
     handed = []
-    publish = tracked.publishing.view.publish
-    monkeypatch.setattr(tracked.publishing.view, "publish", lambda new: (handed.append(len(new.jobs)), publish(new)))
+    publish = tracked.output.view.publish
+    monkeypatch.setattr(tracked.output.view, "publish", lambda new: (handed.append(len(new.jobs)), publish(new)))
 
     for number in range(40):
         elements = [tracked.element(job, event) for job, event in ((number % 13, "STARTED"), (number % 11, "ERROR"))]
         if number % 8 == 7:
             elements[0]["timestamp"] -= 5
         made, now = tracked.takes(elements), T0 * MICROSECONDS + number * 10_000
-        wake = tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now)
+        wake = tracked.publishes_at(now, made)
         assert wake is None or now < wake <= now + room.TRAILING
     tracked.publishes(tracked.hears())
 
     assert 4 <= len(handed) <= 12
     together = tracked.tables()
     tracked.begins_to_build()
-    while tracked.publishing.view.is_building:
+    while tracked.output.view.is_building:
         tracked.publishes(tracked.hears())
     assert without_found(together) == without_found(tracked.tables())
 
@@ -167,18 +177,17 @@ def test_steps_that_follow_each_other_closely_are_published_together_and_show_th
 def test_what_was_found_last_is_published_at_the_end(tracked: Tracked) -> None:
     """A publication that was not yet due, and what was kept aside, too."""
     tracked.begins_to_build()
-    while tracked.publishing.view.is_building:
+    while tracked.output.view.is_building:
         tracked.publishes(tracked.hears())
     now = (tracked.now + 5) * MICROSECONDS
-    tracked.publishing.publish([tracked.hears((1, "STARTED"))], tracked.board, tracked.watermarks(), now)
+    tracked.publishes_at(now, tracked.hears((1, "STARTED")))
     stray = take_in(tracked.config.jobs, "here", [tracked.element(JOBS, "STARTED")], now, lambda uid: False).unmatched
     tracked.ledger.save(Entry(records={}, drained={}, now=now, mementos={}, unmatched=stray))
-    tracked.publishing.unmatched_grew = True
     made = tracked.hears((2, "STARTED"))
-    wake = tracked.publishing.publish([made], tracked.board, tracked.watermarks(), now + 20_000)
+    wake = tracked.publishes_at(now + 20_000, made, kept_aside=True)
     assert wake == now + room.TRAILING
 
-    tracked.publishing.close(tracked.watermarks(), now + 30_000)
+    tracked.output.close(tracked.picture(now + 30_000))
 
     with closing(sqlite3.connect(tracked.config.settings.view_file)) as view:
         assert view.execute("SELECT count(*) FROM unmatched").fetchone() == (1,)

@@ -456,7 +456,7 @@ sys.exit(starting.run(Path(sys.argv[1]), Supervisor()))
     ("room", "name"),
     [
         ("daemon", "begin_log"),
-        ("daemon", "Monitoring"),
+        ("daemon", "open_ledger"),
         ("daemon", "calm_garbage_collection"),
         ("loop", "watch_signals"),
     ],

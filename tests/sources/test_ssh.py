@@ -27,11 +27,13 @@ from job_tracker.cli import app
 from job_tracker.cli.screens import sources
 from job_tracker.cli.screens.as_json import in_seconds
 from job_tracker.cli.screens.plain import as_text
-from job_tracker.config.reading import load
+from job_tracker.config.reading import Config, load
 from job_tracker.core.board import make_board
 from job_tracker.errors import SourceRefused, SourceUnreachable
-from job_tracker.outputs.checkmk.keeper import Monitoring
-from job_tracker.ports import Contact, Host, Memento, Report
+from job_tracker.ledger.opening import open_ledger
+from job_tracker.outputs.checkmk.keeper import CheckmkOutput
+from job_tracker.outputs.making import Ground
+from job_tracker.ports import Contact, Host, Memento, Picture, Report
 from job_tracker.sources import checking
 from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import source
@@ -709,7 +711,28 @@ def python_2() -> str | None:
     return str(kept[-1]) if kept else shutil.which("python2")
 
 
-def monitoring(directory: Path, section: Host, **keys: object) -> Monitoring:
+class Told:
+    """What tells the monitoring of sources, begun."""
+
+    def __init__(self, config: Config) -> None:
+        ledger, _ = open_ledger(config.settings.store_file)
+        self.reports: dict[str, Report] = {}
+        self.board = make_board(config.jobs, {}, {}, now())
+        self.output = CheckmkOutput(Ground(config=config, ledger=ledger, wake=lambda: None, started=now()))
+        self.output.begin(config, self.picture(now()))
+
+    def hears(self, report: Report) -> None:
+        self.output.heard(report, now())
+        self.reports[report.source] = report
+
+    def tells(self, moment: int) -> None:
+        self.output.tell([], self.picture(moment))
+
+    def picture(self, moment: int) -> Picture:
+        return Picture(now=moment, board=self.board, watermarks={}, reports=self.reports)
+
+
+def monitoring(directory: Path, section: Host, **keys: object) -> Told:
     """What tells the monitoring of a source, begun."""
     (directory / "run").mkdir()
     path = directory / "job_tracker.cfg"
@@ -717,10 +740,7 @@ def monitoring(directory: Path, section: Host, **keys: object) -> Monitoring:
     source = {"name": section.name, "hostname": section.hostname, "user": section.user, "key": str(section.key)}
     source["message_queue"] = section.message_queue
     path.write_text(json.dumps({"global_config": settings, "source_hosts": [source], "jobs": []}))
-    config = load(path)
-    made = Monitoring(config)
-    made.begin(make_board(config.jobs, {}, {}, now()), now())
-    return made
+    return Told(load(path))
 
 
 def service_of(directory: Path, name: str) -> str:
@@ -745,15 +765,15 @@ def test_a_clock_that_drifts_is_said_in_the_service_and_in_the_log(
     caplog.set_level(logging.INFO, "job_tracker")
 
     drifting = there.source(box)
-    told.report(box.report(Contact.REACHABLE), now())
-    told.write_services(now())
+    told.hears(box.report(Contact.REACHABLE))
+    told.tells(now())
     line_ahead = service_of(tmp_path, there.section.name)
     drifting.stop()
     there.host.authorize(there.lab.forced(there.host))
     put_right = Box()
     there.source(put_right)
-    told.report(put_right.report(Contact.REACHABLE), now())
-    told.write_services(now())
+    told.hears(put_right.report(Contact.REACHABLE))
+    told.tells(now() + 1_000_000)
 
     assert re.match(
         r"1 job_source_\S+ - reachable since .*; clock \+1(19\.[5-9]|20\.[0-5]) s, more than the grace", line_ahead
@@ -770,16 +790,16 @@ def test_a_source_that_stays_away_becomes_critical(there: There, box: Box, tmp_p
     """WARN when its link is cut, CRIT after the seconds that the configuration names; the reason is in both."""
     told = monitoring(tmp_path, there.section, source_unreachable_critical_after_in_sec=300)
     there.source(box, load_timeout=1.0)
-    told.report(box.report(Contact.REACHABLE), now())
+    told.hears(box.report(Contact.REACHABLE))
     there.host.cut()
     try:
         lost = box.report(Contact.UNREACHABLE)
     finally:
         there.host.heal()
-    told.report(lost, now())
+    told.hears(lost)
     lines = []
     for seconds in (0, 299, 300):
-        told.write_services(lost.since + seconds * 1_000_000)
+        told.tells(lost.since + seconds * 1_000_000)
         lines.append(service_of(tmp_path, there.section.name))
 
     assert [line[0] for line in lines] == ["1", "1", "2"]

@@ -1,26 +1,25 @@
-"""Monitoring: keeps what is told of jobs, sources and the daemon in step with the board.
+"""The Checkmk output: keeps the run directory's files in step with what is true.
 
 Rule: what cannot be written is said once, and tried again; it never stops the loop.
 Rule: a line is rendered when its job changed, never for all jobs but at start and reload.
 """
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.clock_set_back import NOTHING_AHEAD
-from job_tracker.errors import OutputError
-from job_tracker.moments import MICROSECONDS, clock_text
+from job_tracker.core.jobs import Job
+from job_tracker.errors import OutputError, StoreFailed
+from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.files import StatusFiles
-from job_tracker.outputs.checkmk.service_lines import SourceView, daemon_line, job_line, source_line
-from job_tracker.ports import Contact, Report
+from job_tracker.outputs.checkmk.remarks import Remarks
+from job_tracker.outputs.checkmk.service_lines import Stray, daemon_line, job_line, source_line, unmatched_line
+from job_tracker.outputs.making import Ground
+from job_tracker.ports import Contact, Delivery, Found, Output, Picture, Report
 
 log = logging.getLogger("job_tracker")
 
-STALE_INTERVALS = 3
-STALE_SECONDS = 60.0
 LEAST_PAUSE = MICROSECONDS
 """Between two writes of the services file when nothing of it changed but its moment, and what is measured."""
 
@@ -28,154 +27,122 @@ PAUSE_PER_LINE = 20
 """Microseconds of it for each line when some changed: ten thousand take milliseconds, which no message may wait for."""
 
 
-class Monitoring:
-    """The run directory's files, kept up to date.
+class CheckmkOutput(Output[Config]):
+    """The state files and the services file."""
 
-    refused: why the last reload was, empty if it was not.  undelivered: why notifications wait, empty if none does.
-    ahead: what is known of a time to come.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.files = StatusFiles(config.settings.run_dir)
-        self.lines: dict[str, str] = {}
-        self.sources: dict[str, SourceView] = {}
-        self.refused = ""
-        self.failing = ""
-        self.undelivered = ""
-        self.ahead = NOTHING_AHEAD
+    def __init__(self, ground: Ground) -> None:
+        self._config, self._ledger = ground.config, ground.ledger
+        self._files = StatusFiles(ground.config.settings.run_dir)  # a reload changes it only at the next start
+        self._lines: dict[str, str] = {}
+        self._remarks = Remarks()
+        self._strays: list[Stray] = []
+        self._began = ground.started
         self._services_at = 0
-        self._cycle_began = 0
-        self._behind = False
+        self._cycle = 0
+        self._failing = ""
+        self._is_behind = False
         self._unsaid: set[str] = set()
 
-    def begin(self, board: Board, now: int) -> None:
+    def begin(self, config: Config, picture: Picture) -> None:
         """Write everything, and remove what is left of jobs that are no longer configured."""
-        settings, jobs = self.config.settings, self.config.jobs
-        prefix, metrics = settings.service_prefix, settings.perfdata
-        self.lines = {
-            key: job_line(job, board.standing(job), prefix=prefix, with_metrics=metrics)
-            for key, job in jobs.by_key.items()
-        }
-        fresh = Report(source="", contact=Contact.CONNECTING, since=now)
-        self.sources = {
-            name: self.sources.get(
-                name, SourceView(report=replace(fresh, source=name), drifting=False, notice="", noticed_at=0)
-            )
-            for name in jobs.sources
-        }
-        self._try("state files", lambda: self.files.begin(self.lines))
-        self.write_services(now)
+        self._config, self._began = config, picture.now
+        self._remarks.keep_only(config.jobs.sources)
+        self._lines = {key: self._job_line(job, picture.board) for key, job in config.jobs.by_key.items()}
+        self._find_strays()
+        self._try("state files", lambda: self._files.begin(self._lines))
+        self._write_services(picture)
 
-    def reload(self, config: Config, board: Board, now: int) -> None:
-        """Begin again under another configuration; the directory stays the one of the start."""
-        self.config = config
-        self.begin(board, now)
+    def heard(self, item: Delivery | Report, now: int) -> None:
+        """How a source stands; a contact that changed is not to wait for the next interval."""
+        if isinstance(item, Report) and self._remarks.heard(item, now, self._config.settings.grace_microseconds):
+            self._services_at = 0
 
-    def report(self, report: Report, now: int) -> Report | None:
-        """Keep how a source stands; returns how it stood before."""
-        view = self.sources.get(report.source)
-        if view is None:
-            return None
-        if report.contact is not view.report.contact or report.notice:
-            self._services_at = 0  # that is not to wait for the next interval
-        offset, drifting = report.clock_offset, view.drifting
-        if offset is not None:
-            drifting = abs(offset) > self.config.settings.grace_microseconds
-        if drifting and not view.drifting:
-            log.warning(
-                "clock drifts by more than the grace source=%s ahead=%+.1f s",
-                report.source,
-                (offset or 0) / MICROSECONDS,
-            )
-        elif view.drifting and not drifting:
-            log.info("clock is right again source=%s", report.source)
-        self.sources[report.source] = SourceView(
-            report=report,
-            drifting=drifting,
-            notice=report.notice or view.notice,
-            noticed_at=now if report.notice else view.noticed_at,
-        )
-        return view.report
+    def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
+        """Write the lines that changed, each in its file at once, and the services file when it is due."""
+        self._update((key for each in found for key in each.step.records), picture.board)
+        for source in {source for each in found for source in each.dated_ahead}:
+            self._remarks.dated_ahead(source, picture.now)
+        if any(each.kept_aside for each in found):
+            self._find_strays()
+        if found:
+            self._cycle = picture.now - found[0].begun
+        if self._is_due(picture):
+            self._write_services(picture)
+        return self._wake
 
-    def drifted(self, source: str) -> None:
-        """A message of this source lay further ahead of our clock than the grace."""
-        view = self.sources.get(source)
-        if view is None:
-            return
-        if not view.drifting:
-            log.warning("message dated ahead by more than the grace, it is taken as of now source=%s", source)
-        self.sources[source] = replace(view, drifting=True)
+    # -- lines -----------------------------------------------------------------------------------------------------
 
-    def tell(self, touched: Iterable[str], board: Board, begun: int, now: int) -> None:
-        """Write the lines that changed, each in its file at once, and the services file when it is due.
+    def _job_line(self, job: Job, board: Board) -> str:
+        settings = self._config.settings
+        standing = board.standing(job)
+        return job_line(job, standing, prefix=settings.service_prefix, with_metrics=settings.perfdata)
 
-        touched: the keys of jobs whose line may have changed.  begun: when the cycle that found that out began.
-        """
-        settings = self.config.settings
+    def _update(self, touched: Iterable[str], board: Board) -> None:
+        """Render the lines of jobs that may show something else, and write those that do."""
         changed: dict[str, str] = {}
-        for key in touched:
-            job = self.config.jobs.by_key[key]
-            line = job_line(job, board.standing(job), prefix=settings.service_prefix, with_metrics=settings.perfdata)
-            if line != self.lines.get(key):
+        for key in dict.fromkeys(touched):
+            line = self._job_line(self._config.jobs.by_key[key], board)
+            if line != self._lines.get(key):
                 changed[key] = line
         if changed:
-            self.lines.update(changed)
-            self._behind = True
-            self._try("state files", lambda: self.files.update(changed))
-        self._cycle_began = begun
-        due = self._services_at + min(settings.interval_microseconds, LEAST_PAUSE)
-        was_set_back = now < self._services_at  # such a clock must not be waited for
-        if was_set_back or now >= min(due, self.wake or due):
-            self.write_services(now)
+            self._lines.update(changed)
+            self._is_behind = True
+            self._try("state files", lambda: self._files.update(changed))
+
+    def _find_strays(self) -> None:
+        try:
+            self._strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays()]
+        except StoreFailed as failure:  # the daemon's own service says so
+            log.debug("names that no job has not read error=%s", failure)
+
+    def _service_lines(self, picture: Picture) -> Iterable[str]:
+        """The lines but for those of jobs."""
+        settings, jobs = self._config.settings, self._config.jobs
+        prefix, zone, with_metrics = settings.service_prefix, settings.time_zone, settings.perfdata
+        cycle = self._cycle / MICROSECONDS
+        yield daemon_line(
+            picture, jobs=len(jobs.by_key), sources=len(jobs.sources), cycle=cycle, with_metrics=with_metrics
+        )
+        for name in jobs.sources:
+            fresh = Report(source=name, contact=Contact.CONNECTING, since=self._began)
+            yield source_line(
+                picture.reports.get(name, fresh),
+                self._remarks.of(name),
+                now=picture.now,
+                prefix=prefix,
+                critical_after=settings.unreachable_critical_after_microseconds,
+                zone=zone,
+                with_metrics=with_metrics,
+            )
+        yield unmatched_line(self._strays, now=picture.now, prefix=prefix, zone=zone, with_metrics=with_metrics)
+
+    # -- the services file -----------------------------------------------------------------------------------------
+
+    def _is_due(self, picture: Picture) -> bool:
+        if picture.failing != self._failing:
+            return True
+        due = self._services_at + min(self._config.settings.interval_microseconds, LEAST_PAUSE)
+        was_set_back = picture.now < self._services_at  # such a clock must not be waited for
+        return was_set_back or picture.now >= min(due, self._wake or due)
 
     @property
-    def wake(self) -> int | None:
+    def _wake(self) -> int | None:
         """When the services file has to be written, because a line changed that it does not hold yet."""
-        return self._services_at + PAUSE_PER_LINE * len(self.lines) if self._behind else None
+        return self._services_at + PAUSE_PER_LINE * len(self._lines) if self._is_behind else None
 
-    def write_services(self, now: int) -> None:
+    def _write_services(self, picture: Picture) -> None:
         """Rename the services file into place."""
-        settings = self.config.settings
-        stale_after = max(STALE_SECONDS, STALE_INTERVALS * settings.controller_interval)
-        self._services_at, self._behind = now, False
-        lines = [self.daemon_line(now), *self.source_lines(now), *self.lines.values()]
+        settings = self._config.settings
+        self._services_at, self._is_behind, self._failing = picture.now, False, picture.failing
+        lines = [*self._service_lines(picture), *self._lines.values()]
         self._try(
-            "services file", lambda: self.files.services(lines, written=now / MICROSECONDS, stale_after=stale_after)
+            "services file",
+            lambda: self._files.services(
+                lines,
+                written=picture.now / MICROSECONDS,
+                stale_after=settings.stale_after_microseconds / MICROSECONDS,
+            ),
         )
-
-    def daemon_line(self, now: int) -> str:
-        """The daemon's own service."""
-        jobs = self.config.jobs
-        cycle = (now - self._cycle_began) / MICROSECONDS if self._cycle_began else 0.0
-        faults = [each for each in (self.refused, self.undelivered, self.clock_fault(now)) if each]
-        return daemon_line(
-            jobs=len(jobs.by_key), sources=len(jobs.sources), faults=faults, failing=self.failing, cycle=cycle
-        )
-
-    def clock_fault(self, now: int) -> str:
-        """What the clock, or the one of before, is suspected of; empty once the time has come."""
-        count, until = self.ahead.jobs, self.ahead.until
-        if now >= until:
-            return ""
-        of_jobs = "1 job is" if count == 1 else f"{count} jobs are"
-        when = clock_text(until, self.config.settings.time_zone)
-        return (
-            f"{of_jobs} known by a clock that was ahead of this one, up to {when}, and not fully judged until then;"
-            " if this clock is right, job_tracker reload lets them count from now"
-        )
-
-    def source_lines(self, now: int) -> Iterable[str]:
-        """The sources' own services."""
-        settings = self.config.settings
-        for view in self.sources.values():
-            yield source_line(
-                view,
-                now=now,
-                prefix=settings.service_prefix,
-                critical_after=settings.unreachable_critical_after_microseconds,
-                zone=settings.time_zone,
-            )
 
     def _try(self, what: str, write: Callable[[], None]) -> None:
         """Write, and say once that it failed and once that it works again."""

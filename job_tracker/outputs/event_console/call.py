@@ -6,14 +6,13 @@ Rule: a notification is worth more than its words; what its text lacks, or a tem
 import logging
 from collections.abc import Sequence
 
-from job_tracker.config.reading import Config
+from job_tracker.config.reading import DAEMON_SERVICE, Config
 from job_tracker.core.board import Board
 from job_tracker.core.standing import Run
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.history import History
 from job_tracker.ledger.outbox import Waiting
 from job_tracker.moments import MICROSECONDS
-from job_tracker.outputs.checkmk.service_lines import DAEMON_SERVICE
 from job_tracker.outputs.event_console import message
 from job_tracker.outputs.event_console.courier import Errand
 from job_tracker.outputs.event_console.message import Fact, Notification

@@ -1,4 +1,4 @@
-"""Notifying: what the Event Console has to be told, kept until it has taken it.
+"""The Event Console output: what it has to be told, kept until it has taken it.
 
 Rule: a notification is stored with its change, then delivered, then marked delivered; never the other way round.
 Rule: in order for each subject (a job, or a source); what waits of one is told at once, the newest as the event and
@@ -9,22 +9,22 @@ Rule: everything here is on the main thread and returns at once; the command run
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.notices import Notice, Notices, notices, present
+from job_tracker.core.notices import Notices, notices, present
 from job_tracker.core.record import Change
 from job_tracker.core.sight import owners
 from job_tracker.errors import StoreFailed
-from job_tracker.ledger.ledger import Ledger
 from job_tracker.ledger.outbox import Waiting
 from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.event_console import call
 from job_tracker.outputs.event_console.call import HEARTBEAT
 from job_tracker.outputs.event_console.courier import Courier, Errand, Receipt
-from job_tracker.ports import Delivery
+from job_tracker.outputs.making import Ground
+from job_tracker.ports import Delivery, Found, Output, Picture, Report
 from job_tracker.retries import Pauses
 
 log = logging.getLogger("job_tracker")
@@ -36,15 +36,15 @@ SHOWN = 200
 """Subjects that the command line shows, the ones that wait longest."""
 
 
-class Notifying:
+class EventConsoleOutput(Output[Config]):
     """What waits, what was told last, and the courier.
 
     is_half_told: messages wait to be heard that may clear what they follow.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, wake: Callable[[], None]) -> None:
-        self.config, self.ledger = config, ledger
-        self.courier = Courier(wake, ledger.path.with_name(f"{ledger.path.name}.delivering"))
+    def __init__(self, ground: Ground) -> None:
+        self.config, self.ledger = ground.config, ground.ledger
+        self.courier = Courier(ground.wake, self.ledger.path.with_name(f"{self.ledger.path.name}.delivering"))
         self.pauses = Pauses()
         self.told: dict[str, tuple[str, int]] = {}
         self.unseen: dict[str, str] = {}
@@ -65,8 +65,9 @@ class Notifying:
 
     # -- what is to be told --------------------------------------------------------------------------------------
 
-    def begin(self, config: Config, board: Board, now: int) -> None:
+    def begin(self, config: Config, picture: Picture) -> None:
         """Tell what is true, where that is not what was told: after a start, a reload, a change of mind."""
+        board, now = picture.board, picture.now
         self.config, self.is_current = config, False
         if not self.heartbeat_at:
             self.behind = dict.fromkeys(config.jobs.sources, now)
@@ -100,17 +101,22 @@ class Notifying:
             except StoreFailed:
                 self.is_current = False  # `work` tries again, and says so if that fails as well
 
-    def heard(self, delivery: Delivery, now: int) -> None:
+    def heard(self, item: Delivery | Report, now: int) -> None:
         """A source has told all it had, or has more to tell: what its jobs have shown so far may be half a story."""
-        if delivery.drained is None:
-            self.behind.setdefault(delivery.source, now)
+        if not isinstance(item, Delivery):
+            return
+        if item.drained is None:
+            self.behind.setdefault(item.source, now)
         else:
-            self.behind.pop(delivery.source, None)
+            self.behind.pop(item.source, None)
 
     # -- working -------------------------------------------------------------------------------------------------
 
-    def work(self, board: Board, now: int) -> int | None:
+    def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
         """Take the receipt, mark what was delivered, begin the next; return when there is more to do."""
+        board, now = picture.board, picture.now
+        if found:
+            self.is_half_told = bool(found[-1].step.unheard)
         try:
             if not self.is_current and not self.is_half_told:
                 self._become_current(board, now)
@@ -132,7 +138,7 @@ class Notifying:
             moments.append(self.heartbeat_at)
         return min((moment for moment in moments if moment > now), default=None)
 
-    def documents(self, now: int) -> list[dict[str, Any]]:
+    def undelivered(self, now: int) -> list[dict[str, Any]]:
         """What waits, since when, and why, for the command line; the longest first."""
         rows = {subject: list(each) for subject, each in self.waiting.items()}
         for each in self.carrying:
@@ -149,11 +155,11 @@ class Notifying:
             return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}"
         return f"heartbeat not delivered: {self._heartbeat_problem}" if self._heartbeat_problem else ""
 
-    def close(self) -> None:
+    def close(self, picture: Picture) -> None:
         """Stop; what was delivered meanwhile is marked, the rest waits for the next start."""
         self.courier.stop()
         try:
-            self._take_receipt(0)
+            self._take_receipt(picture.now)
             self._mark()
         except StoreFailed as failure:
             log.warning("outbox not written, what was delivered last is delivered again error=%s", failure)
@@ -165,7 +171,7 @@ class Notifying:
         if self.is_wanted:
             self.told = outbox.told()
             draft = present(board, self.config.jobs, self.told, now)
-            outbox.add(rows(draft), draft.told, now)
+            outbox.add(draft, now)
             self.stored(draft)
         else:
             outbox.clear()
@@ -267,13 +273,3 @@ class Notifying:
         if self.carrying and self.carrying[0].job == subject:
             return f"being tried again, for {failed}" if failed else "being delivered"
         return failed or "its turn has not come yet"
-
-
-def row(notice: Notice) -> tuple[str, int, str, int, str]:
-    """A notice as the outbox keeps it."""
-    return notice.subject, notice.at, notice.state, notice.status, notice.text
-
-
-def rows(draft: Notices) -> Iterator[tuple[str, int, str, int, str]]:
-    """All of a step."""
-    return map(row, draft.notices)

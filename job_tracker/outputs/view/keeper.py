@@ -1,4 +1,4 @@
-"""Publishing: keeps the view that the command line reads in step with the board.
+"""The view output: keeps what the command line reads in step with the board.
 
 Rule: the view is derived; losing it, or being unable to write it, holds up nothing.
 Rule: it is written ten times a second at most, and so trails what the monitoring is told by a tenth of a second.
@@ -6,16 +6,16 @@ Rule: it is written ten times a second at most, and so trails what the monitorin
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 from job_tracker import __version__
 from job_tracker.config.reading import Config
-from job_tracker.core.board import Board, Watermarks
+from job_tracker.core.board import Board
 from job_tracker.core.record import Record, Step
 from job_tracker.errors import StoreFailed
-from job_tracker.ledger.ledger import Ledger
 from job_tracker.moments import MICROSECONDS
-from job_tracker.ports import Report
+from job_tracker.outputs.making import Ground
+from job_tracker.ports import Found, Output, Picture
 from job_tracker.view.documents import MESSAGES, Document, meta_document, publication, whole_document
 from job_tracker.view.rows import Past
 from job_tracker.view.view import View
@@ -33,59 +33,55 @@ JOBS_AT_ONCE = 50
 """About as many milliseconds of it, where the history is long."""
 
 
-class Publishing:
-    """What the command line will show.
+class ViewOutput(Output[Config]):
+    """What the command line will show."""
 
-    reports: how each source stands.  unmatched_grew: something was kept aside since the last publication.
-    outbox: gives the documents of what waits to be delivered at a moment.
-    """
-
-    def __init__(self, config: Config, ledger: Ledger, started: int) -> None:
-        self.config, self.ledger, self.started = config, ledger, started
-        self.view = View(config.settings.view_file)
-        self.reports: dict[str, Report] = {}
-        self.unmatched_grew = False
-        self.outbox: Callable[[int], list[Document]] = lambda _: []
+    def __init__(self, ground: Ground) -> None:
+        self.config, self.ledger, self.started = ground.config, ground.ledger, ground.started
+        self.view = View(ground.config.settings.view_file)
         self._outbox: list[Document] = []
         self._records: dict[str, Record] = {}
+        self._unmatched_grew = False
         self._published_at = 0
 
-    def rebuild(self, board: Board, watermarks: Watermarks, now: int) -> None:
-        """Begin to build the whole view from the ledger; `publish` goes on with that, a little in each cycle.
+    def begin(self, config: Config, picture: Picture) -> None:
+        """Begin to build the whole view from the ledger; `tell` goes on with that, a little in each cycle.
 
         What waits to be delivered comes with the next publication.
         """
-        self._outbox, self._records = [], {}
-        self.view.begin(self.config.jobs.by_key, self.config.jobs.history)
-        self._build(board, watermarks, now)
-
-    def reload(self, config: Config, board: Board, watermarks: Watermarks, now: int) -> None:
-        """Build it anew for another configuration."""
         self.config = config
-        self.reports = {name: each for name, each in self.reports.items() if name in config.jobs.sources}
-        self.rebuild(board, watermarks, now)
+        self._outbox, self._records = [], {}
+        self.view.begin(config.jobs.by_key, config.jobs.history)
+        self._build(picture)
 
-    def publish(self, steps: Iterable[Step], board: Board, watermarks: Watermarks, now: int) -> int | None:
-        """Hand over what steps changed, and at least once an interval that we are still here.
-
-        Returns when there is more to do, None if there is not.
-        """
-        if self.view.rebuild_due or any(made.is_set_back for made in steps):
-            self.rebuild(board, watermarks, now)
+    def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
+        """Hand over what steps changed, and at least once an interval that we are still here."""
+        self._unmatched_grew |= any(each.kept_aside for each in found)
+        if picture.failing:
+            return None  # sources are said to be drained further than anything is stored
+        if self.view.rebuild_due or any(each.step.is_set_back for each in found):
+            self.begin(self.config, picture)
         else:
-            for made in steps:
-                self._keep(made, watermarks, now)
-            if self._is_due(now):
-                self._hand_over(watermarks, now)
-            self._build(board, watermarks, now)
+            for each in found:
+                self._keep(each.step, picture)
+            if self._is_due(picture.now):
+                self._hand_over(picture)
+            self._build(picture)
         if self.view.is_building:
-            return now + A_MOMENT
-        return self._published_at + TRAILING if self._records or self.unmatched_grew else None
+            return picture.now + A_MOMENT
+        return self._published_at + TRAILING if self._records or self._unmatched_grew else None
 
-    def _keep(self, made: Step, watermarks: Watermarks, now: int) -> None:
+    def close(self, picture: Picture) -> None:
+        """Hand over what is left, and say that we stop."""
+        self._hand_over(picture)
+        meta = self._meta(picture, stopped=picture.now)
+        self.view.publish(publication(self.config.jobs, {}, meta=meta, now=picture.now))
+        self.view.close()
+
+    def _keep(self, made: Step, picture: Picture) -> None:
         """Keep what a step changed until the next publication."""
         if any(record.rewound is not None and key in self._records for key, record in made.records.items()):
-            self._hand_over(watermarks, now)  # what is folded again replaces what the view holds, not what it will hold
+            self._hand_over(picture)  # what is folded again replaces what the view holds, not what it will hold
         for key, record in made.records.items():
             before = self._records.get(key)
             self._records[key] = record if before is None else _together(before, record)
@@ -95,30 +91,31 @@ class Publishing:
         passed = now - self._published_at
         if passed < 0 or (self.view.is_building and self._records):
             return True
-        some = self._records or self.unmatched_grew
+        some = self._records or self._unmatched_grew
         return passed >= (TRAILING if some else min(self.config.settings.interval_microseconds, MICROSECONDS))
 
-    def _hand_over(self, watermarks: Watermarks, now: int) -> None:
+    def _hand_over(self, picture: Picture) -> None:
         records, self._records = self._records, {}
-        unmatched = self._unmatched() if self.unmatched_grew else None
-        self.unmatched_grew = False
-        self._published_at = now
-        meta = self.meta(watermarks, now)
-        before, self._outbox = self._outbox, self.outbox(now)
+        unmatched = self._unmatched() if self._unmatched_grew else None
+        self._unmatched_grew = False
+        self._published_at = now = picture.now
+        before, self._outbox = self._outbox, list(picture.undelivered())
         outbox = None if self._outbox == before else self._outbox
         self.view.publish(
-            publication(self.config.jobs, records, meta=meta, now=now, unmatched=unmatched, outbox=outbox)
+            publication(
+                self.config.jobs, records, meta=self._meta(picture), now=now, unmatched=unmatched, outbox=outbox
+            )
         )
 
-    def _build(self, board: Board, watermarks: Watermarks, now: int) -> None:
+    def _build(self, picture: Picture) -> None:
         """Go on with a new view for a moment."""
         until = time.monotonic() + BUILDING
         while self.view.is_building and (keys := self.view.lacking(JOBS_AT_ONCE)):
-            self.view.fill(self._past(board, key) for key in keys)
+            self.view.fill(self._past(picture.board, key) for key in keys)
             if time.monotonic() >= until:
                 break
         if self.view.is_complete:
-            self.view.finish(self._unmatched(), self.meta(watermarks, now))
+            self.view.finish(self._unmatched(), self._meta(picture))
 
     def _unmatched(self) -> list[Document]:
         """What belongs to no job; nothing if that cannot be read, and then the view is built anew later."""
@@ -137,18 +134,11 @@ class Publishing:
             messages=history.messages(key),
         )
 
-    def close(self, watermarks: Watermarks, now: int) -> None:
-        """Hand over what is left, and say that we stop."""
-        self._hand_over(watermarks, now)
-        meta = self.meta(watermarks, now, stopped=now)
-        self.view.publish(publication(self.config.jobs, {}, meta=meta, now=now))
-        self.view.close()
-
-    def meta(self, watermarks: Watermarks, now: int, stopped: int | None = None) -> Document:
+    def _meta(self, picture: Picture, stopped: int | None = None) -> Document:
         """Who publishes this, and how its sources stand."""
         settings, jobs = self.config.settings, self.config.jobs
         return meta_document(
-            now=now,
+            now=picture.now,
             started=self.started,
             stopped=stopped,
             pid=os.getpid(),
@@ -157,8 +147,8 @@ class Publishing:
             store=str(settings.store_file),
             history=jobs.history,
             jobs=len(jobs.by_key),
-            watermarks=watermarks,
-            reports=self.reports,
+            watermarks=picture.watermarks,
+            reports=picture.reports,
         )
 
 
