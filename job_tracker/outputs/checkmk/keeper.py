@@ -39,7 +39,7 @@ class CheckmkOutput(Output[Config]):
         self._began = ground.started
         self._services_at = 0
         self._cycle = 0
-        self._failing = ""
+        self._said = ("", False)
         self._is_behind = False
         self._unsaid: set[str] = set()
 
@@ -119,7 +119,7 @@ class CheckmkOutput(Output[Config]):
     # -- the services file -----------------------------------------------------------------------------------------
 
     def _is_due(self, picture: Picture) -> bool:
-        if picture.failing != self._failing:
+        if _health(picture) != self._said:
             return True
         due = self._services_at + min(self._config.settings.interval_microseconds, LEAST_PAUSE)
         was_set_back = picture.now < self._services_at  # such a clock must not be waited for
@@ -133,7 +133,7 @@ class CheckmkOutput(Output[Config]):
     def _write_services(self, picture: Picture) -> None:
         """Rename the services file into place."""
         settings = self._config.settings
-        self._services_at, self._is_behind, self._failing = picture.now, False, picture.failing
+        self._services_at, self._is_behind, self._said = picture.now, False, _health(picture)
         lines = [*self._service_lines(picture), *self._lines.values()]
         self._try(
             "services file",
@@ -156,3 +156,8 @@ class CheckmkOutput(Output[Config]):
         if what in self._unsaid:
             self._unsaid.discard(what)
             log.info("output works again what=%s", what)
+
+
+def _health(picture: Picture) -> tuple[str, bool]:
+    """What of the daemon's own service is told at once: its status, and why it is CRIT."""
+    return picture.failing, bool(picture.faults)
