@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from pathlib import Path
 
-from job_tracker.core.setback import Ahead
+from job_tracker.core.clock_set_back import Ahead
 from job_tracker.errors import StoreFailed
 from job_tracker.moments import clock_text
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from job_tracker import __version__, clock
+from job_tracker import __version__
 from job_tracker.config.reading import Config, load
 from job_tracker.daemon.loop import Loop
 from job_tracker.errors import StoreFailed, StoreRefused
