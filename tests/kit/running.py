@@ -321,7 +321,8 @@ class Tracker:
 
     def check(self) -> dict[str, str]:
         """What the agent would print now: the local check's lines by the service's name."""
-        environment = {**os.environ, "JOB_TRACKER_RUN_DIR": str(self.run_dir)}
+        kept = str(self.run_dir.parent / "check")
+        environment = {**os.environ, "JOB_TRACKER_RUN_DIR": str(self.run_dir), "JOB_TRACKER_STATE_DIR": kept}
         done = subprocess.run(
             ["sh", str(LOCAL_CHECK)], env=environment, check=True, capture_output=True, text=True, timeout=SLOW
         )

@@ -25,7 +25,10 @@ LINES = [
 ]
 INTERPRETERS = [("dash", "mawk"), ("bash", "gawk"), ("dash", "original-awk"), ("busybox", "busybox")]
 # What the check needs, so that a test can leave one of them out.
-TOOLS = ["awk", "bash", "busybox", "dash", "date", "head", "ln", "mkfifo", "rm", "setpriv", "sh", "sleep", "stat", "su"]
+TOOLS = [
+    *("awk", "bash", "busybox", "cat", "dash", "date", "head", "id", "ln", "mkdir", "mkfifo", "mv", "rm", "setpriv"),
+    *("sh", "sleep", "stat", "su", "true", "wc"),
+]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can read as somebody else")
 
@@ -41,6 +44,8 @@ class Check:
         self.tools = tools
         self.script = SCRIPT
         self.only_tools = False
+        self.state, self.lists = tools.parent / "state", tools.parent / "lists"
+        self.as_somebody: list[str] = []
         (tools / "awk").symlink_to(str(shutil.which(awk)))
 
     def replace_tool(self, name: str, script: str) -> None:
@@ -63,9 +68,9 @@ class Check:
 
     def output(self, run_dir: Path) -> bytes:
         path = str(self.tools) if self.only_tools else f"{self.tools}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "JOB_TRACKER_RUN_DIR": str(run_dir)}
+        environment = {**os.environ, "PATH": path, **self.environment(run_dir)}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:  # a pipe could be held open for ever
-            words = [*self.shell, str(self.script)]
+            words = [*self.as_somebody, *self.shell, str(self.script)]
             subprocess.run(
                 words, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=20, check=True
             )
@@ -73,6 +78,19 @@ class Check:
             err.seek(0)
             assert err.read() == b""
             return out.read()
+
+    def environment(self, run_dir: Path) -> dict[str, str]:
+        """Where it reads and keeps what."""
+        return {
+            "JOB_TRACKER_RUN_DIR": str(run_dir),
+            "JOB_TRACKER_STATE_DIR": str(self.state),
+            "JOB_TRACKER_LISTS": str(self.lists),
+        }
+
+    def have_list(self, name: str, *entries: object) -> None:
+        """Let root have written a list."""
+        self.lists.mkdir(exist_ok=True)
+        (self.lists / name).write_text("".join(f"{entry}\n" for entry in entries))
 
     def lines(self, run_dir: Path) -> list[LocalLine]:
         return [parse_local_line(line) for line in self.output(run_dir).decode().splitlines(keepends=True)]
@@ -154,7 +172,7 @@ def test_stale_data_never_stays_green(check: Check, run_dir: Path) -> None:
 
     assert doubted(lines)
     assert [line.name for line in lines] == ["job_tracker", "job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(written))
+    since = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(written))
     last = "NOT_RUNNING since 2026-11-23 02:14:07"
     assert lines[1].text == f"job_tracker has not reported since {since}; last: {last}"
 
@@ -519,7 +537,7 @@ def test_the_reader_has_nothing_of_the_agents_open(check: Check, private_dir: Pa
     leave(private_dir, fresh_text())
     ours = private_dir.parent / "ours"
     ours.write_text("0 job_x - planted\n")
-    environment = {**os.environ, "PATH": f"{check.tools}:{os.environ['PATH']}", "JOB_TRACKER_RUN_DIR": str(private_dir)}
+    environment = {**os.environ, "PATH": f"{check.tools}:{os.environ['PATH']}", **check.environment(private_dir)}
 
     with ours.open() as stdin:
         agent = ["sh", "-c", f'exec "$@" 3<"{ours}" 7<"{ours}"', "agent", *check.shell, str(check.script)]
@@ -541,6 +559,440 @@ def test_stale_data_in_a_directory_closed_to_others_are_dated(check: Check, priv
 
     assert doubted(lines)
     assert time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(written)) in lines[1].text
+
+
+# -- why there is nothing ---------------------------------------------------------------------------------------------
+
+
+def test_an_empty_file_is_called_empty(check: Check, run_dir: Path) -> None:
+    """A full disk leaves one behind; "not read in time" would send whoever looks the wrong way."""
+    leave(run_dir, "")
+
+    (line,) = check.lines(run_dir)
+
+    assert line.text.endswith("job_tracker.services is empty")
+
+
+@needs_root
+def test_a_file_that_its_owner_may_not_read_is_said_to_be_that(check: Check, open_path: Path) -> None:
+    """It took no time; a mode, or a restore as root, is at fault."""
+    directory = open_path / "run"
+    directory.mkdir()
+    os.chown(directory, NOBODY, NOBODY)
+    path = leave(directory, fresh_text())
+    os.chown(path, 0, 0)
+    path.chmod(0o600)
+
+    (line,) = check.lines(directory)
+
+    assert line.text.endswith(f"job_tracker.services cannot be read by user {NOBODY}")
+
+
+def test_a_file_that_is_not_read_in_time_is_said_to_be_that(check: Check, run_dir: Path) -> None:
+    """Only then is time the reason."""
+    check.hurry("0.2")
+    check.replace_tool("head", as_owner("rm -f job_tracker.services; mkfifo job_tracker.services"))
+    leave(run_dir, fresh_text())
+    check.replace_tool("setpriv", f'exec {shutil.which("setpriv")} "$@"')
+
+    text = check.lines(run_dir)[0].text
+
+    # as root for somebody else the reason is looked for once more, and by then it is a FIFO with nothing in it
+    assert "could not be read within 0.2 s" in text or text.endswith("is empty")
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["setpriv", "su"])
+def test_a_way_that_is_there_and_forbidden_is_not_called_missing(check: Check, open_path: Path, way: str) -> None:
+    """As in a container where root may not become anybody; installing a package would not help."""
+    directory = open_path / "run"
+    directory.mkdir()
+    os.chown(directory, NOBODY, NOBODY)
+    check.leave_out("setpriv", "su")
+    for name in ("setpriv", "su")[("setpriv", "su").index(way) :]:
+        check.replace_tool(name, "exit 1")
+    leave(directory, fresh_text())
+
+    (line,) = check.lines(directory)
+
+    assert f"{way} is here but may not make this process user {NOBODY}" in line.text
+    assert "needed" not in line.text
+
+
+# -- no service vanishes ----------------------------------------------------------------------------------------------
+
+
+def replaced(run_dir: Path, how: str) -> None:
+    """Let the services file go in one of many ways."""
+    path = run_dir / "job_tracker.services"
+    path.unlink()
+    match how:
+        case "a link":
+            path.symlink_to("/etc/passwd")
+        case "a FIFO":
+            os.mkfifo(path)
+        case "a directory":
+            path.mkdir()
+        case "empty":
+            leave(run_dir, "")
+        case "no directory":
+            run_dir.rmdir()
+
+
+@pytest.mark.parametrize("how", ["missing", "no directory", "a link", "a FIFO", "a directory", "empty"])
+def test_without_a_file_the_services_of_before_are_unknown(check: Check, run_dir: Path, how: str) -> None:
+    """A vanished line is a vanished service, and a discovery at night takes it away for good."""
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+    replaced(run_dir, how)
+
+    lines = check.lines(run_dir)
+
+    assert doubted(lines)
+    assert [line.name for line in lines] == ["job_tracker", "job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
+    assert "has left no report, the last one known is of 20" in lines[1].text
+    assert lines[1].text.endswith("; last: NOT_RUNNING since 2026-11-23 02:14:07")
+
+
+def test_a_service_is_remembered_from_its_first_minute(check: Check, run_dir: Path) -> None:
+    """A job that was added just before the host was rebooted must not vanish, either."""
+    leave(run_dir, fresh_text(LINES[:2]))
+    check.output(run_dir)
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+    replaced(run_dir, "missing")
+
+    assert [line.name for line in check.lines(run_dir)][1:] == ["job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
+
+
+def test_what_is_remembered_is_written_when_it_is_an_hour_old(check: Check, run_dir: Path) -> None:
+    """And not each minute: that would wear out disks for nothing."""
+    leave(run_dir, fresh_text(age=3700, stale_after=9000))
+    check.output(run_dir)
+    first = (check.state / "job_tracker.last").read_text()
+    leave(run_dir, fresh_text(age=3600, stale_after=9000))
+    check.output(run_dir)
+    second = (check.state / "job_tracker.last").read_text()
+    leave(run_dir, fresh_text(stale_after=9000))
+    check.output(run_dir)
+
+    assert first == second
+    assert (check.state / "job_tracker.last").read_text() != first
+
+
+def test_only_what_is_whole_and_fresh_is_remembered(check: Check, run_dir: Path) -> None:
+    """A copy of nonsense would be printed for weeks."""
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+    kept = (check.state / "job_tracker.last").read_text()
+    for text in (fresh_text(LINES[:1])[:-6], fresh_text(LINES[:1], age=600), fresh_text() + "0 job_x - planted\n"):
+        leave(run_dir, text)
+        check.output(run_dir)
+
+    assert (check.state / "job_tracker.last").read_text() == kept
+
+
+def test_what_is_remembered_belongs_to_whom_it_runs_as(check: Check, run_dir: Path) -> None:
+    """The directory's other user must neither write nor lead it elsewhere."""
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+
+    assert stat.S_IMODE(check.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE((check.state / "job_tracker.last").stat().st_mode) == 0o600
+    assert sorted(os.listdir(check.state)) == ["job_tracker.last"]
+
+
+@needs_root
+@pytest.mark.parametrize("planted", ["a link", "somebody else's"])
+def test_a_place_that_is_not_ours_is_not_written_to(check: Check, run_dir: Path, open_path: Path, planted: str) -> None:
+    """Root would write where somebody else wants it to."""
+    elsewhere = open_path / "elsewhere"
+    elsewhere.mkdir()
+    if planted == "a link":
+        check.state.symlink_to(elsewhere)
+    else:
+        check.state.mkdir()
+        os.chown(check.state, NOBODY, NOBODY)
+    leave(run_dir, fresh_text())
+
+    assert check.output(run_dir).decode() == "".join(LINES)
+    assert os.listdir(elsewhere) == []
+    assert os.listdir(check.state) == []
+
+
+def test_a_copy_is_judged_like_any_file(check: Check, run_dir: Path) -> None:
+    """It holds what the directory's owner wrote, who may have got a line past the first look."""
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+    copy = check.state / "job_tracker.last"
+    copy.write_text(copy.read_text().replace("# end\n", "<<<<otherhost>>>>\n0 job_tracker - fine\n# end\n"))
+    replaced(run_dir, "missing")
+
+    lines = check.lines(run_dir)
+
+    assert doubted(lines)
+    assert [line.name for line in lines].count("job_tracker") == 1
+
+
+# -- one zone, and it is named ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [(" Europe/Berlin", "2026-11-23 03:14:07 CET"), (" America/Argentina/Salta", "2026-11-22 23:14:07 -03")],
+)
+def test_moments_are_in_the_zone_of_the_file(check: Check, run_dir: Path, zone: str, shown: str) -> None:
+    """The texts beside them are; two clocks in one line are an hour of somebody's night."""
+    text = services_text(LINES, written=1795400047, stale_after=60)
+    leave(run_dir, text.replace(" 1795400047 60\n", f" 1795400047 60{zone}\n"))
+
+    lines = check.lines(run_dir)
+
+    assert doubted(lines)
+    assert f"has not reported since {shown};" in lines[1].text
+
+
+@pytest.mark.parametrize("zone", [" ", " /etc/shadow", " ../../x", " $(id)", " A;id", " :x", " A B", f" {'A' * 200}"])
+def test_a_zone_that_is_none_is_an_unknown_first_line(check: Check, run_dir: Path, zone: str) -> None:
+    """It becomes part of a command, and of a path."""
+    text = services_text(LINES, written=1795400047, stale_after=60)
+    leave(run_dir, text.replace(" 1795400047 60\n", f" 1795400047 60{zone}\n"))
+
+    lines = check.lines(run_dir)
+
+    assert doubted(lines)
+    assert "unknown first line" in lines[0].text
+
+
+# -- an agent that is not root ----------------------------------------------------------------------------------------
+
+
+@needs_root
+@pytest.mark.parametrize("is_member", [True, False])
+def test_an_unprivileged_agent_needs_the_group_and_is_told_so(
+    check: Check, open_path: Path, owner: pwd.struct_passwd, is_member: bool
+) -> None:
+    """It saw one CRIT and no jobs, and nothing said what to do."""
+    group = 64999
+    directory = open_path / "run"
+    directory.mkdir(mode=0o750)
+    directory.chmod(0o750)
+    os.chown(directory, NOBODY, group)
+    leave(directory, fresh_text())
+    groups = f"--groups={group}" if is_member else "--clear-groups"
+    check.as_somebody = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", groups]
+
+    lines = check.lines(directory)
+
+    if is_member:
+        assert [line.name for line in lines] == ["job_tracker", "job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
+        assert lines[1].status == 0
+    else:
+        assert only_critical(lines)
+        assert f"may not be entered by user {owner.pw_name}, as whom the agent runs" in lines[0].text
+        assert "make it a member of the group" in lines[0].text
+
+
+# -- other parts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def part(check: Check, run_dir: Path) -> Path:
+    """The directory of another part, in root's list, of the same kind as the tracker's."""
+    directory = run_dir.parent / "job_tracker_ship"
+    directory.mkdir()
+    os.chown(directory, run_dir.stat().st_uid, -1)
+    check.have_list("local_check_dirs", "# parts", directory, "")
+    return directory
+
+
+PART_LINES = ["0 job_tracker_ship - 2 shippers\n", "0 job_shipper_disk - up to date\n"]
+
+
+def test_the_services_of_other_parts_are_printed_before_the_trackers(check: Check, run_dir: Path, part: Path) -> None:
+    """Each part reports for itself; the tracker's death says nothing of theirs, nor theirs of its."""
+    leave(part, fresh_text(PART_LINES))
+    leave(run_dir, fresh_text(age=3600))
+
+    lines = check.lines(run_dir)
+
+    assert [(line.status, line.name) for line in lines[:3]] == [
+        (0, "job_tracker_ship"),
+        (0, "job_shipper_disk"),
+        (2, "job_tracker"),
+    ]
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize("how", ["stale", "missing"])
+def test_a_part_that_is_dead_is_critical_under_its_own_name(check: Check, run_dir: Path, part: Path, how: str) -> None:
+    """And everything it has listed is UNKNOWN, while jobs are as they were."""
+    leave(part, fresh_text(PART_LINES))
+    leave(run_dir, fresh_text())
+    check.output(run_dir)
+    if how == "stale":
+        leave(part, fresh_text(PART_LINES, age=3600))
+    else:
+        replaced(part, "missing")
+
+    lines = check.lines(run_dir)
+
+    shown = {line.name: (line.status, line.text) for line in lines}
+    assert shown["job_tracker_ship"][0] == 2
+    assert shown["job_shipper_disk"][0] == 3
+    assert shown["job_shipper_disk"][1].startswith("job_tracker_ship has ")
+    assert [shown[name][0] for name in ("job_tracker", "job_LOAD__P", "job_BACKUP__P")] == [0, 0, 2]
+
+
+def test_a_part_speaks_for_no_job(check: Check, run_dir: Path, part: Path) -> None:
+    """Checkmk takes the last line of a name, and that is the tracker's, also when it is UNKNOWN."""
+    leave(part, fresh_text(["0 job_tracker - fine\n", "0 job_BACKUP__P - fine\n"]))
+    leave(run_dir, fresh_text(age=3600))
+
+    last = {line.name: line.status for line in check.lines(run_dir)}
+
+    assert last["job_tracker"] == 2
+    assert last["job_BACKUP__P"] == 3
+
+
+@pytest.mark.parametrize("entry", ["job_tracker_ship", "/run/other", "/run/job_tracker_x/../y", "/x/job_tracker_$(id)"])
+def test_an_entry_that_is_no_part_is_said(check: Check, run_dir: Path, entry: str) -> None:
+    """A mistyped line would be a part that nobody watches."""
+    leave(run_dir, fresh_text())
+    check.have_list("local_check_dirs", entry)
+
+    lines = check.lines(run_dir)
+
+    assert (lines[-1].status, lines[-1].name) == (2, "job_tracker")
+    assert "local_check_dirs names" in lines[-1].text
+    assert [line.name for line in lines][:4] == ["job_tracker", "job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
+
+
+# -- services of other hosts ------------------------------------------------------------------------------------------
+
+ELSEWHERE = [
+    "@app1 0 job_LOAD__P - on app1\n",
+    "@app1 2 job_BACKUP__P - on app1, too\n",
+    "@app2.example.com 0 job_OTHER__P - on app2\n",
+]
+
+
+def test_services_of_listed_hosts_go_to_them_and_the_rest_stays(check: Check, run_dir: Path) -> None:
+    """The headers are closed, and the section is begun again for whatever the agent prints next."""
+    leave(run_dir, fresh_text(LINES[:1]).replace("# end", "".join(ELSEWHERE) + LINES[3] + "# end"))
+    check.have_list("piggyback_hosts", "app1", "app2.example.com")
+
+    output = check.output(run_dir).decode().splitlines()
+
+    assert output == [
+        "0 job_tracker - OK: 2 jobs, 1 source",
+        "0 job_source_app1 - reachable",
+        "<<<<app1>>>>",
+        "<<<local:sep(0)>>>",
+        "0 job_LOAD__P - on app1",
+        "2 job_BACKUP__P - on app1, too",
+        "<<<<>>>>",
+        "<<<<app2.example.com>>>>",
+        "<<<local:sep(0)>>>",
+        "0 job_OTHER__P - on app2",
+        "<<<<>>>>",
+        "<<<local:sep(0)>>>",
+    ]
+
+
+def test_many_services_of_many_hosts_are_all_there(check: Check, run_dir: Path) -> None:
+    """Lines are kept in blocks, a block has one host, and the file may have hosts in any order."""
+    lines = [f"@h{number % 7} 0 job_{number}__P - text {number}\n" for number in range(1003)]
+    lines += [f"0 job_{number}__P - text {number}\n" for number in range(1003)]
+    leave(run_dir, fresh_text(LINES[:1]).replace("# end", "".join(lines) + "# end"))
+    check.have_list("piggyback_hosts", *(f"h{number}" for number in range(7)))
+
+    host, found = "", []
+    for line in check.output(run_dir).decode().splitlines():
+        if line.startswith("<<<<"):
+            host = line.strip("<>")
+        elif not line.startswith("<<<"):
+            found.append((host, line))
+
+    wanted = [("", LINES[0].rstrip()), *(("", line.rstrip()) for line in lines[1003:])]
+    assert found[:1004] == wanted
+    assert sorted(found[1004:]) == sorted(tuple(line.rstrip()[1:].split(" ", 1)) for line in lines[:1003])
+
+
+def test_a_host_that_is_not_listed_is_critical_and_gets_nothing(check: Check, run_dir: Path) -> None:
+    """Who owns the directory must not speak for any host it likes; jobs that are ours are shown all the same."""
+    leave(run_dir, fresh_text().replace("# end", "".join(ELSEWHERE) + "# end"))
+    check.have_list("piggyback_hosts", "app1")
+
+    output = check.output(run_dir).decode()
+    ours = [parse_local_line(line) for line in output.split("<<<<")[0].splitlines(keepends=True)]
+
+    assert (ours[0].status, ours[0].name) == (2, "job_tracker")
+    assert "names the host app2.example.com for 1 of its services, which is not in the list" in ours[0].text
+    assert [line.name for line in ours] == ["job_tracker", "job_LOAD__P", "job_BACKUP__P", "job_source_app1"]
+    assert ours[1].status == 0
+    assert "job_OTHER__P" not in output
+    assert "on app1, too" in output
+
+
+@pytest.mark.parametrize("how", ["stale", "missing"])
+def test_services_of_other_hosts_are_unknown_there_when_the_daemon_is_dead(
+    check: Check, run_dir: Path, how: str
+) -> None:
+    """Stale green is stale green, on whatever host it is shown."""
+    text = fresh_text(LINES[:1]).replace("# end", "".join(ELSEWHERE) + "# end")
+    leave(run_dir, text)
+    check.have_list("piggyback_hosts", "app1", "app2.example.com")
+    check.output(run_dir)
+    if how == "stale":
+        leave(run_dir, text.replace(text.split()[4], str(int(time.time()) - 3600)))
+    else:
+        replaced(run_dir, "missing")
+
+    output = check.output(run_dir).decode().splitlines()
+
+    assert output[0].startswith("2 job_tracker - ")
+    assert output[1:3] == ["<<<<app1>>>>", "<<<local:sep(0)>>>"]
+    assert [line[:2] for line in output if line[1] == " "] == ["2 ", "3 ", "3 ", "3 "]
+    assert output[-2:] == ["<<<<>>>>", "<<<local:sep(0)>>>"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "@ 0 job_x - text",
+        "@app1  0 job_x - text",
+        "@app1 4 job_x - text",
+        "@app1 0 job_x -",
+        "@app1>>>> 0 job_x - text",
+        "@<<<<app2 0 job_x - text",
+        "@app1 @app1 0 job_x - text",
+        "@-app1 0 job_x - text",
+        "@app1 <<<check_mk>>>",
+        "@app1",
+        "@" + "a" * 300 + " 0 job_x - text",
+        "@app1 0 job_x - " + "y" * 40_000,
+    ],
+)
+def test_a_planted_line_of_another_host_is_not_printed(check: Check, run_dir: Path, planted: str) -> None:
+    """Nothing of the owner's becomes a header, and a host is one that root has listed, or none."""
+    leave(run_dir, fresh_text().replace("# end\n", f"{planted}\n# end\n"))
+    check.have_list("piggyback_hosts", "app1", "a" * 300)
+
+    output = check.output(run_dir).decode()
+
+    assert "job_x" not in output
+    assert doubted([parse_local_line(line) for line in output.splitlines(keepends=True)])
+
+
+def test_without_a_list_there_are_no_other_hosts(check: Check, run_dir: Path) -> None:
+    """Off is the default, whatever the daemon's configuration says."""
+    leave(run_dir, fresh_text().replace("# end", "".join(ELSEWHERE) + "# end"))
+
+    lines = check.lines(run_dir)
+
+    assert (lines[0].status, lines[0].name) == (2, "job_tracker")
+    assert "names the host app1 for 3 of its services" in lines[0].text
 
 
 def test_without_awk_it_is_critical(check: Check, run_dir: Path) -> None:
