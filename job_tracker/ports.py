@@ -103,13 +103,15 @@ class Terms:
     """How this tracker speaks to all of its sources.
 
     interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  ssh_config: where to look for what a
-    host's section does not say.  tracker: our id; empty where nothing is drained.
+    host's section does not say.  state_folder: where the tracker keeps its store, so that its owner is the tracker's
+    user.  tracker: our id; empty where nothing is drained.
     """
 
     interval: float
     load_timeout: float
     clock: Callable[[], int]
     ssh_config: Path | None = None
+    state_folder: Path | None = None
     tracker: str = ""
 
 

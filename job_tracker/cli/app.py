@@ -175,10 +175,10 @@ def check_config(
     """
     from job_tracker import clock
     from job_tracker.cli.screens import output, summary
-    from job_tracker.config.reading import load
+    from job_tracker.config.whole import load_whole
 
     path = _config_path(file or config)
-    found = summary.summary(path, load(path), clock.now())
+    found = summary.summary(path, load_whole(path), clock.now())
     if json:
         output.put_json(found)
     else:

@@ -174,6 +174,7 @@ class Settings(Section):
             load_timeout=self.load_timeout,
             clock=clock.now,
             ssh_config=self.ssh_config,
+            state_folder=self.store_file.parent,
             tracker=tracker,
         )
 

@@ -15,8 +15,9 @@ from types import FrameType
 from typing import Any
 
 from job_tracker import clock
-from job_tracker.config.reading import Config, load
+from job_tracker.config.reading import Config
 from job_tracker.config.settings import restart_needed
+from job_tracker.config.whole import load_whole
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
 from job_tracker.daemon.books import Booked, Books
@@ -211,7 +212,7 @@ class Loop:
         """Take a new configuration; a faulty one is refused and the old one stays."""
         self.reloading = False
         try:
-            config = load(self.config_path)
+            config = load_whole(self.config_path)
             self.books.begin(config, self.now(), is_asked_to=True)
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
             self.health.refused(self.config_path, refusal)

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from job_tracker import __version__
-from job_tracker.config.reading import Config, load
+from job_tracker.config.reading import Config
+from job_tracker.config.whole import load_whole
 from job_tracker.daemon.loop import Loop
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.opening import open_ledger
@@ -27,7 +28,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
     asked_to_reload: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: asked_to_reload.append(number))  # by itself it would end us
-    config = load(config_path)
+    config = load_whole(config_path)
     begin_log(config)
     try:
         ledger, opened = open_ledger(config.settings.store_file)

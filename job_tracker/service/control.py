@@ -21,8 +21,9 @@ from pathlib import Path
 from daemon import DaemonContext
 from daemon.daemon import DaemonOSEnvironmentError
 
-from job_tracker.config.reading import Config, load
+from job_tracker.config.reading import Config
 from job_tracker.config.text import read_file
+from job_tracker.config.whole import load_whole
 from job_tracker.daemon import starting
 from job_tracker.errors import ConfigError, ServiceRefused
 from job_tracker.process.pid_file import Finding, Life, PidFile
@@ -54,7 +55,7 @@ class Service:
 
     def start(self) -> int:
         """Start it in the background, and wait until it is ready.  Raises ConfigError, ServiceRefused."""
-        config = load(self.config)
+        config = load_whole(self.config)
         account = find_account(self.user)
         try:
             is_ours = self.pid_file.take()
@@ -92,13 +93,13 @@ class Service:
 
     def restart(self) -> int:
         """Stop and start it; a faulty configuration leaves it running.  Raises ConfigError, ServiceRefused."""
-        load(self.config)
+        load_whole(self.config)
         self._check_access(find_account(self.user))
         return self.stop() or self.start()
 
     def reload(self) -> int:
         """Let it read its configuration again, if that is without faults.  Raises ConfigError, ServiceRefused."""
-        config = load(self.config)
+        config = load_whole(self.config)
         account = find_account(self.user)
         try:
             if self.pid_file.look().life is not Life.RUNNING:

@@ -52,8 +52,9 @@ class Tracker:
         settings |= {"controller_interval_in_sec": 1, "run_dir": str(self.run_dir), "view_file": str(self.view)}
         settings |= {"store_file": str(self.store), "log_file": str(self.log)}
         if further:
-            (home / "ssh_config").write_text(further)
-            settings["ssh_config"] = str(home / "ssh_config")
+            ssh_config = lab.directory / f"ssh_config-{home.name}"  # where a user who is not root can read it
+            ssh_config.write_text(further)
+            settings["ssh_config"] = str(ssh_config)
         self.config.write_text(
             json.dumps(
                 {

@@ -44,7 +44,6 @@ from job_tracker.sources.ssh.channel import SshTransport, remote_command
 from job_tracker.sources.ssh.diagnosis import Command, diagnose
 from job_tracker.sources.ssh.host_keys import fingerprint, known_hosts, parse
 from job_tracker.sources.ssh.lifeline import Lifeline, Turns
-from job_tracker.sources.ssh.route import Route, route
 from job_tracker.view.documents import report_document
 
 NEEDS_HOSTS = light.missing()
@@ -67,9 +66,9 @@ def section_for(hostname: str, **further: Any) -> Host:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[light.Lab]:
-    """Two hosts."""
+    """Three hosts."""
     assert not NEEDS_HOSTS, NEEDS_HOSTS
-    with light.lab(2) as made:
+    with light.lab(3) as made:
         yield made
 
 
@@ -78,7 +77,8 @@ class There:
 
     def __init__(self, lab: light.Lab, directory: Path) -> None:
         self.lab, self.directory = lab, directory
-        self.host, self.bastion = lab.hosts
+        self.host, self.bastion, _ = lab.hosts
+        self.public = lab.directory  # whoever asks ssh what a file means is not root, and must be able to read it
         self.section = self.section_of(self.host)
         self.sources: list[DrainingSource] = []
         self.transports: list[SshTransport] = []
@@ -104,7 +104,7 @@ class There:
         """Connect and hear the greeting; the steps on the way."""
         path = None
         if ssh_config is not None:
-            path = self.directory / "ssh_config"
+            path = self.public / "ssh_config"
             path.write_text(ssh_config)
         made = SshTransport(section or self.section, replace(TERMS, load_timeout=seconds, ssh_config=path))
         self.transports.append(made)
@@ -370,7 +370,7 @@ def test_the_users_own_known_hosts_is_read_where_none_is_configured(
     (there.directory / ".ssh").mkdir()
     shutil.copy(there.lab.known_hosts, there.directory / ".ssh" / "known_hosts")
 
-    assert known_hosts(None).path == there.directory / ".ssh" / "known_hosts"
+    assert known_hosts().path == there.directory / ".ssh" / "known_hosts"
     there.greet(replace(there.section, known_hosts=None))
 
 
@@ -406,6 +406,7 @@ def test_a_key_file_that_cannot_be_used_is_told(there: There, content: str | Non
     path = there.directory / "id"
     if content is not None:
         path.write_text(content)
+        path.chmod(0o600)
 
     assert re.search(f"no key to offer.*{expected}", there.refusal(replace(there.section, key=path)))
 
@@ -508,17 +509,6 @@ def test_an_ssh_config_gives_what_the_configuration_does_not(there: There) -> No
     assert steps[0] == f"{there.host.address}:{there.host.port} speaks SSH"
 
 
-def test_the_configuration_wins_over_the_ssh_config(tmp_path: Path) -> None:
-    """What is written for this tracker is meant."""
-    path = tmp_path / "ssh_config"
-    path.write_text("Host app1\n  HostName 10.77.0.9\n  Port 2222\n  User other\n  IdentityFile /nowhere\n")
-    section = section_for("app1", port=2200, user="me", key=Path("/k"))
-
-    goal = route(section, path).goal
-
-    assert (goal.host, goal.port, goal.user, goal.keys, goal.only) == ("10.77.0.9", 2200, "me", (Path("/k"),), True)
-
-
 RELAY = """
 import os, select, socket, sys
 way = socket.create_connection((sys.argv[1], int(sys.argv[2])))
@@ -546,23 +536,13 @@ def test_a_proxy_command_is_the_way(there: There) -> None:
     [
         ("/nowhere/nc %h %p", "cannot start the ProxyCommand /nowhere/nc: No such file or directory"),
         ("sh -c 'echo no way to %h >&2'", r"hung up before it said anything; the ProxyCommand says: no way to \d"),
-        ("echo '", r"ProxyCommand .*No closing quotation"),
+        ("echo '", r"ssh cannot use the ssh_config: .*line 5: "),
     ],
 )
 def test_a_proxy_command_that_fails_is_told(there: There, command: str, expected: str) -> None:
     """And what it said."""
     with pytest.raises((SourceRefused, SourceUnreachable), match=expected):
         there.greet(replace(alias(there), key=there.lab.key), ssh_config(there.host, f"ProxyCommand {command}"))
-
-
-def test_data_in_a_proxy_command_stays_a_word(tmp_path: Path) -> None:
-    """A user's name from the configuration runs nothing."""
-    path = tmp_path / "ssh_config"
-    path.write_text("Host *\n  ProxyCommand nc -u %r %h %p %% %x\n")
-
-    way = route(section_for("app1", user="a; rm -rf $HOME"), path)
-
-    assert way.command == ("nc", "-u", "a; rm -rf $HOME", "app1", "22", "%", "%x")
 
 
 def test_one_hop_over_a_bastion(there: There) -> None:
@@ -592,47 +572,55 @@ def test_a_bastion_that_forwards_nothing_is_told(there: There) -> None:
     assert re.search("cannot be reached through .*prohibited", refused)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('Match exec "touch {mark}"\n  Port 1\n', "line 1: Match exec would run a program"),
-        ('Host x\nmatch host "a" !exec "touch {mark}"\n', "line 2: Match exec"),
-        ('Match e\\xec "touch {mark}"\n', "Match exec"),
-        ("Include /etc/ssh/*.conf\n", "line 1: Include is not followed"),
-        ("Host *\n CanonicalizeHostname=yes\n", "line 2: CanonicalizeHostname"),
-        ("Host *\n ProxyJump a,b\n", "only one hop"),
-        ("Host *\n ProxyJump bastion\nHost bastion\n ProxyCommand nc\n", "only one hop"),
-        ("Host app1\n ProxyJump a b c\n", "is not \\[user@\\]host"),
-        ("Host *\n Port many\n", "'many' is no port"),
-        ("Host\n", "Unparsable line"),
-    ],
-)
-def test_what_an_ssh_config_may_not_hold_is_refused_before_anything_runs(
-    tmp_path: Path, text: str, expected: str
-) -> None:
-    """paramiko would run what Match exec names."""
-    path, mark = tmp_path / "ssh_config", tmp_path / "mark"
-    path.write_text(text.format(mark=mark) if "{mark}" in text else text)
+def test_two_hops_over_bastions(there: There) -> None:
+    """As `ssh -J one,two`: each is verified and logs us in, and the next is spoken to through it."""
+    one, two = there.bastion, there.lab.hosts[2]
+    for bastion in (one, two):
+        key = there.lab.key.with_suffix(".pub").read_text()
+        bastion.authorize(f'restrict,port-forwarding,command="/bin/false" {key}')
+    jump = f"{one.address}:{one.port},second"
+    text = ssh_config(there.host, f"ProxyJump {jump}") + ssh_config(two).replace("app1", "second")
 
-    with pytest.raises(SourceRefused, match=expected):
-        route(section_for("app1"), path)
+    steps = there.greet(replace(alias(there), key=there.lab.key, user=there.host.user), text)
 
-    assert not mark.exists()
+    at = [f"{stop.address}:{stop.port}" for stop in (one, two, there.host)]
+    assert [step.split()[0] for step in steps if " is known by " in step] == at
 
 
-def test_a_missing_ssh_config_is_told(tmp_path: Path) -> None:
-    """What it would say is not known, so nothing is tried."""
-    with pytest.raises(SourceRefused, match=r"ssh_config .*none cannot be read: No such file"):
-        route(section_for("app1"), tmp_path / "none")
+def test_a_host_is_known_by_its_alias_and_by_the_files_that_an_ssh_config_names(there: There) -> None:
+    """HostKeyAlias and UserKnownHostsFile say whom to trust; for a cluster's floating address nothing else can."""
+    path = there.file(f"the-cluster {there.host.public_key}\n", "clusters")
+    text = ssh_config(there.host, "HostKeyAlias the-cluster", f"UserKnownHostsFile /nowhere/first {path}")
+    section = replace(alias(there), key=there.lab.key, known_hosts=None)
+
+    steps = there.greet(section, text)
+
+    assert "is known by ssh-ed25519" in steps[1]
+    stranger = there.refusal(section, text.replace("the-cluster", "another"))
+    assert stranger.startswith("host key unknown: another offered ")
 
 
-def test_without_an_ssh_config_none_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that happens to lie in the home of whoever runs the daemon changes nothing."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_text("Host *\n  Port 1\n  ProxyCommand nc\n")
+def test_algorithms_of_an_ssh_config_are_kept_to(there: There) -> None:
+    """Who allows only one cipher means it; one that this tracker lacks is said by its name."""
+    section = replace(alias(there), key=there.lab.key)
 
-    assert route(section_for("app1", user="me"), None) == Route(goal=route(section_for("app1", user="me"), None).goal)
+    there.greet(section, ssh_config(there.host, "Ciphers aes256-ctr", "MACs hmac-sha2-512"))
+    cipher = there.transports[-1]._links[-1].remote_cipher
+    refused = there.refusal(section, ssh_config(there.host, "Ciphers chacha20-poly1305@openssh.com"))
+
+    assert cipher == "aes256-ctr"
+    assert "the ssh_config allows no ciphers that this tracker knows" in refused
+
+
+def test_a_private_key_that_others_may_read_is_not_used(there: There) -> None:
+    """As OpenSSH does: who leaves it open may have given it away, and works on until somebody notices."""
+    key = there.directory / "open"
+    shutil.copy(there.lab.key, key)
+    key.chmod(0o604)
+
+    refused = there.refusal(replace(there.section, key=key))
+
+    assert f"{key} is open to others (mode 0604), so it is not used" in refused
 
 
 # ------------------------------------------------------------------------------------------------- hosts that misbehave

@@ -8,6 +8,7 @@ Rule: the remote command is made of words, each of them quoted; nothing else is 
 import shlex
 import socket
 import time
+from itertools import pairwise
 from typing import Any
 
 import paramiko
@@ -54,9 +55,9 @@ class SshTransport:
         """Connect, verify, log in, and start the handler; waiting for our turn does not count."""
         lifeline = self._lifeline
         lifeline.check()
-        way = route(self._host, self._terms.ssh_config)
         try:
             with lifeline.until(deadline):
+                way = route(self._host, self._terms, lifeline)
                 stream = self._dial(way)
             with turns.turn(lifeline) as waited, lifeline.until(deadline + waited):
                 self._travel(way, stream)
@@ -119,12 +120,12 @@ class SshTransport:
             proxy.end()
 
     def _dial(self, way: Route) -> socket.socket:
-        first = way.bastion or way.goal
+        first = way.stops[0]
         if way.command:
             self._proxy = ProxyCommand(way.command, self._lifeline)
             stream = self._proxy.stream
         else:
-            stream = dial(first.host, first.port, self._lifeline, load_timeout=self._terms.load_timeout)
+            stream = dial(first, self._lifeline, load_timeout=self._terms.load_timeout)
         self._streams.append(stream)
         await_banner(stream, first.place, self._lifeline)
         self.steps.append(f"{first.place} speaks SSH")
@@ -132,10 +133,9 @@ class SshTransport:
 
     def _travel(self, way: Route, stream: Any) -> None:
         """From stop to stop; each proves who it is and lets us in before the next is spoken to."""
-        if way.bastion is not None:
-            bastion = self._arrive(way.bastion, stream)
-            stream = self._through(bastion, way.bastion, way.goal)
-        self._arrive(way.goal, stream)
+        link = self._arrive(way.stops[0], stream)
+        for at, following in pairwise(way.stops):
+            link = self._arrive(following, self._through(link, at, following))
 
     def _arrive(self, stop: Stop, stream: Any) -> Link:
         link = Link(stream, self._terms.load_timeout)
@@ -147,13 +147,13 @@ class SshTransport:
         link.calm_down()
         return link
 
-    def _through(self, bastion: Link, at: Stop, goal: Stop) -> paramiko.Channel:
-        self._lifeline.stage = f"connecting to {goal.place} through {at.place}"
+    def _through(self, bastion: Link, at: Stop, following: Stop) -> paramiko.Channel:
+        self._lifeline.stage = f"connecting to {following.place} through {at.place}"
         try:
-            return bastion.open_channel("direct-tcpip", (goal.host, goal.port), ("127.0.0.1", 0))
+            return bastion.open_channel("direct-tcpip", (following.host, following.port), ("127.0.0.1", 0))
         except paramiko.ChannelException as error:
             self._lifeline.check()
-            text = f"{goal.place} cannot be reached through {at.place}: {one_line(error.text)}"
+            text = f"{following.place} cannot be reached through {at.place}: {one_line(error.text)}"
             # 1: the bastion forbids it; anything else may pass.
             raise (SourceRefused if error.code == 1 else SourceUnreachable)(text) from None
 

@@ -17,19 +17,22 @@ from contextlib import suppress
 from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.sources.queue.transport import one_line
 from job_tracker.sources.ssh.lifeline import Lifeline
+from job_tracker.sources.ssh.route import Stop
 
 KEEPALIVE_IDLE, KEEPALIVE_PAUSE = 15, 5  # seconds
 POLITE_SECONDS = 0.2
 BANNER_PEEK = 512
 COMPLAINTS = 64 * 1024
+FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
-def dial(host: str, port: int, lifeline: Lifeline, *, load_timeout: float) -> socket.socket:
+def dial(stop: Stop, lifeline: Lifeline, *, load_timeout: float) -> socket.socket:
     """A TCP connection, to the first of the host's addresses that takes it; the load timeout is for each of them."""
+    host, port = stop.host, stop.port
     lifeline.stage = f"looking up the address of {host}"
     last: OSError | None = None
-    for family, address in _addresses(host, port, lifeline):
+    for family, address in _addresses(stop, lifeline):
         lifeline.stage = f"connecting to {address[0]!s}:{port}"
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -110,13 +113,14 @@ class ProxyCommand:
             self._process.wait(POLITE_SECONDS)
 
 
-def _addresses(host: str, port: int, lifeline: Lifeline) -> list[Address]:
+def _addresses(stop: Stop, lifeline: Lifeline) -> list[Address]:
     """All addresses of a host; a resolver that hangs is left behind, for nothing can interrupt it."""
+    host, family = stop.host, FAMILIES[stop.family]
     found: list[list[Address] | OSError] = []
 
     def look_up(flags: int) -> None:
         try:
-            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+            infos = socket.getaddrinfo(host, stop.port, family, type=socket.SOCK_STREAM, flags=flags)
             found.append([(info[0], info[4]) for info in infos])
         except (OSError, UnicodeError) as error:
             found.append(error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)))

@@ -33,11 +33,17 @@ _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 class Entry:
     """One usable line.  hosts: the pattern list as written.  blob: the key as it travels."""
 
+    path: Path
     number: int
     hosts: str
     kind: str
     blob: bytes
     revoked: bool
+
+    @property
+    def place(self) -> str:
+        """Where it stands."""
+        return f"line {self.number} of {self.path}"
 
     def names(self, host: str) -> bool:
         """Whether the line speaks of a host, given as `name` or `[name]:port`."""
@@ -48,7 +54,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownHosts:
-    """A known_hosts file.  skipped: what cannot be used of it, with line numbers; missing: why it could not be read."""
+    """Some known_hosts files.  path: of the first, which an operator adds to; skipped: what cannot be used of them,
+    with line numbers; missing: why none could be read.
+    """
 
     path: Path
     entries: tuple[Entry, ...] = ()
@@ -68,9 +76,7 @@ class KnownHosts:
         offered = f"{kind} {fingerprint(blob)}"
         for each in (*found, *bare):
             if each.revoked and each.blob == blob:
-                raise SourceRefused(
-                    f"host key revoked: {name} offered {offered}, which line {each.number} of {self.path} revokes"
-                )
+                raise SourceRefused(f"host key revoked: {name} offered {offered}, which {each.place} revokes")
         known = [each for each in found if not each.revoked]
         if any(each.blob == blob for each in known):
             return
@@ -87,7 +93,7 @@ class KnownHosts:
         same = [each for each in known if each.kind == kind]
         if same:
             return (
-                f"host key changed: {name} offered {offered}, but line {same[0].number} of {self.path} has"
+                f"host key changed: {name} offered {offered}, but {same[0].place} has"
                 f" {fingerprint(same[0].blob)}; somebody may stand between. If the host was set up anew, and its"
                 f" administrator confirms the fingerprint, replace that line by: {line}"
             )
@@ -118,9 +124,23 @@ _read: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
 _reading = Lock()
 
 
-def known_hosts(path: Path | None) -> KnownHosts:
-    """The file as it is now, None for the user's own; read again only after it changed, for hundreds may share it."""
-    place = (path or USERS_FILE).expanduser()
+def known_hosts(*paths: Path) -> KnownHosts:
+    """What the files say as they are now; without any, the user's own."""
+    first, *others = [_known_hosts(path) for path in paths or (USERS_FILE,)]
+    if not others:
+        return first
+    every = [each for each in (first, *others) if not each.missing]
+    return KnownHosts(
+        path=first.path,
+        entries=tuple(entry for each in every for entry in each.entries),
+        skipped=tuple(complaint for each in every for complaint in each.skipped),
+        missing="" if every else first.missing,
+    )
+
+
+def _known_hosts(path: Path) -> KnownHosts:
+    """The file as it is now; read again only after it changed, for hundreds may share it."""
+    place = path.expanduser()
     with _reading:
         try:
             status = place.stat()
@@ -147,13 +167,13 @@ def parse(path: Path, text: str) -> KnownHosts:
         if not words or words[0].startswith("#"):
             continue
         try:
-            entries.append(_entry(number, words))
+            entries.append(_entry(path, number, words))
         except ValueError as fault:
             skipped.append(f"line {number} is skipped: {fault}")
     return KnownHosts(path=path, entries=tuple(entries), skipped=tuple(skipped))
 
 
-def _entry(number: int, words: list[str]) -> Entry:
+def _entry(path: Path, number: int, words: list[str]) -> Entry:
     marker = words[0] if words[0].startswith("@") else ""
     if marker == AUTHORITY:
         raise ValueError("@cert-authority is not supported, give the host's own key")
@@ -174,7 +194,7 @@ def _entry(number: int, words: list[str]) -> Entry:
     inner = kind.encode()
     if blob[: 4 + len(inner)] != len(inner).to_bytes(4, "big") + inner:
         raise ValueError(f"its key is damaged, or none of type {kind}")
-    return Entry(number=number, hosts=hosts, kind=kind, blob=blob, revoked=marker == REVOKED)
+    return Entry(path=path, number=number, hosts=hosts, kind=kind, blob=blob, revoked=marker == REVOKED)
 
 
 def _hashed(hosts: str) -> tuple[bytes, bytes] | None:

@@ -24,6 +24,7 @@ from job_tracker.sources.ssh.route import Stop
 LONGEST_PACKET = 256 * 1024  # bytes, as OpenSSH has it
 LONGEST_PRELUDE = 64 * 1024  # bytes before SSH's own first line ends
 ENDING_SECONDS = 0.3
+PARAMIKO_WORDS = {"ciphers": "ciphers", "macs": "digests", "kexalgorithms": "kex", "hostkeyalgorithms": "key_types"}
 NO_SSH = ("protocol version", "SSH banner", "an endless line", "a packet of", "Invalid packet", "Expecting packet")
 """In what paramiko says of a server that is none."""
 
@@ -81,8 +82,9 @@ class Link(paramiko.Transport):
     def shake_hands(self, stop: Stop, lifeline: Lifeline) -> str:
         """Agree on keys, and see that the host is who it should be before anything else is said; its fingerprint."""
         lifeline.stage = f"exchanging keys with {stop.place}"
-        known = known_hosts(stop.known_hosts)
-        self._ask_first_for(known.algorithms(stop.host, stop.port))
+        known = known_hosts(*stop.known_hosts)
+        self._agree_only_on(stop)
+        self._ask_first_for(known.algorithms(*stop.known_as))
         try:
             self.start_client()
             key = self.get_remote_server_key()
@@ -90,7 +92,7 @@ class Link(paramiko.Transport):
             raise _not_agreed(error, stop, known) from None
         except (EOFError, OSError):
             raise SourceUnreachable(f"{stop.place} hung up during the exchange of keys") from None
-        known.check(stop.host, stop.port, key.get_name(), key.asbytes())
+        known.check(*stop.known_as, key.get_name(), key.asbytes())
         return f"{key.get_name()} {fingerprint(key.asbytes())}"
 
     def calm_down(self) -> None:
@@ -107,6 +109,16 @@ class Link(paramiko.Transport):
                 close()
         if self.ident is not None:
             self.join(ENDING_SECONDS)
+
+    def _agree_only_on(self, stop: Stop) -> None:
+        """Keep to the algorithms that an ssh_config allows, in its order."""
+        options = self.get_security_options()
+        for keyword, wanted in stop.algorithms:
+            name = PARAMIKO_WORDS[keyword]
+            usable = tuple(each for each in wanted if each in getattr(options, name))
+            if not usable:
+                raise SourceRefused(f"for {stop.place} the ssh_config allows no {keyword} that this tracker knows")
+            setattr(options, name, usable)
 
     def _ask_first_for(self, algorithms: tuple[str, ...]) -> None:
         options = self.get_security_options()

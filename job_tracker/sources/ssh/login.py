@@ -6,6 +6,7 @@ Rule: a key that the configuration names is the only one offered; each refused k
 
 import os
 import socket
+import stat
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,12 +42,14 @@ class Candidate:
 class Agent(AgentSSH):
     """The user's ssh-agent, if there is one; one that hangs ends with the lifeline."""
 
-    def __init__(self, lifeline: Lifeline) -> None:
+    def __init__(self, lifeline: Lifeline, path: str | None) -> None:
+        """path: of its socket; empty for none, None for the one that the environment names."""
         super().__init__()
-        path = os.environ.get(AGENT_VARIABLE)
-        self.complaint = "" if path else f"{AGENT_VARIABLE} is not set"
+        self.complaint = "no agent is wanted" if path == "" else f"{AGENT_VARIABLE} is not set"
+        path = os.environ.get(AGENT_VARIABLE) if path is None else path
         if not path:
             return
+        self.complaint = ""
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             lifeline.hold(made)
@@ -64,7 +67,7 @@ class Agent(AgentSSH):
 def log_in(link: paramiko.Transport, stop: Stop, lifeline: Lifeline) -> str:
     """Log in with one of the keys there are; which one.  SourceRefused if none is good enough."""
     lifeline.stage = f"logging in to {stop.place} as {stop.user}"
-    agent = Agent(lifeline)
+    agent = Agent(lifeline, stop.agent)
     complaints: list[str] = []
     refused: list[str] = []
     try:
@@ -111,12 +114,11 @@ def _refusal(stop: Stop, refused: list[str], complaints: list[str]) -> str:
 def _candidates(stop: Stop, agent: Agent, complaints: list[str]) -> Iterator[Candidate]:
     """The keys in the order in which they are offered; what cannot be offered is complained about."""
     seen: set[bytes] = set()
-    for path in stop.keys:
+    for path in stop.keys or ():
         yield from _fresh(_of_file(path, agent, complaints), seen)
-    if stop.keys and stop.only:
-        return
-    yield from _fresh((_of_agent(key) for key in agent.get_keys()), seen)
-    if stop.keys:
+    if not stop.only:
+        yield from _fresh((_of_agent(key) for key in agent.get_keys()), seen)
+    if stop.keys is not None:
         return
     defaults = [path for path in (Path("~/.ssh", name).expanduser() for name in DEFAULT_KEYS) if path.exists()]
     for path in defaults:
@@ -140,6 +142,9 @@ def _of_agent(key: paramiko.AgentKey) -> Candidate:
 def _of_file(path: Path, agent: Agent, complaints: list[str]) -> Iterator[Candidate]:
     try:
         status = path.stat()
+        if fault := _unguarded(status):
+            complaints.append(f"{path} {fault}")
+            return
         key = _load(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
         complaints.append(f"{path} cannot be read: {error.strerror}")
@@ -149,6 +154,14 @@ def _of_file(path: Path, agent: Agent, complaints: list[str]) -> Iterator[Candid
         complaints.append(f"{path} is no private key that can be used")
     else:
         yield Candidate(key=key, name=f"{path} ({key.get_name()} {fingerprint(key.asbytes())})")
+
+
+def _unguarded(status: os.stat_result) -> str:
+    """Why a private key is not used, as ssh does not use it either; root may share one with the tracker's group."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    mode, others = stat.S_IMODE(status.st_mode), 0o007 if status.st_uid == 0 else 0o077
+    return f"is open to others (mode {mode:04o}), so it is not used; chmod go= it" if mode & others else ""
 
 
 def _of_encrypted(path: Path, agent: Agent, complaints: list[str]) -> Iterator[Candidate]:
