@@ -72,7 +72,7 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
     """
     if not isinstance(element, Mapping):
         raise BadMessage(f"not a JSON object but {type(element).__name__}")
-    claimed = _moment(element.get("timestamp"))
+    claimed = claimed_moment(element)
     return Message(
         moment=received if claimed > received + grace else claimed,
         claimed=claimed,
@@ -87,6 +87,11 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
         run=_text(element, "run") or None,
         exit_code=_whole(element, "exit_code", default=None),
     )
+
+
+def claimed_moment(element: Mapping[str, Any]) -> int:
+    """The moment that an element claims, in microseconds.  Raises BadMessage."""
+    return _moment(element.get("timestamp"))
 
 
 def encodable(text: str) -> str:

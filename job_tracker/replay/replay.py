@@ -1,164 +1,127 @@
 """Replay: the core over recorded messages, with a clock of its own.
 
 Rule: it judges exactly as the daemon would have, had it heard the same messages at the same moments.
+
+The daemon would have made a step for each message.  How often a step is made changes nothing in what it finds, as long
+as every message is heard when it is said and every source can be heard all the time.  So what arrived like that,
+between two outages, is judged many messages at once; all else at its own moment.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.intake import take_in, uid_of
+from job_tracker.core.intake import UID_LIMIT, too_old, why_not
 from job_tracker.core.jobs import Jobs
-from job_tracker.core.memory import Memory
-from job_tracker.core.messages import Message, decode
-from job_tracker.core.record import Change, Step
+from job_tracker.core.messages import Message
+from job_tracker.core.record import Change
 from job_tracker.core.states import Shown
 from job_tracker.core.step import step
 from job_tracker.core.verdicts import shown
-from job_tracker.errors import BadMessage, ReplayError
-from job_tracker.moments import MICROSECONDS
+from job_tracker.errors import ReplayError
+from job_tracker.moments import DAY
+from job_tracker.replay.kept_history import KeptHistory, TakenUids
+from job_tracker.replay.recording import Recording
 
-RUN_ON = 48 * 3600 * MICROSECONDS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
-    """A source gave no answer in [begin, end), in microseconds."""
-
-    source: str
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """What a file of messages holds: elements by their arrival, and outages; faults: the lines that were left out."""
-
-    arrivals: tuple[tuple[int, str, Mapping[str, Any]], ...] = ()
-    moments: tuple[int, ...] = ()
-    outages: tuple[Outage, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Reads a recording line by line."""
-
-    jobs: Jobs
-    arrivals: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-    moments: list[int] = field(default_factory=list)
-    outages: list[Outage] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-    def read(self, number: int, line: str) -> None:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as bad:
-            self.faults.append(f"line {number}: not JSON: {str(bad)[:80]}")
-            return
-        for element in value if isinstance(value, list) else [value]:
-            try:
-                self.take(number, element)
-            except BadMessage as bad:
-                self.faults.append(f"line {number}: {bad}")
-
-    def take(self, number: int, element: Any) -> None:
-        if isinstance(element, dict) and "unreachable_from" in element:
-            begin = _moment(element, "unreachable_from", None)
-            end = _moment(element, "unreachable_until", 1 << 62)
-            self.outages.append(Outage(source=_source(element), begin=begin, end=end))
-            return
-        message = decode(element, source="", received=1 << 62, grace=0)
-        received = _moment(element, "received", message.moment)
-        numbered = element if "_id" in element else {**element, "_id": number}
-        self.arrivals.append((received, self.source_of(message, element), numbered))
-        self.moments.append(message.moment)
-
-    def source_of(self, message: Message, element: Mapping[str, Any]) -> str:
-        """The source that a message names; else the first that may speak for its job."""
-        if element.get("source") is not None:
-            return _source(element)
-        job = self.jobs.by_key.get(message.key)
-        named = job.sources if job is not None and job.sources else self.jobs.sources
-        return named[0] if named else ""
-
-
-def read(lines: Iterable[str], jobs: Jobs) -> Recording:
-    """Read a recording: a JSON object a line, or an array of them as `list` prints it."""
-    reader = _Reader(jobs)
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            reader.read(number, line)
-    return Recording(
-        arrivals=tuple(sorted(reader.arrivals, key=lambda arrival: arrival[0])),
-        moments=tuple(reader.moments),
-        outages=tuple(reader.outages),
-        faults=tuple(reader.faults),
-    )
+RUN_ON = 2 * DAY
+AT_ONCE = 2_000
+"""Messages and deadlines judged by one step, about."""
 
 
 class Replay:
     """A recording judged by a configuration; iterate `changes` to its end, then ask for `final`."""
 
-    def __init__(self, jobs: Jobs, recording: Recording, *, begin: int | None = None, until: int | None = None) -> None:
-        if not recording.moments and begin is None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        recording: Recording,
+        *,
+        begin: int | None = None,
+        until: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        if recording.first is None and begin is None:
             raise ReplayError("there is no message to begin with: name --from, or give a file with messages")
-        self.begin = min(recording.moments, default=0) if begin is None else begin
-        self.until = max(recording.moments, default=self.begin) + RUN_ON if until is None else until
-        spoke = {source for _, source, _ in recording.arrivals} | {outage.source for outage in recording.outages}
-        self.sources = (*jobs.sources, *sorted(spoke - set(jobs.sources)))
+        self.begin = (recording.first or 0) if begin is None else begin
+        self.until = (self.begin if recording.last is None else recording.last) + RUN_ON if until is None else until
+        self.sources = (*jobs.sources, *sorted(recording.sources - set(jobs.sources)))
         self.jobs = replace(jobs, sources=jobs.sources or self.sources)
-        self.recording = recording
+        self.recording, self.progress = recording, progress
+        self.turns = sorted({moment for outage in recording.outages for moment in (outage.begin, outage.end)})
         self.board: Board = make_board(self.jobs, {}, {}, self.begin)
-        self.memory = Memory(self.board)
-        self.taken: set[str] = set()
+        self.memory = KeptHistory(self.board, jobs.history)
+        self.taken = TakenUids()
         self.unmatched: dict[str, int] = {}
+        self.judged = 0
 
     def changes(self) -> Iterator[Change]:
         """Every change, in the order in which the daemon would have found them."""
-        arrivals = [arrival for arrival in self.recording.arrivals if self.is_heard(arrival)]
-        ends = sorted({outage.end for outage in self.recording.outages})
-        at = 0
-        now = min([self.begin, *(arrival[0] for arrival in arrivals[:1])])
+        arrivals = _Arrivals(each for each in self.recording.messages() if self.is_heard(each))
+        now = min([self.begin, *arrivals.upcoming()])
         while now <= self.until:
-            messages: list[Message] = []
-            while at < len(arrivals) and arrivals[at][0] <= now:
-                messages += self.take(*arrivals[at])
-                at += 1
+            messages = [each for each in arrivals.up_to(now) if self.take(each)]
+            is_calm = self.is_calm(now) and all(each.moment == each.received for each in messages)
+            if is_calm:
+                now = self.take_more(messages, arrivals, now)
             if messages:  # their sources were drained at every moment before, too
-                yield from self.advance((), now - 1).changes
-            made = self.advance(messages, now)
+                yield from self.judge((), messages[0].received - 1, most=AT_ONCE if is_calm else None)
+            wake = yield from self.judge(messages, now, most=AT_ONCE if is_calm else None)
+            upcoming = [*arrivals.upcoming(), *(moment for moment in self.turns if moment > now), self.until]
+            if wake is not None and not self.is_calm(now):
+                upcoming.append(wake)
+            now = min((moment for moment in upcoming if moment > now), default=self.until + 1)
+
+    def is_calm(self, now: int) -> bool:
+        """Whether every source can be heard: then it does not matter when a step is made."""
+        return not any(outage.begin <= now < outage.end for outage in self.recording.outages)
+
+    def take_more(self, messages: list[Message], arrivals: "_Arrivals", now: int) -> int:
+        """With messages that were said when they were heard, take those that follow in the same way; until when."""
+        calm_until = next((moment for moment in self.turns if moment > now), self.until + 1)
+        while (following := arrivals.next) is not None and len(messages) < AT_ONCE:
+            if following.moment != following.received or following.received >= calm_until:
+                break
+            now = following.received
+            messages += [each for each in arrivals.up_to(now, only_in_time=True) if self.take(each)]
+        return now
+
+    def judge(
+        self, messages: Iterable[Message], now: int, *, most: int | None = None
+    ) -> Generator[Change, None, int | None]:
+        """The tracker's steps at one moment; when the next one is due, None if only a message can change anything.
+
+        most: how much one of them may have to do.
+        """
+        while True:
+            made = step(self.board, self.jobs, messages, self.watermarks(now), now, self.memory, most)
+            self.memory.keep(made.records)
+            self.board = made.board
             yield from made.changes
-            upcoming = [made.wake, *(arrival[0] for arrival in arrivals[at : at + 1]), *(e for e in ends if e > now)]
-            now = min((moment for moment in upcoming if moment is not None), default=self.until + 1)
+            if not made.unheard and made.wake != now:
+                return made.wake
+            messages = made.unheard
 
-    def advance(self, messages: Iterable[Message], now: int) -> Step:
-        """One step of the tracker."""
-        made = step(self.board, self.jobs, messages, self.watermarks(now), now, self.memory)
-        self.memory.keep(made.records)
-        self.board = made.board
-        return made
+    def is_heard(self, message: Message) -> bool:
+        """Whether it is said and heard before the replay ends."""
+        return message.received <= self.until and message.moment <= self.until
 
-    def is_heard(self, arrival: tuple[int, str, Mapping[str, Any]]) -> bool:
-        received, source, element = arrival
-        message = decode(element, source=source, received=received, grace=self.jobs.grace)
-        return received <= self.until and message.moment <= self.until
-
-    def take(self, received: int, source: str, element: Mapping[str, Any]) -> tuple[Message, ...]:
-        intake = take_in(self.jobs, source, [element], received, self.taken.__contains__)
-        self.taken.add(uid_of(element))
-        for each in intake.unmatched:
-            name = each.message.key if each.message else "?"
-            self.unmatched[name] = self.unmatched.get(name, 0) + 1
-        return intake.messages
+    def take(self, message: Message) -> bool:
+        """Whether a message is to be judged: taken for the first time, of a configured job, and not from ages ago."""
+        self.judged += 1
+        self.progress(self.judged)
+        if message.uid and len(message.uid) <= UID_LIMIT and not self.taken.add(message.uid, message.received):
+            return False
+        if (why_not(self.jobs, message) or too_old(message)) is None:
+            return True
+        self.unmatched[message.key] = self.unmatched.get(message.key, 0) + 1
+        return False
 
     def watermarks(self, now: int) -> dict[str, Watermark]:
         """Sources are drained at every moment, but for outages: then as far as the outage's begin."""
         return {source: self.watermark(source, now) for source in self.sources}
 
     def watermark(self, source: str, now: int) -> Watermark:
+        """How far one source is drained at a moment."""
         begin = now
         for outage in sorted(self.recording.outages, key=lambda each: each.begin, reverse=True):
             if outage.source == source and outage.begin <= begin <= outage.end:  # those that touch are one
@@ -172,25 +135,21 @@ class Replay:
         return {key: shown(job, self.board.standing(job)) for key, job in self.jobs.by_key.items()}
 
 
-def replay_all(jobs: Jobs, lines: Iterable[str], tell: Callable[[Change], None], **bounds: int | None) -> Replay:
-    """Read and judge a recording at once."""
-    replay = Replay(jobs, read(lines, jobs), **bounds)
-    for change in replay.changes():
-        tell(change)
-    return replay
+class _Arrivals:
+    """Messages by their arrival, with a look at the next one."""
 
+    def __init__(self, messages: Iterator[Message]) -> None:
+        self._messages = messages
+        self.next: Message | None = next(messages, None)
 
-def _source(element: Mapping[str, Any]) -> str:
-    source = element.get("source")
-    if not isinstance(source, str):
-        raise BadMessage("source: not a text")
-    return source
+    def upcoming(self) -> tuple[int, ...]:
+        """When the next one arrives, if there is one."""
+        return () if self.next is None else (self.next.received,)
 
-
-def _moment(element: Mapping[str, Any], name: str, default: int | None) -> int:
-    value = element.get(name)
-    if value is None and default is not None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 40:
-        raise BadMessage(f"{name}: not a moment in seconds since 1970")
-    return round(value * MICROSECONDS)
+    def up_to(self, now: int, *, only_in_time: bool = False) -> Iterator[Message]:
+        """Those that have arrived by now; only_in_time: up to one that was not said when it was heard."""
+        while (message := self.next) is not None and message.received <= now:
+            if only_in_time and message.moment != message.received:
+                return
+            self.next = next(self._messages, None)
+            yield message

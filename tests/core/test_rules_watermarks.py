@@ -13,7 +13,8 @@ from job_tracker.core.board import Watermark, make_board
 from job_tracker.core.intake import take_in
 from job_tracker.core.memory import Memory
 from job_tracker.core.step import step
-from job_tracker.replay.replay import Replay, read
+from job_tracker.replay.recording import read
+from job_tracker.replay.replay import Replay
 
 
 def one_run(**keys: object) -> Story:

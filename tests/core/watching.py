@@ -16,7 +16,8 @@ from job_tracker.core.record import Change, Step
 from job_tracker.core.standing import Standing
 from job_tracker.core.step import step
 from job_tracker.moments import MICROSECONDS
-from job_tracker.replay.replay import Replay, read
+from job_tracker.replay.recording import read
+from job_tracker.replay.replay import Replay
 
 Hook = Callable[["Watch", Step, int], None]
 
@@ -49,15 +50,15 @@ class Watch(Replay):
 
     def changes(self) -> Iterator[Change]:
         """As `Replay.changes`, at other moments."""
-        arrivals = [arrival for arrival in self.recording.arrivals if self.is_heard(arrival)]
+        arrivals = [message for message in self.recording.messages() if self.is_heard(message)]
         ends = sorted({outage.end for outage in self.recording.outages})
-        fixed = sorted({*(arrival[0] for arrival in arrivals), *ends, *self.looks, self.begin, self.until})
+        fixed = sorted({*(arrival.received for arrival in arrivals), *ends, *self.looks, self.begin, self.until})
         at = 0
-        now = min([self.begin, *(arrival[0] for arrival in arrivals[:1])])
+        now = min([self.begin, *(arrival.received for arrival in arrivals[:1])])
         while now <= self.until:
             messages: list[Message] = []
-            while at < len(arrivals) and arrivals[at][0] <= now:
-                messages += self.take(*arrivals[at])
+            while at < len(arrivals) and arrivals[at].received <= now:
+                messages += [arrivals[at]] if self.take(arrivals[at]) else []
                 at += 1
             if messages and not self.patient:
                 yield from self.advance((), now - 1).changes

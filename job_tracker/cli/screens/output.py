@@ -6,6 +6,7 @@ Rule: what says something about the answer, and is not the answer, goes to stder
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from job_tracker.cli.screens.plain import Table, as_rich, as_text, safe
@@ -23,6 +24,19 @@ def put(text: str) -> None:
     """Print a text as it is."""
     try:
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_quietly()
+
+
+def put_lines(lines: Iterable[str]) -> None:
+    """Print many lines: each at once where people look, together where a program reads."""
+    is_watched = is_terminal()
+    try:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+            if is_watched:
+                sys.stdout.flush()
         sys.stdout.flush()
     except BrokenPipeError:
         leave_quietly()

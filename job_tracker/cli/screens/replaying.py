@@ -8,16 +8,17 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TextIO
 
-from job_tracker.cli.screens import output, timeline
+from job_tracker.cli.screens import output, progress, timeline
 from job_tracker.cli.screens.plain import safe
+from job_tracker.cli.screens.timeline import change_as_text as as_text
 from job_tracker.config import reading as config
 from job_tracker.core.messages import LATEST
 from job_tracker.errors import ReplayError
 from job_tracker.moments import MICROSECONDS
-from job_tracker.replay.replay import Recording, Replay, read
+from job_tracker.replay.recording import Recording, read
+from job_tracker.replay.replay import Replay
 
 STDIN = "-"
-SHOWN_FAULTS = 20
 
 
 def show(path: Path, messages: str, begin: str | None, until: str | None, *, json: bool) -> None:
@@ -25,13 +26,15 @@ def show(path: Path, messages: str, begin: str | None, until: str | None, *, jso
     settled = config.load(path)
     zone = settled.settings.time_zone
     first, last = moment("--from", begin, zone), moment("--until", until, zone)
-    with _opened(messages) as lines:
-        recording = read(lines, settled.jobs)
+    with _opened(messages) as lines, progress.shown("lines read") as tell:
+        recording = read(lines, settled.jobs, tell)
     _complain(messages, recording)
-    replay = Replay(settled.jobs, recording, begin=first, until=last)
     width = max(map(len, settled.jobs.by_key), default=0)
-    for change in replay.changes():
-        output.put(timeline.change_as_json(change) if json else timeline.change_as_text(change, width))
+    judged = f"of {recording.count:,} messages judged"
+    with progress.shown(judged, beside_the_answer=True) as tell:
+        replay = Replay(settled.jobs, recording, begin=first, until=last, progress=tell)
+        found = replay.changes()
+        output.put_lines(map(timeline.change_as_json, found) if json else (as_text(each, width) for each in found))
     final = replay.final()
     if json:
         output.put(timeline.final_as_json(final))
@@ -85,8 +88,8 @@ def _opened(messages: str) -> Iterator[TextIO]:
 
 
 def _complain(messages: str, recording: Recording) -> None:
-    for fault in recording.faults[:SHOWN_FAULTS]:
+    for fault in recording.faults:
         output.complain(f"{messages}: {fault}; left out")
-    more = len(recording.faults) - SHOWN_FAULTS
+    more = recording.fault_count - len(recording.faults)
     if more > 0:
         output.complain(f"{messages}: {more} more lines left out")
