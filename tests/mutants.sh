@@ -15,7 +15,7 @@ trap 'exit 130' INT TERM
 cp -R "$root/job_tracker" "$root/tests" "$root/pyproject.toml" "$work"
 cd "$work"
 fast=$(echo tests/core/test_rules_*.py tests/core/test_texts.py tests/core/test_messages.py tests/core/test_intake.py)
-[ $# -gt 0 ] || set -- schedules/local_time deadlines runs verdicts folding refolding clock_set_back step walk sight pen record settling board standing texts messages intake memory notices
+[ $# -gt 0 ] || set -- schedules/local_time schedules/starts schedules/daily schedules/cron schedules/quiet deadlines runs verdicts folding refolding clock_set_back step walk sight pen record settling board standing texts messages intake memory notices
 
 for module in "$@"; do
     path="job_tracker/core/$module.py" module=$(basename "$module")

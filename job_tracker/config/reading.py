@@ -17,6 +17,8 @@ from job_tracker.config.faults import Fault, Hints, SectionT, examine, kind_of, 
 from job_tracker.config.settings import JobEntry, Section, Settings, SourceHost, early, keys_of
 from job_tracker.config.text import Tree
 from job_tracker.core.jobs import Job, Jobs, Keywords, Kind
+from job_tracker.core.schedules.daily import Daily
+from job_tracker.core.schedules.quiet import Windows
 from job_tracker.errors import ConfigError
 
 GLOBAL_CONFIG, SOURCE_HOSTS, JOBS = "global_config", "source_hosts", "jobs"
@@ -191,7 +193,7 @@ def _jobs(settings: Settings, sources: Sequence[SourceHost], entries: Sequence[J
 
 
 def _job(entry: JobEntry, settings: Settings, order: int) -> Job:
-    daily = entry.kind is Kind.DAILY
+    daily, zone = entry.kind is Kind.DAILY, entry.time_zone or settings.time_zone
     earliest = early(settings.grace_microseconds) if entry.max_early is None else entry.max_early
     return Job(
         name=entry.name,
@@ -199,15 +201,14 @@ def _job(entry: JobEntry, settings: Settings, order: int) -> Job:
         kind=entry.kind,
         timeout=entry.timeout,
         grace=settings.grace_microseconds,
-        zone=entry.time_zone or settings.time_zone,
+        zone=zone,
         interval=entry.interval,
         counts_from_end=entry.counts_from == "end",
-        daily_start=entry.daily_start,
+        starts=Daily(zone=zone, max_early=earliest, times=(entry.daily_start,)) if daily else None,
         max_delay=entry.max_delay,
-        max_early=earliest if daily else 0,
         max_errors=entry.max_errors,
         status_below=entry.status_below,
-        quiet=None if daily else settings.quiet,
+        windows=None if daily or settings.quiet is None else Windows(zone=zone, rules=(settings.quiet,)),
         sources=entry.source_host,
         order=order,
     )

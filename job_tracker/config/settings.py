@@ -18,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from job_tracker import clock
 from job_tracker.config import notation, templates, zones
-from job_tracker.core.jobs import Kind, Quiet
+from job_tracker.core.jobs import Kind
+from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE
 from job_tracker.ports import Host, Terms
 

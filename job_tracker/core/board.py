@@ -11,8 +11,7 @@ from operator import attrgetter
 from types import MappingProxyType
 
 from job_tracker.core import deadlines
-from job_tracker.core.jobs import Job, Jobs, Kind
-from job_tracker.core.schedules import local_time
+from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.standing import Standing
 
 BUCKETS = 256
@@ -131,9 +130,7 @@ def make_board(
 
 def newcomer(job: Job, now: int) -> Standing:
     """The standing of a job that nothing was heard of; its promise starts now."""
-    standing = Standing(known_since=now, promised_since=now, since=now)
-    if job.kind is Kind.DAILY:
-        standing.day = local_time.day_of_first_start(job, now)
+    standing = Standing(known_since=now, promised_since=now, awaits_from=now, since=now)
     deadlines.await_start(standing, job)
     return standing
 

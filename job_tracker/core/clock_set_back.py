@@ -15,7 +15,7 @@ from job_tracker.core.jobs import Job
 from job_tracker.core.pen import Pen
 from job_tracker.core.record import Archive
 from job_tracker.core.refolding import take_back
-from job_tracker.core.schedules import local_time
+from job_tracker.core.schedules.quiet import move_timeout
 from job_tracker.core.sight import Sight, owners
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.moments import MINUTE
@@ -115,10 +115,10 @@ def _not_after(run: Run, job: Job, now: int) -> Run:
     if run.outcome is not Outcome.OPEN:
         return run
     assert run.begun is not None, "an open run has begun"
-    passed, moment = 0, local_time.move_timeout(job, run.begun + job.timeout + job.grace)
+    passed, moment = 0, move_timeout(job.windows, run.begun + job.timeout + job.grace, job.grace)
     while moment <= now and passed < run.timeouts:
         passed += 1
-        moment = local_time.move_timeout(job, moment + job.timeout)
+        moment = move_timeout(job.windows, moment + job.timeout, job.grace)
     return replace(run, errors=passed, timeouts=passed)
 
 

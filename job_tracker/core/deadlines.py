@@ -7,7 +7,8 @@ Rule: a deadline that is counted names the next one, so that what a quiet window
 from dataclasses import replace
 
 from job_tracker.core.jobs import Job, Kind
-from job_tracker.core.schedules import local_time
+from job_tracker.core.schedules.quiet import move_expected, move_missed_start, move_timeout
+from job_tracker.core.schedules.starts import Starts
 from job_tracker.core.standing import Deadline, Outcome, Rank, Standing
 
 
@@ -38,11 +39,12 @@ def first_timeout(standing: Standing, job: Job, begun: int) -> int:
 
     From one quiet window to the next at once, for what is heard after a long absence may be a great many such runs.
     """
-    deadline = local_time.move_timeout(job, begun + job.timeout + job.grace)
-    while _is_renewed(standing) and deadline < standing.promised_since:
-        goal = local_time.next_quiet(job, deadline, standing.promised_since)
+    windows, until = job.windows, standing.promised_since
+    deadline = move_timeout(windows, begun + job.timeout + job.grace, job.grace)
+    while _is_renewed(standing) and deadline < until:
+        goal = until if windows is None else windows.next_begin_after(deadline, until)
         steps = -(-(goal - deadline) // job.timeout)
-        deadline = local_time.move_timeout(job, deadline + steps * job.timeout)
+        deadline = move_timeout(windows, deadline + steps * job.timeout, job.grace)
     return deadline
 
 
@@ -51,34 +53,28 @@ def await_start(standing: Standing, job: Job) -> None:
     newest = standing.newest
     if newest is not None and newest.outcome is Outcome.OPEN:
         standing.expected = standing.missed_at = None
-    elif job.kind is Kind.DAILY:
-        _await_daily(standing, job)
-    else:
+    elif job.starts is not None:
+        _await_expected(standing, job, job.starts)
+    elif job.kind is Kind.CYCLIC:
         _await_cyclic(standing, job)
     standing.deadline = next_deadline(standing)
 
 
 def make_expected(standing: Standing, job: Job, moment: int) -> None:
-    """A start at a moment, seen or not, makes the expected start it belongs to (daily jobs)."""
-    if job.kind is not Kind.DAILY:
+    """A start at a moment, seen or not, makes the expected start it belongs to, and forgives all before it."""
+    made = None if job.starts is None else job.starts.made_by(moment)
+    if made is None:
         return
-    day = local_time.day_of_latest_start(job, moment + job.max_early)
-    if standing.count == 1:  # the first run ever seen may be older than the promise; what is expected follows it
-        standing.day = min(standing.day, day)
-    first = local_time.expected_start(job, standing.day)
-    made = {*standing.made, local_time.expected_start(job, day)}
-    standing.made = tuple(sorted(each for each in made if each >= first))
+    # the first run ever seen may be older than the promise; what is expected follows it
+    standing.awaits_from = made + 1 if standing.count == 1 else max(standing.awaits_from, made + 1)
 
 
 def next_start(standing: Standing, job: Job) -> int | None:
     """The moment from which a start counts for the next expected one; None while the newest run is open."""
-    if standing.expected is None or job.kind is Kind.CYCLIC:
+    if standing.expected is None or job.starts is None:
         return standing.expected
-    day, expected = standing.day, standing.expected
-    while standing.made and expected <= standing.made[-1]:
-        day += 1
-        expected = local_time.expected_start(job, day)
-    return expected - job.max_early
+    expected = job.starts.next_at_or_after(standing.awaits_from)
+    return None if expected is None else expected - job.starts.early(expected)
 
 
 def renew(standing: Standing, job: Job, now: int) -> None:
@@ -88,9 +84,7 @@ def renew(standing: Standing, job: Job, now: int) -> None:
     for run in standing.runs:
         if run.outcome is Outcome.OPEN and run.begun is not None:
             standing.put(replace(run, timeout_at=first_timeout(standing, job, run.begun)))
-    if job.kind is Kind.DAILY:
-        standing.day = local_time.day_of_first_start(job, now)
-        standing.made = ()
+    standing.awaits_from = now
     await_start(standing, job)
 
 
@@ -104,7 +98,7 @@ def _await_cyclic(standing: Standing, job: Job) -> None:
         due += -(-(standing.promised_since - due) // job.interval) * job.interval
     if due != standing.expected:
         standing.expected = due
-        standing.missed_at = local_time.move_missed_start(job, due + job.max_delay + job.grace)
+        standing.missed_at = _moved_missed_start(job, due + job.max_delay + job.grace)
 
 
 def _due(standing: Standing, job: Job) -> int:
@@ -121,32 +115,40 @@ def _due(standing: Standing, job: Job) -> int:
     return start + job.interval
 
 
-def _await_daily(standing: Standing, job: Job) -> None:
-    """Skip what was made, and what passed while the newest run was open or at the very moment of its end."""
+def _await_expected(standing: Standing, job: Job, starts: Starts) -> None:
+    """Await the next start; those that passed while the newest run was open, or at its very end, are forgiven."""
     ended = standing.newest.ended if standing.newest is not None else None
-    patience = job.max_delay + job.grace
-    day = standing.day
-    expected = local_time.expected_start(job, day)
-    while expected in standing.made or (ended is not None and expected + patience <= ended):
-        day += 1
-        expected = local_time.expected_start(job, day)
-    standing.day, standing.expected, standing.missed_at = day, expected, expected + patience
-    standing.made = tuple(each for each in standing.made if each >= expected)
+    expected = starts.next_at_or_after(standing.awaits_from)
+    while expected is not None and ended is not None and _deadline_of(job, starts, expected) <= ended:
+        expected = starts.next_at_or_after(expected + 1)
+    standing.expected = expected
+    standing.missed_at = None if expected is None else _deadline_of(job, starts, expected)
+    if expected is not None:
+        standing.awaits_from = expected
+
+
+def _deadline_of(job: Job, starts: Starts, expected: int) -> int:
+    return move_expected(job.windows, starts, expected, job.max_delay, job.grace)
+
+
+def _moved_missed_start(job: Job, deadline: int) -> int:
+    return move_missed_start(job.windows, deadline, job.interval + job.max_delay + job.grace, job.grace)
 
 
 def _count_timeout(standing: Standing, job: Job, deadline: Deadline) -> None:
     for run in standing.runs:
         if run.order == deadline.run:
-            following = local_time.move_timeout(job, deadline.moment + job.timeout)
+            following = move_timeout(job.windows, deadline.moment + job.timeout, job.grace)
             standing.put(replace(run, errors=run.errors + 1, timeouts=run.timeouts + 1, timeout_at=following))
     standing.errors += 1
 
 
 def _count_missed_start(standing: Standing, job: Job) -> None:
     standing.missed += 1
-    if job.kind is Kind.DAILY:
-        standing.day += 1
-        _await_daily(standing, job)
+    assert standing.expected is not None, "it is the start that was missed"
+    assert standing.missed_at is not None, "it is the deadline that counts"
+    if job.starts is not None:
+        standing.awaits_from = standing.expected + 1
+        _await_expected(standing, job, job.starts)
     else:
-        assert standing.missed_at is not None, "it is the deadline that counts"
-        standing.missed_at = local_time.move_missed_start(job, standing.missed_at + job.interval)
+        standing.missed_at = _moved_missed_start(job, standing.missed_at + job.interval)

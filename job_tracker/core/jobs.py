@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from job_tracker.core.schedules.quiet import Windows
+from job_tracker.core.schedules.starts import Starts
+
 
 class Kind(Enum):
     """How a job's expected starts are laid out."""
 
     CYCLIC = "cyclic"
     DAILY = "daily"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quiet:
-    """The daily hours, in minutes after local midnight, in which a cyclic job raises no alarm for silence."""
-
-    begin: int
-    end: int
+    CRON = "cron"
+    ON_DEMAND = "on_demand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +35,9 @@ class Keywords:
 class Job:
     """One configured promise.
 
-    interval, max_delay, max_early, timeout, grace: microseconds.  daily_start: minutes after local midnight.
-    interval is 0 for daily jobs, daily_start is 0 for cyclic ones.  sources: the only ones that may speak for it;
-    empty means any.  order: its place in the configuration.
+    interval, max_delay, timeout, grace: microseconds.  interval is 0 for all but cyclic jobs.  starts: when daily and
+    cron jobs are expected to start, and how early.  windows: when silence raises no alarm.  sources: the only ones that
+    may speak for it; empty means any.  order: its place in the configuration.
     """
 
     name: str
@@ -51,12 +48,11 @@ class Job:
     zone: ZoneInfo
     interval: int = 0
     counts_from_end: bool = False
-    daily_start: int = 0
+    starts: Starts | None = None
     max_delay: int = 0
-    max_early: int = 0
     max_errors: int = 1
     status_below: int = 0
-    quiet: Quiet | None = None
+    windows: Windows | None = None
     sources: tuple[str, ...] = ()
     order: int = 0
     key: str = field(init=False)

@@ -6,9 +6,8 @@ Rule: a run is opened, closed, lost or found again here and nowhere else.  Rule:
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from job_tracker.core.jobs import Job
+from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.messages import Message
-from job_tracker.core.schedules.local_time import quiet_window
 from job_tracker.core.standing import Outcome, Run, Standing
 
 Shelf = Callable[[str], Run | None]
@@ -121,7 +120,9 @@ def _lose(standing: Standing, job: Job, run: Run, moment: int) -> None:
 
 
 def _same_quiet_window(job: Job, first: int | None, second: int) -> bool:
-    window = None if first is None else quiet_window(job, first)
+    if job.kind is not Kind.CYCLIC or job.windows is None:
+        return False
+    window = None if first is None else job.windows.window_at(first)
     return window is not None and window[0] <= second < window[1]
 
 

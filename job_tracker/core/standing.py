@@ -92,9 +92,8 @@ class Standing:
     #: the start awaited, and its next deadline; both None while the newest run is open
     expected: int | None = None
     missed_at: int | None = None
-    #: daily jobs only: the local day awaited, and the expected starts made at or after it
-    day: int = 0
-    made: tuple[int, ...] = ()
+    #: daily and cron jobs: the first expected start at or after it is awaited
+    awaits_from: int = 0
     #: where the last message was folded
     last: Position | None = None
     #: the last deadline counted
@@ -129,7 +128,7 @@ class Standing:
             self.delivered,
             self.former_source_drained,
         )
-        other.expected, other.missed_at, other.day, other.made = self.expected, self.missed_at, self.day, self.made
+        other.expected, other.missed_at, other.awaits_from = self.expected, self.missed_at, self.awaits_from
         other.last, other.judged, other.overtaken = self.last, self.judged, self.overtaken
         other.serial, other.checkpointed = self.serial, self.checkpointed
         other.state, other.since = self.state, self.since

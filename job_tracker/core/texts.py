@@ -3,12 +3,15 @@
 Rule: every text begins with the state's word, says since when, and why.  Rule: times are in the job's own zone.
 """
 
-from job_tracker.core.jobs import Job, Kind
-from job_tracker.core.schedules.local_time import day_of_latest_start, expected_start
+from job_tracker.core.jobs import Job
+from job_tracker.core.schedules.starts import Starts
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import shown
 from job_tracker.moments import clock_text, span
+
+FARTHEST_BACK = 100
+"""Missed starts that are counted back one by one to tell the first."""
 
 
 def describe(job: Job, standing: Standing) -> str:
@@ -78,13 +81,24 @@ def _overdue(job: Job, standing: Standing) -> str:
 def _delay(job: Job, standing: Standing) -> str:
     """The first missed start; not when it was expected, if since then an end put it off or the promise has changed."""
     expected = standing.expected
-    if job.kind is Kind.DAILY:  # it already awaits the next one; others may have been missed behind an error
-        latest = day_of_latest_start(job, standing.since - job.max_delay - job.grace)
-        expected = expected_start(job, min(latest, standing.day - standing.missed))
+    if job.starts is not None:  # it already awaits the next one
+        expected = _first_missed(job, job.starts, standing)
     is_of_before = standing.known_since <= standing.since < standing.promised_since
     if expected is None or expected > standing.since or is_of_before:
         return "an expected start did not come"
     return f"no start since it was expected at {clock(job, expected)}"
+
+
+def _first_missed(job: Job, starts: Starts, standing: Standing) -> int | None:
+    """The first of the starts that were missed; some of them may have been missed behind an error, before DELAYED."""
+    first = starts.latest_at_or_before(standing.since - job.max_delay - job.grace)
+    before = standing.awaits_from
+    for _ in range(min(standing.missed, FARTHEST_BACK)):
+        found = starts.latest_at_or_before(before - 1)
+        if found is None:
+            break
+        before = found
+    return before if first is None else min(first, before)
 
 
 def _progress(job: Job, standing: Standing) -> str:

@@ -11,7 +11,6 @@ from types import NoneType
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
-from job_tracker.core.jobs import Job, Quiet
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change
 from job_tracker.core.standing import Deadline, Outcome, Rank, Run, Standing, Unseen
@@ -37,8 +36,7 @@ MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
 _PLAIN = tuple(
     each.name
     for each in fields(Standing)
-    if each.name
-    not in {"runs", "state", "unseen", "made", "last", "changed", "deadline", "overtaken", "former_source_drained"}
+    if each.name not in {"runs", "state", "unseen", "last", "changed", "deadline", "overtaken", "former_source_drained"}
 )
 
 _plain_of = attrgetter(*_PLAIN)
@@ -56,7 +54,6 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
     """A standing as JSON; its runs only where they are not kept as rows of their own."""
     body: dict[str, Any] = dict(zip(_PLAIN, _plain_of(standing), strict=True))
     body["state"] = standing.state.value
-    body["made"] = standing.made
     body["last"] = standing.last
     body["skipped"] = standing.overtaken
     body["covered"] = standing.former_source_drained
@@ -72,12 +69,13 @@ def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     """The standing that a JSON text tells of."""
     body = json.loads(text)
     body.setdefault("delivered", -1)  # younger than the layout
+    if "awaits_from" not in body:  # as is this: a day was awaited, and the starts made on it and after it were listed
+        body["awaits_from"] = max([body["expected"] or body["promised_since"], *(made + 1 for made in body["made"])])
     unseen = body.get("blind")
     last = body["last"]
     standing = Standing(
         **{name: body[name] for name in _PLAIN},
         state=State.NEVER_RAN if body["state"] == State.UNKNOWN.value else State(body["state"]),  # younger, too
-        made=tuple(body["made"]),
         last=None if last is None else (last[0], last[1], last[2]),
         overtaken=None if body["skipped"] is None else _deadline(*body["skipped"]),
         former_source_drained=body["covered"],
@@ -177,23 +175,4 @@ def change_to_row(change: Change) -> Row:
         after.errors,
         after.missed,
         describe(change.job, change.standing),
-    )
-
-
-def promise_to_text(job: Job) -> str:
-    """What of a job its deadlines depend on, to tell after a restart whether the promise was changed meanwhile."""
-    quiet: Quiet | None = job.quiet
-    return json.dumps(
-        [
-            job.kind.value,
-            job.interval,
-            job.counts_from_end,
-            job.daily_start,
-            job.max_delay,
-            job.max_early,
-            job.timeout,
-            job.grace,
-            job.zone.key,
-            None if quiet is None else [quiet.begin, quiet.end],
-        ]
     )

@@ -31,7 +31,6 @@ from job_tracker.ledger.codec import (
     change_to_row,
     checked,
     message_to_row,
-    promise_to_text,
     run_from_row,
     run_to_row,
     standing_from_text,
@@ -39,6 +38,7 @@ from job_tracker.ledger.codec import (
 )
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
+from job_tracker.ledger.promises import is_same_promise, promise_to_text
 from job_tracker.moments import DAY
 from job_tracker.ports import Memento
 
@@ -109,13 +109,16 @@ class Ledger:
         except (sqlite3.Error, *GARBLED) as failure:
             raise damaged(self.path, failure) from failure
         texts = {key: promise_to_text(job) for key, job in jobs.by_key.items()}
-        changed = {key for key, text in texts.items() if key in promises and promises[key] != text}
+        changed = {key for key, text in texts.items() if key in promises and not is_same_promise(promises[key], text)}
         found = settled(jobs, kept, changed, now, is_asked_to=is_asked_to)
         with self._access.writing():
             for key in found.new:
                 self._enroll(key, texts[key], found.standings[key])
             for key, change in found.renewed.items():
                 self._renew(key, texts[key], found.standings[key], change, now)
+            # The same promise may be told by another text: its calendars cover later years now.
+            others = [(text, key) for key, text in texts.items() if key in promises and promises[key] != text]
+            self._connection.executemany("UPDATE jobs SET promise = ? WHERE key = ?", others)
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
         self._runs_kept = jobs.history

@@ -24,7 +24,6 @@ from job_tracker.core.board import Watermarks
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change, Record
-from job_tracker.core.schedules.local_time import quiet_window
 from job_tracker.core.sight import owners
 from job_tracker.core.standing import Outcome, Rank, Run, Standing
 from job_tracker.core.states import OK, State
@@ -129,7 +128,7 @@ def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
         "expected": standing.expected,
         "deadline": None if deadline is None else deadline.moment,
         "deadline_of": None if deadline is None else _RANKS[deadline.rank],
-        "moved_by_quiet_window": None if job.quiet is None else _moved(job, standing),
+        "moved_by_quiet_window": _moved(job, standing),
         "sources": owners(job, standing, jobs),
         "unseen": unseen
         and {
@@ -277,7 +276,7 @@ def _moved(job: Job, standing: Standing) -> list[int] | None:
     A later deadline of a row counts from the moved one before it, so only a first one is asked.
     """
     deadline = standing.deadline
-    if deadline is None:
+    if deadline is None or job.windows is None:
         return None
     unmoved = None
     if deadline.rank is Rank.MISSED_START and not standing.missed and standing.expected is not None:
@@ -285,7 +284,7 @@ def _moved(job: Job, standing: Standing) -> list[int] | None:
     for run in standing.runs if deadline.rank is Rank.TIMEOUT else ():
         if run.order == deadline.run and not run.timeouts and run.begun is not None:
             unmoved = run.begun + job.timeout + job.grace
-    window = None if unmoved is None or unmoved == deadline.moment else quiet_window(job, unmoved)
+    window = None if unmoved is None or unmoved == deadline.moment else job.windows.window_at(unmoved)
     return None if window is None else list(window)
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from published import SECOND, T0, Published, cyclic, daily, jobs_of
+from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
 
 from job_tracker import clock
 from job_tracker.cli.app import app
 from job_tracker.cli.screens import ending, plain, times
 from job_tracker.cli.screens.view_path import DEFAULT_VIEW
 from job_tracker.config.settings import Settings
-from job_tracker.core.jobs import Quiet
+from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.ports import Contact
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             cyclic("HANG"),
             cyclic("LATE", interval=1000 * SECOND),
             cyclic("RUNS", timeout=9000 * SECOND),
-            cyclic("WELL", quiet=Quiet(begin=0, end=300)),
+            cyclic("WELL", windows=Windows(zone=BERLIN, rules=(Quiet(begin=0, end=300),))),
         ),
     )
     published.unmatched = [unmatched_row("NEW"), unmatched_row("a b", reason="no such job is configured")]
@@ -499,7 +499,8 @@ def test_a_configuration_in_order_is_summed_up(ask: Ask, config: Path) -> None:
     assert "2: 1 cyclic, 1 daily" in answer.out
     assert "app1 (this host)" in answer.out
     assert "LOAD__P: starts every 01:00:00 after its last start, without delay" in answer.out
-    assert json.loads(ask("check-config", "-c", config, "--json").out)["jobs"] == {"all": 2, "cyclic": 1, "daily": 1}
+    counts = json.loads(ask("check-config", "-c", config, "--json").out)["jobs"]
+    assert counts == {"all": 2, "cyclic": 1, "daily": 1, "cron": 0, "on_demand": 0}
 
 
 def test_all_faults_go_to_stderr_a_line_each(ask: Ask, config: Path) -> None:

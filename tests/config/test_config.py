@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from job_tracker.config import reading as config
 from job_tracker.config import text as config_text
 from job_tracker.config import zones
-from job_tracker.core.jobs import Job, Keywords, Kind, Quiet
+from job_tracker.core.jobs import Job, Keywords, Kind
+from job_tracker.core.schedules.daily import Daily
+from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS, MINUTE
 
@@ -166,7 +168,7 @@ def test_a_cyclic_job_becomes_a_promise() -> None:
         max_delay=2 * MINUTE,
         max_errors=3,
         status_below=1,
-        quiet=Quiet(begin=22 * 60, end=6 * 60 + 30),
+        windows=Windows(zone=ZoneInfo("Australia/Lord_Howe"), rules=(Quiet(begin=22 * 60, end=6 * 60 + 30),)),
     )
 
 
@@ -181,8 +183,7 @@ def test_a_daily_job_becomes_a_promise() -> None:
         timeout=3 * HOUR,
         grace=5 * MICROSECONDS,
         zone=ZoneInfo("UTC"),
-        daily_start=120,
-        max_early=5 * MINUTE,
+        starts=Daily(zone=ZoneInfo("UTC"), max_early=5 * MINUTE, times=(120,)),
     )
 
 
@@ -194,7 +195,10 @@ def test_a_daily_start_may_be_early_by_the_grace_or_five_minutes(grace: str, giv
     """A clock that is ahead by as much as is tolerated must not move a start to the day before."""
     entry = changed(DAILY, {"start_max_early_in_hh:mm:ss": given})
 
-    assert job(entry, controller_message_grace_period_in_sec=grace).max_early == expected
+    starts = job(entry, controller_message_grace_period_in_sec=grace).starts
+
+    assert starts is not None
+    assert starts.max_early == expected
 
 
 def test_jobs_keep_the_order_of_the_configuration() -> None:

@@ -99,7 +99,6 @@ class Promise:
     zone: ZoneInfo
     sources: list[str]
     quiet: tuple[str, str] | None
-    outside: int
 
     def expected(self, day: date) -> int:
         """“an expected start E per local day”"""
@@ -135,12 +134,25 @@ class Promise:
         return None
 
     def moved_missed(self, deadline: int) -> int:
-        """“A missed-start deadline inside it moves to the window's end + interval + L + G, or, if interval + L + G
-        is not shorter than those hours outside, to the window's end + G … what lands inside again moves again”"""
+        """“A missed-start deadline inside it moves to the window's end + interval + L + G, or, if a window begins after
+        that end and at or before that moment, to the window's end + G; … what lands inside again moves again”"""
         whole = self.interval + self.delay + self.grace
         while window := self.window(deadline):
-            deadline = window[1] + (whole if whole < self.outside else self.grace)
+            patient = window[1] + whole
+            deadline = patient if self.next_begin(window[1]) > patient else window[1] + self.grace
         return deadline
+
+    def next_begin(self, moment: int) -> int:
+        """When the next quiet window begins after a moment."""
+        assert self.quiet is not None
+        start, end = self.quiet
+        day = local_day(self.zone, moment) - timedelta(days=1)
+        while True:
+            opens = at_clock(self.zone, day, start)
+            closes = at_clock(self.zone, day if start < end else day + timedelta(days=1), end)
+            if moment < opens < closes:
+                return opens
+            day += timedelta(days=1)
 
     def moved_timeout(self, deadline: int) -> int:
         """“a timeout inside it to the window's end + G; what lands inside again moves again”"""
@@ -162,12 +174,10 @@ def read_promise(config: Line, place: int) -> Promise:
     grace = micros(everywhere.get("controller_message_grace_period_in_sec", 5.0))
     quiet_from = everywhere.get("no_timeout_for_cyclic_jobs_from_in_hh:mm")
     quiet_until = everywhere.get("no_timeout_for_cyclic_jobs_until_in_hh:mm")
-    quiet, outside = None, DAY
+    quiet = None
     # "cyclic jobs only; from = until is none"
     if not daily and quiet_from and quiet_until and quiet_from != quiet_until:
         quiet = (quiet_from, quiet_until)
-        # "24 h less the difference of the two clock times"
-        outside = DAY - (span(quiet_until + ":00") - span(quiet_from + ":00")) % DAY
     early = job.get("start_max_early_in_hh:mm:ss")
     named = job.get("source_host") or []
     return Promise(
@@ -186,7 +196,6 @@ def read_promise(config: Line, place: int) -> Promise:
         zone=ZoneInfo(job.get("time_zone") or everywhere.get("time_zone") or "UTC"),
         sources=[named] if isinstance(named, str) else list(named),
         quiet=quiet,
-        outside=outside,
     )
 
 

@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 from job_tracker.core.board import Board, Watermark, make_board, renewed
 from job_tracker.core.clock_set_back import PATIENCE
 from job_tracker.core.intake import take_in, uid_of
-from job_tracker.core.jobs import Job, Jobs, Kind, Quiet
+from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
 from job_tracker.core.record import Change, Step
+from job_tracker.core.schedules.daily import Daily
+from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.step import step
 from job_tracker.core.texts import describe
@@ -44,8 +46,9 @@ def cyclic(interval: float = 600, timeout: float = 100, name: str = "LOAD", zone
 
 def daily(clock: str, timeout: float = HOUR, name: str = "LOAD", zone: str = "UTC", **keys: Any) -> Job:
     """A job once a day that may start five minutes early and may take an hour; the grace is five seconds."""
-    keys = {"early": 300} | keys
-    return _job(name, zone, keys, kind=Kind.DAILY, daily_start=_minutes(clock), timeout=_span(timeout))
+    early = _span(keys.pop("early", 300))
+    starts = Daily(zone=ZoneInfo(zone), max_early=early, times=(_minutes(clock),))
+    return _job(name, zone, keys, kind=Kind.DAILY, starts=starts, timeout=_span(timeout))
 
 
 def quiet(begin: str, end: str) -> Quiet:
@@ -245,8 +248,10 @@ class Story:
 
 
 def _job(name: str, zone: str, keys: dict[str, Any], **found: Any) -> Job:
-    spans = {"delay": "max_delay", "early": "max_early", "grace": "grace"}
+    spans = {"delay": "max_delay", "grace": "grace"}
     found["grace"] = _span(5)
+    window = keys.pop("quiet", None)
+    found["windows"] = None if window is None else Windows(zone=ZoneInfo(zone), rules=(window,))
     for key, value in keys.items():
         found[spans.get(key, key)] = _span(value) if key in spans else value
     return Job(name=name, env="P", zone=ZoneInfo(zone), **found)

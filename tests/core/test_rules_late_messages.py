@@ -12,10 +12,9 @@ from story import Story, at, cyclic, daily, quiet, said
 from job_tracker.core import deadlines, record
 from job_tracker.core.board import Board
 from job_tracker.core.intake import take_in
-from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Position
 from job_tracker.core.record import Past
-from job_tracker.core.schedules.local_time import move_timeout
+from job_tracker.core.schedules.quiet import Windows, move_timeout
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.step import step
 
@@ -445,16 +444,16 @@ def test_timeouts_before_a_changed_promise_are_passed_over_one_by_one_or_all_at_
     standing = Standing(known_since=0, promised_since=at("2025-10-07 01:30:05"), since=0)
     moves: list[int] = []
 
-    def move(job: Job, deadline: int) -> int:
+    def move(windows: Windows | None, deadline: int, grace: int) -> int:
         moves.append(deadline)
-        return move_timeout(job, deadline)
+        return move_timeout(windows, deadline, grace)
 
-    monkeypatch.setattr(deadlines.local_time, "move_timeout", move)
+    monkeypatch.setattr(deadlines, "move_timeout", move)
     for hour in range(0, 24, 5):
         begun = standing.promised_since - (5 * 24 + hour) * 3600 * 1_000_000
-        expected = move_timeout(job, begun + job.timeout + job.grace)
+        expected = move_timeout(job.windows, begun + job.timeout + job.grace, job.grace)
         while expected < standing.promised_since:
-            expected = move_timeout(job, expected + job.timeout)
+            expected = move_timeout(job.windows, expected + job.timeout, job.grace)
         moves.clear()
 
         assert deadlines.first_timeout(standing, job, begun) == expected

@@ -179,4 +179,4 @@ def test_quiet_windows_are_not_for_daily_jobs() -> None:
     promise = {"name": "LOAD", "env": "P", "timeout_in_hh:mm:ss": "01:00:00", "cyclic_or_daily": "daily"}
     config = {"global_config": window, "jobs": [promise | {"daily_start_time_in_hh:mm": "02:00"}]}
 
-    assert jobs_of(json.dumps(config)).by_key["LOAD__P"].quiet is None
+    assert jobs_of(json.dumps(config)).by_key["LOAD__P"].windows is None

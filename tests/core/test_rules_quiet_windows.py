@@ -6,8 +6,6 @@ UTC, 3,600 to 7,200 seconds after midnight, unless it says otherwise.
 
 from story import HOUR, Story, at, cyclic, quiet
 
-from job_tracker.core.schedules.local_time import quiet_window
-
 NIGHT = quiet("01:00", "02:00")
 BEGIN, END = HOUR, 2 * HOUR
 
@@ -122,7 +120,8 @@ def test_a_window_that_wraps_midnight_is_quiet_behind_it_on_every_day() -> None:
     """The day before is looked at on even and on odd days."""
     job = cyclic(quiet=quiet("23:00", "01:00"))
 
-    windows = [quiet_window(job, at(day * 24 * HOUR + 600)) for day in range(4)]
+    assert job.windows is not None
+    windows = [job.windows.window_at(at(day * 24 * HOUR + 600)) for day in range(4)]
 
     assert windows == [(at(day * 24 * HOUR - HOUR), at(day * 24 * HOUR + HOUR)) for day in range(4)]
 

@@ -12,6 +12,7 @@ from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Record
+from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.step import step
 from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Contact, Report
@@ -44,7 +45,11 @@ def cyclic(name: str, **changes: Any) -> Job:
 def daily(name: str, **changes: Any) -> Job:
     """A job that starts at half past ten in the evening."""
     return replace(
-        cyclic(name), kind=Kind.DAILY, interval=0, daily_start=22 * 60 + 30, max_early=300 * SECOND, **changes
+        cyclic(name),
+        kind=Kind.DAILY,
+        interval=0,
+        starts=Daily(zone=BERLIN, max_early=300 * SECOND, times=(22 * 60 + 30,)),
+        **changes,
     )
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
 from sqlitedict import SqliteDict
 
-from job_tracker.core.jobs import Quiet
+from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.errors import StoreFailed
 from job_tracker.ports import Contact
 from job_tracker.view import documents, reading
@@ -307,7 +307,7 @@ def test_a_deadline_that_the_quiet_window_moved_names_the_window(publish: Callab
     """Otherwise nobody can tell why a start is awaited so much later than it was due."""
     begin = (T0 // SECOND + 3600) % 86400 // 60 + 60  # T0 lies in winter: Berlin is an hour ahead
     quiet = Quiet(begin=begin % 1440 - 10, end=begin % 1440 + 120)
-    published = publish(cyclic("LOAD", quiet=quiet))
+    published = publish(cyclic("LOAD", windows=Windows(zone=BERLIN, rules=(quiet,))))
     published.say((10, "LOAD", "STARTED"), (20, "LOAD", "SUCCESS"))
     settled(published)
 

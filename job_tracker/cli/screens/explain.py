@@ -96,13 +96,15 @@ def _next_timeout(run: Document) -> str:
 
 
 def _quiet(job: Document, promise: Document, now: int) -> Iterator[str]:
-    if promise["quiet"] is None:
-        return
-    begin, end = promise["quiet"]
     shown = local(now, job["zone"])
-    inside = (shown.hour * 60 + shown.minute - begin) % 1440 < (end - begin) % 1440
-    where = "inside" if inside else "outside"
-    yield f"Daily from {hours(begin, end)} silence raises no alarm; it is {where} that window now."
+    for window in promise["quiet"]:
+        begin, end = window["from"], window["until"]
+        if window["on"]:
+            yield f"From {hours(begin, end)} {safe(window['on'])} silence raises no alarm."
+        else:
+            inside = (shown.hour * 60 + shown.minute - begin) % 1440 < (end - begin) % 1440
+            where = "inside" if inside else "outside"
+            yield f"Daily from {hours(begin, end)} silence raises no alarm; it is {where} that window now."
     moved = job["moved_by_quiet_window"]
     if moved is not None:
         first, last = (clock(moment, job["zone"]) for moment in moved)

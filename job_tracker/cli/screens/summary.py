@@ -9,7 +9,8 @@ from job_tracker.config.reading import Config
 from job_tracker.config.settings import SourceHost
 from job_tracker.core.board import newcomer
 from job_tracker.core.jobs import Job, Kind
-from job_tracker.view.promises import promise_words
+from job_tracker.core.schedules.quiet import Quiet
+from job_tracker.view.promises import day_words, promise_words
 
 SOONEST = 5
 
@@ -21,10 +22,9 @@ def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
         "config": str(path),
         "jobs": {
             "all": len(jobs),
-            "cyclic": sum(1 for job in jobs if job.kind is Kind.CYCLIC),
-            "daily": sum(1 for job in jobs if job.kind is Kind.DAILY),
+            **{kind.value: sum(1 for job in jobs if job.kind is kind) for kind in Kind},
         },
-        "quiet": sorted({hours(job.quiet.begin, job.quiet.end) for job in jobs if job.quiet is not None}),
+        "quiet": sorted({_quiet(rule) for job in jobs if job.windows for rule in job.windows.rules}),
         "sources": [_source(source) for source in config.sources],
         "next": [
             {"job": job.key, "next_start": moment, "zone": job.zone.key, "promise": promise_words(job)}
@@ -44,8 +44,8 @@ def as_text(found: dict[str, Any]) -> str:
         f"{safe(found['config'])} is in order.",
         columns(
             [
-                ("jobs", f"{jobs['all']}: {jobs['cyclic']} cyclic, {jobs['daily']} daily"),
-                *[("quiet", f"{window}, when silence of cyclic jobs raises no alarm") for window in found["quiet"]],
+                ("jobs", f"{jobs['all']}{_kinds(jobs)}"),
+                *[("quiet", f"{window}, when silence of some jobs raises no alarm") for window in found["quiet"]],
                 ("sources", ", ".join(f"{each['name']} ({each['where']})" for each in sources) or "none"),
                 ("state files", safe(found["run_dir"])),
                 ("store", safe(found["store_file"])),
@@ -62,6 +62,15 @@ def as_text(found: dict[str, Any]) -> str:
     if found["recommendations"]:
         lines += ["", "Recommended:", *(f"  {safe(each)}" for each in found["recommendations"])]
     return "\n".join(lines)
+
+
+def _kinds(jobs: dict[str, int]) -> str:
+    kinds = [f"{jobs[kind.value]} {kind.value.replace('_', ' ')}" for kind in Kind if jobs[kind.value]]
+    return f": {', '.join(kinds)}" if kinds else ""
+
+
+def _quiet(rule: Quiet) -> str:
+    return hours(rule.begin, rule.end) + day_words(rule.days)
 
 
 def _source(source: SourceHost) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Cron: starts as cron would make them, by the rules of the library cronsim, on the days that calendars admit.
+
+Rule: what cronsim finds on a local day, started a second before its midnight, is what is expected on that day.
+A day on which no clock is changed has no rule of its own, and is laid out from the fields that cronsim has read:
+asking it for each of three hundred starts a day would take milliseconds, and there are ten thousand jobs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+
+from job_tracker.core.schedules.calendars import ALL_DAYS, Days
+from job_tracker.core.schedules.local_time import SECOND, days_of, in_microseconds, plain_midnight
+from job_tracker.core.schedules.starts import Starts
+from job_tracker.moments import MINUTE
+
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron(Starts):
+    """Starts at the moments that an expression of five fields names, on some days."""
+
+    expression: str
+    days: Days = ALL_DAYS
+
+    def on(self, day: int) -> tuple[int, Sequence[int]]:
+        """The starts of a day; where the clocks are changed cronsim says which of them there are, and when."""
+        midnight = plain_midnight(self.zone, day)
+        if midnight is None:
+            return 0, _found(self, day)
+        return midnight, _clock_times(self.expression)
+
+    def days_in(self, month: int) -> int:
+        """The days of a month that the expression names and the calendars admit."""
+        fields = _fields(self.expression)
+        if month % 12 + 1 not in fields.months:
+            return 0
+        found = 0
+        for at, day in enumerate(days_of(month)):
+            if fields.match_day(date.fromordinal(day)) and self.days.admit(day):
+                found |= 1 << at
+        return found
+
+
+def check(expression: str) -> str | None:
+    """What is wrong with an expression, or None."""
+    if len(expression.split()) != 5:
+        return "has not five fields: minute, hour, day of the month, month, weekday"
+    if len(expression) > LONGEST:
+        return f"is longer than {LONGEST} characters"
+    try:
+        _fields(expression)
+    except CronSimError as error:
+        return str(error)
+    return None
+
+
+@lru_cache(maxsize=16_384)
+def _fields(expression: str) -> CronSim:
+    """The fields as cronsim reads them; where it would start from does not matter."""
+    return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+@lru_cache(maxsize=16_384)
+def _clock_times(expression: str) -> tuple[int, ...]:
+    fields = _fields(expression)
+    return _grid(tuple(sorted(fields.hours)), tuple(sorted(fields.minutes)))
+
+
+@lru_cache(maxsize=4096)
+def _grid(hours: tuple[int, ...], minutes: tuple[int, ...]) -> tuple[int, ...]:
+    """The clock times of some hours and minutes, as microseconds after midnight; shared, for there are a great many."""
+    return tuple((hour * 60 + minute) * MINUTE for hour in hours for minute in minutes)
+
+
+@lru_cache(maxsize=16_384)
+def _found(starts: Cron, day: int) -> tuple[int, ...]:
+    """What cronsim finds on a day.
+
+    In spring a start at a fixed time moves behind the gap, and may meet another there; one of every hour or minute is
+    left out.  In autumn a fixed time counts once, and one of every hour or minute as often as it comes: then the
+    evening before may come once more first.
+    """
+    found = set()
+    for start in CronSim(starts.expression, datetime.fromordinal(day).replace(tzinfo=starts.zone) - SECOND):
+        if start.toordinal() > day:
+            break
+        if start.toordinal() == day:
+            found.add(in_microseconds(start))
+    return tuple(sorted(found))
