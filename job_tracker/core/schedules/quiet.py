@@ -139,7 +139,7 @@ def left_outside(rules: tuple[Quiet, ...]) -> tuple[int, int]:
 
 def _of_day(windows: Windows, day: int) -> Iterator[Window]:
     for rule in windows.rules:
-        if rule.days.admit(day):
+        if rule.begin != rule.end and rule.days.admit(day):
             last = day if rule.end > rule.begin else day + 1
             begin, end = local_moment(windows.zone, day, rule.begin), local_moment(windows.zone, last, rule.end)
             if begin < end:  # in spring both may be the end of the gap
