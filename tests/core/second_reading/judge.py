@@ -1,0 +1,248 @@
+"""Judging a recording: what a tracker would have found, and when.
+
+The observer walks through the moments at which anything can become true: an arrival, a deadline, the begin and the end
+of an outage.  At each it judges the job anew from all that has arrived, and compares what it shows with what it showed.
+
+Rule: a deadline is judged once all sources the job belongs to are known to be drained past it.
+Rule: when a deadline has passed, and a source has not been heard for longer than a cycle and an answer may take, a job
+of status 0 is UNKNOWN, from the later of the deadline and the last look plus that time on.
+Rule: a change carries the moment of what caused it: a message's, a deadline's, or that of becoming UNKNOWN.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from second_reading import messages, promise
+from second_reading.fold import first_deadline, fold, next_deadline
+from second_reading.messages import Message, Recording, microseconds
+from second_reading.promise import House, Promise
+from second_reading.runs import Story
+from second_reading.states import Shown, shown
+
+HOURS_AFTER = 48 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a job shows from a moment on; found: when the tracker could know it."""
+
+    job: str
+    at: int
+    state: str
+    status: int
+    errors: int
+    missed: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Final:
+    """What a job shows at the end, and when it is expected next."""
+
+    state: str
+    status: int
+    errors: int
+    missed: int
+    next_deadline: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """All changes in the order in which they were found, and what every job shows at the end.
+
+    shown: what each job showed, and from when on by the tracker's clock.  rewritten: from when on changes are told of a
+    past that had been judged already; which of them deserve to be told, the rules leave open.
+    """
+
+    changes: list[Change]
+    final: dict[str, Final]
+    shown: dict[str, list[tuple[int, Shown]]]
+    rewritten: dict[str, int | None]
+
+
+def judge(
+    config: Mapping[str, Any],
+    recording: Sequence[Mapping[str, Any]],
+    *,
+    begin: float | None = None,
+    until: float | None = None,
+) -> Verdicts:
+    """Judge a recording by a configuration; begin and until in seconds, as a replay takes them."""
+    house = promise.read(config)
+    first = None if begin is None else microseconds(begin)
+    heard = messages.read(recording, house, first)
+    began = heard.first if first is None else first
+    end = heard.last + HOURS_AFTER if until is None else microseconds(until)
+    changes = []
+    verdicts = Verdicts(changes=[], final={}, shown={}, rewritten={})
+    for order, one in enumerate(house.promises):
+        observer = Observer(one, house, heard, began, end)
+        changes += [(change.found, change.at, order, number, change) for number, change in enumerate(observer.watch())]
+        verdicts.final[one.key] = observer.final()
+        verdicts.shown[one.key] = observer.shown_since
+        verdicts.rewritten[one.key] = observer.rewritten
+    verdicts.changes.extend(found[-1] for found in sorted(changes, key=lambda found: found[:4]))
+    return verdicts
+
+
+class Observer:
+    """One job under observation.
+
+    heard: the messages that have arrived.  horizon: deadlines before it are judged; it never goes back.
+    blind_for: the deadline for which nobody can tell whether it was kept, while that is so.
+    """
+
+    def __init__(self, one: Promise, house: House, recording: Recording, began: int, end: int) -> None:
+        """Begin to watch at the moment the tracker began."""
+        self.promise, self.house, self.recording, self.began, self.end = one, house, recording, began, end
+        self.heard: list[Message] = []
+        self.horizon = 0
+        self.owners = one.source_hosts or recording.sources
+        self.now = began
+        self.shown = Shown(state="NEVER_RAN", status=0, errors=0, missed=0)
+        self.shown_since = [(began, self.shown)]
+        self.rewritten: int | None = None
+        self.blind_for: int | None = None
+        self._deadlines: dict[tuple[int, int, int], int | None] = {}
+        self._stories: dict[tuple[int, int], Story] = {}
+
+    def watch(self) -> Iterator[Change]:
+        """Walk through all moments at which something may change, and tell what does."""
+        now: int | None = self.began
+        while now is not None and now <= self.end:
+            self.now = now
+            yield from self._step(now)
+            self.shown_since.append((now, self.shown))
+            now = self._next_moment(now)
+        self.now = self.end
+
+    def final(self) -> Final:
+        """Say what the job shows at the end."""
+        story = self._story()
+        deadline = next_deadline(story)
+        found = self.shown
+        return Final(
+            state=found.state,
+            status=found.status,
+            errors=found.errors,
+            missed=found.missed,
+            next_deadline=None if deadline is None else deadline.at,
+        )
+
+    def _step(self, now: int) -> Iterator[Change]:
+        if now > self.began:
+            # A tracker looks all the time: what could be judged before this moment has been.
+            yield from self._judge_until(max(self.horizon, self._reach(now - 1)))
+        arrived = [message for message in self._messages() if message.arrived == now]
+        for message in arrived:
+            if self.promise.source_hosts is None and not message.by_operator:
+                self.owners = frozenset({message.source})
+        reach = max(self.horizon, self._reach(now))
+        for message in sorted(arrived, key=lambda message: message.place):
+            yield from self._judge_until(min(reach, message.at))
+            if message.at < self.horizon and self.rewritten is None:
+                self.rewritten = now
+            self.heard.append(message)
+            yield from self._look(message.at)
+        yield from self._judge_until(reach)
+        yield from self._look(None)
+
+    def _judge_until(self, horizon: int) -> Iterator[Change]:
+        """Pass deadline after deadline, and look after each."""
+        while self.horizon < horizon:
+            at = self._first_deadline(self.horizon, horizon)
+            if at is None or at >= horizon:
+                self.horizon = horizon
+                return
+            self.horizon, more = at, 1
+            while fold(self.promise, self.began, self.heard, at, more)[1] == more:
+                yield from self._look(at, more)
+                more += 1
+            self.horizon = at + 1
+
+    def _look(self, at: int | None, more: int = 0) -> Iterator[Change]:
+        """Compare what is shown now with what was; at: the moment of what happened, None if only time has passed.
+
+        more: how many deadlines at the horizon itself have been judged.
+        """
+        story = fold(self.promise, self.began, self.heard, self.horizon, more)[0] if more else self._story()
+        deadline = self._first_deadline(self.horizon, self.end)
+        blind_since = self._blind_since()
+        is_blind = blind_since is not None and blind_since <= self.now
+        if at is not None and self.blind_for is not None and deadline == self.blind_for:
+            # The walk has not come to that deadline yet.
+            is_blind = True
+        self.blind_for = deadline if is_blind else None
+        found = shown(story, self.now, is_blind=is_blind)
+        if found == self.shown:
+            return
+        self.shown = found
+        if at is None:
+            at = max(
+                moment for moment in (blind_since, _end_of_pause(story)) if moment is not None and moment <= self.now
+            )
+        yield Change(
+            job=self.promise.key,
+            at=at,
+            state=found.state,
+            status=found.status,
+            errors=found.errors,
+            missed=found.missed,
+            found=self.now,
+        )
+
+    def _blind_since(self) -> int | None:
+        """Say since when nobody can tell whether a deadline was kept; it may lie ahead."""
+        seen = self._watermark(self.now)
+        deadline = self._first_deadline(self.horizon, self.end)
+        if seen is None or deadline is None or deadline < seen:
+            return None
+        return max(deadline, seen + self.house.lag)
+
+    def _first_deadline(self, horizon: int, until: int) -> int | None:
+        asked = len(self.heard), horizon, until
+        if asked not in self._deadlines:
+            self._deadlines[asked] = first_deadline(self.promise, self.began, self.heard, horizon, until)
+        return self._deadlines[asked]
+
+    def _story(self) -> Story:
+        asked = len(self.heard), self.horizon
+        if asked not in self._stories:
+            self._stories = {asked: fold(self.promise, self.began, self.heard, self.horizon)[0]}
+        return self._stories[asked]
+
+    def _messages(self) -> list[Message]:
+        """What is heard at all: a message of a time after the end of the replay is not."""
+        return [message for message in self.recording.messages[self.promise.key] if message.at <= self.end]
+
+    def _watermark(self, now: int) -> int | None:
+        """Say how far the job's sources are drained where one of them does not answer; None: all do."""
+        silent = [
+            outage.begin
+            for outage in self.recording.outages
+            if outage.source in self.owners and outage.begin <= now < outage.end
+        ]
+        return min(silent, default=None)
+
+    def _reach(self, now: int) -> int:
+        """Say before which moment deadlines may be judged."""
+        seen = self._watermark(now)
+        return now + 1 if seen is None else seen
+
+    def _next_moment(self, now: int) -> int | None:
+        moments = [message.arrived for message in self._messages()]
+        for outage in self.recording.outages:
+            moments += [outage.begin, outage.end]
+        deadline = self._first_deadline(self.horizon, self.end)
+        blind_since = self._blind_since()
+        story = self._story()
+        moments += [moment for moment in (deadline, blind_since) if moment is not None]
+        if story.pause is not None:
+            moments.append(story.pause.end)
+        return min((moment for moment in moments if moment > now), default=None)
+
+
+def _end_of_pause(story: Story) -> int | None:
+    """Say when a pause ends whose end was not judged yet; to hear nothing is over then all the same."""
+    return None if story.pause is None else story.pause.end
