@@ -262,7 +262,7 @@ class _Maker:
 
     def as_cron(self, job: dict[str, Any], span: int) -> None:
         job["cron_expression"] = self.random.choice(
-            [c for c in CRONS if span <= 3 * DAY or "*/30" not in c and "0-6" not in c]
+            [c for c in CRONS if span <= 3 * DAY or ("*/30" not in c and "0-6" not in c)]
         )
         if self.maybe(0.6):
             job["start_max_delay_in_hh:mm:ss"] = _hms(self.length(SECOND, 5 * HOUR))

@@ -6,7 +6,6 @@ PYTHONPATH=tests/core python -m second_reading.compare [--first SEED] [--cases N
 import argparse
 import json
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -38,13 +37,13 @@ def main() -> int:
             continue
         if outcome.startswith("refused"):
             if asked.refused:
-                print(seed, outcome)
+                _say(seed, outcome)
             continue
-        print(f"== seed {seed} {sorted(case.features)}")
-        print(show(smaller(case) if asked.shrink else case))
+        _say(f"== seed {seed} {sorted(case.features)}")
+        _say(show(smaller(case) if asked.shrink else case))
         if count["differs"] >= asked.most:
             break
-    print(dict(count))
+    _say(dict(count))
     return 1 if count["differs"] else 0
 
 
@@ -132,7 +131,7 @@ def show(case: Case) -> str:
 def _differs(case: Case) -> bool:
     try:
         return compare(case) == "differs"
-    except Exception:  # noqa: BLE001 - a candidate that makes no sense is no smaller case
+    except Exception:  # a candidate that makes no sense is no smaller case
         return False
 
 
@@ -180,6 +179,11 @@ def _less(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield less
 
 
+def _say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=0)
@@ -194,7 +198,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:
-        traceback.print_exc()
+    sys.exit(main())

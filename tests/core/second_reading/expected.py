@@ -15,8 +15,6 @@ from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
 from second_reading import zones
 from second_reading.calendars import Admission
 
@@ -105,6 +103,8 @@ class Cron:
         return sorted(set(self._found(day)))
 
     def _found(self, day: date) -> Iterator[int]:
+        from cronsim import CronSim  # only cron jobs need it
+
         midnight = zones.moment(self.zone, day, 0)
         begin = (zones.on_wall("UTC", midnight - zones.SECOND)).replace(tzinfo=ZoneInfo("UTC"))
         for found in CronSim(self.expression, _in_zone(begin, self.zone)):

@@ -139,7 +139,7 @@ class Observer:
             if self.promise.source_hosts is None and not message.by_operator:
                 self.owners = frozenset({message.source})
         reach = max(self.horizon, self._reach(now))
-        for message in sorted(arrived, key=lambda message: message.place):
+        for message in arrived:
             yield from self._judge_until(min(reach, message.at))
             if message.at < self.horizon and self.rewritten is None:
                 self.rewritten = now
@@ -167,12 +167,12 @@ class Observer:
         more: how many deadlines at the horizon itself have been judged.
         """
         story = fold(self.promise, self.began, self.heard, self.horizon, more)[0] if more else self._story()
-        deadline = self._first_deadline(self.horizon, self.end)
+        deadline = self._first_deadline(self.horizon + (more > 0), self.end)
         blind_since = self._blind_since()
         is_blind = blind_since is not None and blind_since <= self.now
-        if at is not None and self.blind_for is not None and deadline == self.blind_for:
-            # The walk has not come to that deadline yet.
-            is_blind = True
+        if at is not None:
+            # Within the walk a job stays UNKNOWN until the walk has passed that deadline, and does not become so.
+            is_blind = self.blind_for is not None and (is_blind or deadline == self.blind_for)
         self.blind_for = deadline if is_blind else None
         found = shown(story, self.now, is_blind=is_blind)
         if found == self.shown:

@@ -19,11 +19,15 @@ OPERATORS_WORDS: Mapping[str, str] = {"PAUSE": "pause", "RESUME": "resume", "SUC
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message as it was understood; until: of a pause."""
+    """A message as it was understood; received: by the recording's words, arrived: not before the tracker began.
+
+    until: when a pause is to end.
+    """
 
     at: int
     source: str
     number: int
+    received: int
     arrived: int
     word: str
     run: str | None = None
@@ -104,7 +108,7 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: i
         if source == OPERATOR and line["event"] not in OPERATORS_WORDS:
             continue
         found.append((line.get("uid"), _understood(line, promise, house, began)))
-    found.sort(key=lambda pair: (pair[1].arrived, pair[1].place))
+    found.sort(key=lambda pair: (pair[1].received, pair[1].place))
     known: set[str] = set()
     messages = []
     for uid, message in found:
@@ -129,6 +133,7 @@ def _understood(line: Mapping[str, Any], promise: Promise, house: House, began: 
         at=received if stamped > received + house.grace else stamped,
         source=source,
         number=line["_id"],
+        received=received,
         arrived=max(began, received),
         word=word,
         run=run,

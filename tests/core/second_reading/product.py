@@ -5,7 +5,7 @@ from typing import Any
 
 from job_tracker.config.reading import parse
 from job_tracker.errors import ConfigError
-from job_tracker.replay import Replay, read
+from job_tracker.replay.replay import Replay, read
 from second_reading.cases import SECOND, Case
 
 

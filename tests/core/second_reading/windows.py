@@ -90,7 +90,7 @@ class Windows:
 
 
 def moved(windows: Windows, deadline: int, grace: int) -> int:
-    """Move a timeout, or the deadline of an expected start, out of quiet windows: to the end of each, plus the grace."""
+    """Move a timeout, or the deadline of an expected start, out of quiet windows: to their ends plus the grace."""
     for _ in range(MOVES):
         if (window := windows.at(deadline)) is None:
             return deadline
@@ -101,7 +101,7 @@ def moved(windows: Windows, deadline: int, grace: int) -> int:
 def moved_cyclic(windows: Windows, deadline: int, *, after_end: int, grace: int) -> int:
     """Move the deadline of a cyclic job's start; after_end: how long after a window's end it is due again, all told.
 
-    Where another window begins before that has passed, the job gets no more than the grace: else it might wait for ever.
+    Where another window begins before that has passed, the job gets the grace alone: else it might wait for ever.
     """
     for _ in range(MOVES):
         if (window := windows.at(deadline)) is None:
