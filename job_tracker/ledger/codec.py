@@ -28,6 +28,7 @@ MESSAGE = (Whole, Text, Whole, Whole, Whole, Text, Text, Text, Text, Text, Maybe
 CHANGE = (Whole, Whole, Text, Whole, Text, Whole, Whole, Whole, Text, Whole)
 UNMATCHED = (Text, Text, Text, Text, Whole, Whole, Whole, Text)
 STRAY = (Text, Text, Whole)
+SUBJECT = (Text, Whole)
 WAITING = (Whole, Text, Whole, Text, Whole, Text, Whole, Whole)
 TOLD = (Text, Text, Whole)
 DRAINED = (Text, Whole)

@@ -171,6 +171,7 @@ def test_what_waits_is_neither_lost_nor_the_daemons_end_when_the_outbox_cannot_b
     tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER"), job("THIRD")]))
     tracker.hears()
     tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
+    tracker.loop.undelivered()
     lock_away(tracker, "outbox", "text")
     then(tracker)
     for _ in range(3):

@@ -214,7 +214,7 @@ class Tracker:
     def settled(self) -> bool:
         """Nothing waits and nothing is under way."""
         told = self.event_console
-        return not told.waiting and not told.carrying and not told.unmarked and not told.courier.busy
+        return not self.loop.ledger.outbox.subjects() and not told.courier.busy
 
     def report(self, contact: Contact) -> None:
         """Say how the source stands."""

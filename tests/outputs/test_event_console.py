@@ -18,6 +18,7 @@ from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.event_console import message
 from job_tracker.outputs.event_console.message import Fact, Notification
+from job_tracker.view.reading import read_outbox
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_every_change_of_status_is_told_and_of_state_only_while_it_is_not_ok(
 
     assert [(event.status, event.text.split()[0], event.at - T0) for event in receiver.events] == [
         (1, "ERROR", 4),
-        (0, "RUNNING", 5),
+        (1, "RUNNING", 5),
         (2, "ERROR", 6),
         (0, "NOT_RUNNING", 7),
     ]
@@ -392,6 +393,7 @@ def test_notifications_shows_what_waits_since_when_and_why(tmp_path: Path, recei
     tracker.hears((seconds, "LOAD", "ERROR", "boom"))
     tracker.until(lambda: tracker.event_console.pauses.problem)
     tracker.passes(5)
+    tracker.until(lambda: shown(tracker) == ["LOAD__P"])
     waiting = ask(tracker, "--json")
     table = ask(tracker)
     complaint = tracker.service()
@@ -406,17 +408,17 @@ def test_notifications_shows_what_waits_since_when_and_why(tmp_path: Path, recei
     assert row["tries"] >= 1
     assert "LOAD__P" in table
     assert complaint.startswith("1 job_tracker - 1 notification not delivered: ")
-    assert eventually_empty(tracker)
+    tracker.until(lambda: shown(tracker) == [])
     tracker.close()
 
 
 def ask(tracker: Tracker, *words: str) -> str:
-    """What the command says once the view's thread has written."""
-    time.sleep(0.5)
+    """What the command says."""
     command = [sys.executable, "-m", "job_tracker", "notifications", "-c", str(tracker.config_path), *words]
     return subprocess.run(command, capture_output=True, check=True, text=True, cwd=ROOT).stdout
 
 
-def eventually_empty(tracker: Tracker) -> bool:
-    """Nothing waits any more."""
-    return json.loads(ask(tracker, "--json"))["notifications"] == []
+def shown(tracker: Tracker) -> list[str]:
+    """The subjects that the view has, which a thread writes."""
+    _, rows = read_outbox(tracker.config_path.parent / "view.sqlite")
+    return [row["subject"] for row in rows]

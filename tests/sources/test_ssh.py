@@ -708,6 +708,7 @@ class Told:
         self.board = make_board(config.jobs, {}, {}, now())
         self.output = CheckmkOutput(Ground(config=config, ledger=ledger, wake=lambda: None, started=now()))
         self.output.begin(config, self.picture(now()))
+        ledger.close()
 
     def hears(self, report: Report) -> None:
         self.output.heard(report, now())

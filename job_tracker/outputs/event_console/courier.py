@@ -1,7 +1,8 @@
-"""Delivery: a thread that runs the notification command, one notification at a time.
+"""The courier: a thread that runs the notification command, one call at a time.
 
-Rule: it knows neither the ledger nor the board: it is given an errand, and says how that ended.
-Rule: delivered is what the command ended with 0 for; whatever else happens, it is not.
+Rule: it knows neither the ledger nor the board: it is given a call, and says how that ended.
+Rule: delivered is what the command ended with 0 for, or answered 0 where it brings many; whatever else happens, it is
+not.
 Rule: never through a shell, never without a time limit; when the limit has passed, the command and all that it
 started are killed.
 Rule: a stop waits for nothing but the command under way, for STOPPING seconds at most, and none is begun after it.
@@ -12,7 +13,6 @@ an old notification could arrive behind a newer one of the same job.
 import contextlib
 import fcntl
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -24,15 +24,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-PACKAGED = Path(__file__).parents[2] / "onhost" / "send-notification.py"
+from job_tracker.outputs.event_console.answers import Outcome, outcome_of
+from job_tracker.outputs.event_console.call import OUR_COMMAND, Call
+from job_tracker.outputs.event_console.pipes import LOOK, Pipes
+
+PACKAGED = Path(__file__).parents[2] / "onhost" / OUR_COMMAND
 """What is called where send-notification.py is not found in the PATH."""
-
-DEFAULT_COMMAND = "send-notification.py"
-COMPLAINT = 500
-"""Characters of what the command says on stderr that are kept."""
-
-LOOK = 0.05
-"""Seconds between two looks whether the command has ended while something it started holds its stderr open."""
 
 STOPPING = 3.0
 """Seconds that a command under way is given when the tracker stops.
@@ -43,134 +40,116 @@ a second or two.  A service manager waits for half a minute; without a command u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """One notification to deliver.  text: makes what goes to stdin; timeout: seconds.
+class Said:
+    """What a command said and how it ended.  code: None if it did not, or was never begun; then why is `reason`."""
 
-    subject: the giver's, to know it again.
-    """
-
-    subject: str
-    command: tuple[str, ...]
-    arguments: tuple[str, ...]
-    text: Callable[[], str]
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """How an errand ended; problem: why it was not delivered, empty if it was."""
-
-    errand: Errand
-    problem: str
+    answers: bytes = b""
+    complaint: bytes = b""
+    code: int | None = None
+    reason: str = ""
 
 
 class Courier:
-    """The thread.  wake: wakes whoever takes receipts; lock: a file beside the store."""
+    """The thread.  wake: wakes whoever takes outcomes; lock: a file beside the store."""
 
     def __init__(self, wake: Callable[[], None], lock: Path) -> None:
         self._wake, self._lock_path = wake, lock
-        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
-        self._receipts: SimpleQueue[Receipt] = SimpleQueue()
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self._stopping = Event()
         self._lock = -1
         self._thread: Thread | None = None
         self.busy = False
 
-    def begin(self, errand: Errand) -> None:
-        """Begin an errand; the one before has ended.  Returns at once."""
+    def begin(self, call: Call) -> None:
+        """Begin a call; the one before has ended.  Returns at once."""
         if self._thread is None:
             self._thread = Thread(target=self._live, name="delivery", daemon=True)
             self._thread.start()
         self.busy = True
-        self._errands.put(errand)
+        self._calls.put(call)
 
-    def take(self) -> Receipt | None:
-        """How the errand ended, once; None if it has not yet."""
+    def take(self) -> Outcome | None:
+        """How the call ended, once; None if it has not yet."""
         try:
-            receipt = self._receipts.get_nowait()
+            outcome = self._outcomes.get_nowait()
         except Empty:
             return None
         self.busy = False
-        return receipt
+        return outcome
 
     def stop(self) -> None:
         """End the thread; a command under way has STOPPING seconds left, one that has not begun stays undelivered."""
         if self._thread is not None:
             self._stopping.set()
-            self._errands.put(None)
+            self._calls.put(None)
             self._thread.join(STOPPING + 1)
             self._thread = None
 
     # -- in the thread -------------------------------------------------------------------------------------------
 
     def _live(self) -> None:
-        while (errand := self._errands.get()) is not None:
+        while (call := self._calls.get()) is not None:
+            command = [*resolved(call.command), *call.words()]
             try:
-                problem = self._run(errand)
-            except Exception as error:
-                problem = f"{type(error).__name__}: {error}"
-            self._receipts.put(Receipt(errand=errand, problem=problem))
+                said = self._run(command, call)
+            except Exception as error:  # whatever it is, the thread goes on, and the notification is not delivered
+                said = Said(reason=f"{type(error).__name__}: {error}")
+            self._outcomes.put(
+                outcome_of(call, command[0], said.answers, said.complaint, code=said.code, reason=said.reason)
+            )
             with contextlib.suppress(OSError):  # nobody is there any more
                 self._wake()
         if self._lock >= 0:
             os.close(self._lock)
 
-    def _run(self, errand: Errand) -> str:
-        command = [*resolved(errand.command), *errand.arguments]
-        text = errand.text().encode("utf-8", "replace")
-        self._wait_for_the_last_trackers_command(errand.timeout)
+    def _run(self, command: list[str], call: Call) -> Said:
+        given = call.given()
+        self._wait_for_the_last_trackers_command(call.timeout)
         if self._stopping.is_set():
-            return "the tracker stopped before its turn came"
+            return Said(reason="the tracker stopped before its turn came")
         try:
             process = subprocess.Popen(
                 command,
                 cwd="/",
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if call.is_for_many else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 pass_fds=[self._lock] if self._lock >= 0 else [],
             )
         except OSError as error:
-            return f"{command[0]}: {error.strerror or error}"
-        with process:
+            return Said(reason=why_not_begun(command[0], error))
+        with process, Pipes(process, given) as pipes:
             try:
-                complaint = self._attend(process, text, time.monotonic() + errand.timeout)
+                has_ended = self._attend(process, pipes, call.timeout)
             finally:
                 kill(process)
-        if complaint is None and self._stopping.is_set():
-            return f"{command[0]} had not ended when the tracker stopped"
-        if complaint is None:
-            return f"{command[0]} has not ended within {errand.timeout:g} s"
-        if process.returncode == 0:
-            return ""
-        said = " ".join(complaint.decode("utf-8", "replace").split())[:COMPLAINT]
-        return f"{command[0]} ended with {process.returncode}{': ' if said else ''}{said}"
+        if has_ended:
+            return Said(answers=pipes.answers, complaint=pipes.complaint, code=process.returncode)
+        reason = f"{command[0]} has not ended within {call.timeout:g} s"
+        if self._stopping.is_set():
+            reason = f"{command[0]} had not ended when the tracker stopped"
+        return Said(answers=pipes.answers, reason=reason)
 
-    def _attend(self, process: "subprocess.Popen[bytes]", text: bytes, until: float) -> bytes | None:
-        """Hand over the text, keep the begin of what is said on stderr; None if it did not end in time."""
-        if process.stdin is None or process.stderr is None:
-            raise ValueError("started without pipes")
-        with contextlib.suppress(BrokenPipeError):  # it may not care for the text
-            process.stdin.write(text)  # shorter than any pipe is wide
-            process.stdin.close()
-        said, open_ = b"", True
-        stopping_at = float("inf")
-        while process.poll() is None or open_:
+    def _attend(self, process: "subprocess.Popen[bytes]", pipes: Pipes, timeout: float) -> bool:
+        """Let it read and say what it has to; False if it did not end in time, counted anew with each answer."""
+        until, stopping_at = time.monotonic() + timeout, float("inf")
+        while process.poll() is None or pipes.are_open:
             now = time.monotonic()
             if self._stopping.is_set():
                 stopping_at = min(stopping_at, now + STOPPING)
             if now >= min(until, stopping_at):
-                return None
-            if open_ and select.select([process.stderr], [], [], LOOK)[0]:
-                part = os.read(process.stderr.fileno(), 65536)
-                said, open_ = (said + part)[:4096], bool(part)
+                return False
+            known = len(pipes.answers)
+            if pipes.move():
+                until = now + timeout if len(pipes.answers) > known else until
             elif process.poll() is not None:
-                break
-            elif not open_:
+                break  # what it started holds its pipes open
+            elif not pipes.are_open:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(LOOK)
-        return said
+        return True
 
     def _wait_for_the_last_trackers_command(self, timeout: float) -> None:
         """Take the lock; what holds it for longer than a command may take is none of ours any more."""
@@ -189,9 +168,19 @@ class Courier:
 
 def resolved(command: tuple[str, ...]) -> tuple[str, ...]:
     """The command to call; where ours is not in the PATH, the one that came with the tracker."""
-    if command == (DEFAULT_COMMAND,) and shutil.which(DEFAULT_COMMAND) is None:
+    if command == (OUR_COMMAND,) and shutil.which(OUR_COMMAND) is None:
         return sys.executable, str(PACKAGED)
     return command
+
+
+def why_not_begun(command: str, error: OSError) -> str:
+    """Why a command could not be started; the kernel says of a missing interpreter only that something is missing."""
+    path = shutil.which(command)
+    if isinstance(error, FileNotFoundError) and path is not None:
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            first = ascii(file.readline(100).decode("utf-8", "replace"))
+            return f"{path}: the interpreter that its first line names is not there: {first}"
+    return f"{command}: {error.strerror or error}"
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

@@ -1,28 +1,32 @@
-"""The Event Console output: what it has to be told, kept until it has taken it.
+"""The Event Console output: what it has to be told is told, and kept until it has taken it.
 
 Rule: a notification is stored with its change, then delivered, then marked delivered; never the other way round.
 Rule: in order for each subject (a job, or a source); what waits of one is told at once, the newest as the event and
 the others as what happened meanwhile.
 Rule: a target that is down is tried with growing pauses, and with another subject each time, so that one notification
 that nobody takes holds up no other.
+Rule: the outbox alone knows what waits; here is only what is under way, and what was told last.
 Rule: everything here is on the main thread and returns at once; the command runs on the courier's.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.notices import Notices, notices, present
+from job_tracker.core.notices import Notices, Told, notices, present
 from job_tracker.core.record import Change
 from job_tracker.core.sight import owners
 from job_tracker.errors import StoreFailed
 from job_tracker.ledger.outbox import Waiting
 from job_tracker.moments import MICROSECONDS
-from job_tracker.outputs.event_console import call
-from job_tracker.outputs.event_console.call import HEARTBEAT
-from job_tracker.outputs.event_console.courier import Courier, Errand, Receipt
+from job_tracker.outputs.event_console import call as calls
+from job_tracker.outputs.event_console.answers import Outcome
+from job_tracker.outputs.event_console.call import HEARTBEAT, MOST_AT_ONCE, Call
+from job_tracker.outputs.event_console.courier import Courier
+from job_tracker.outputs.event_console.queued import Queued
 from job_tracker.outputs.making import Ground
 from job_tracker.ports import Delivery, Found, Output, Picture, Report
 from job_tracker.retries import Pauses
@@ -32,50 +36,46 @@ log = logging.getLogger("job_tracker")
 HOLD = 30 * MICROSECONDS
 """How long a source may be behind, after an outage, before what its jobs have shown so far is told all the same."""
 
-SHOWN = 200
-"""Subjects that the command line shows, the ones that wait longest."""
-
 
 class EventConsoleOutput(Output[Config]):
-    """What waits, what was told last, and the courier.
+    """What was told last, what is under way, and the courier that carries it.
 
-    is_half_told: messages wait to be heard that may clear what they follow.
+    under_way: the call that the courier has; None also where what it has is none of ours any more.
     """
 
     def __init__(self, ground: Ground) -> None:
-        self.config, self.ledger = ground.config, ground.ledger
-        self.courier = Courier(ground.wake, self.ledger.path.with_name(f"{self.ledger.path.name}.delivering"))
+        self._config, self._ledger, self._outbox = ground.config, ground.ledger, ground.ledger.outbox
+        self.courier = Courier(ground.wake, self._ledger.path.with_name(f"{self._ledger.path.name}.delivering"))
         self.pauses = Pauses()
-        self.told: dict[str, tuple[str, int]] = {}
-        self.unseen: dict[str, str] = {}
-        self.waiting: dict[str, list[Waiting]] = {}
-        self.carrying: list[Waiting] = []
-        self.unmarked: list[int] = []
-        self.behind: dict[str, int] = {}
-        self.heartbeat_at = 0
-        self.is_current = self.is_half_told = False
-        self._is_reported = False
+        self.under_way: Call | None = None
+        self._queued = Queued(self._outbox)
+        self._last_told: dict[str, Told] = {}
+        self._unseen: Mapping[str, str] = {}
+        self._delivered: dict[str, int] = {}  # what the outbox still holds of it, by subject up to an id
+        self._behind: dict[str, int] = {}
+        self._heartbeat_at = 0
+        self._is_in_step = self._is_half_told = self._is_reported = False
+        self._offers_many = False
         self._heartbeat_problem = self._store_problem = ""
-        self._trims = 0
 
     @property
     def is_wanted(self) -> bool:
         """Whether there is anybody to be told."""
-        return "event" in self.config.settings.backends
+        return "event" in self._config.settings.backends
 
     # -- what is to be told --------------------------------------------------------------------------------------
 
     def begin(self, config: Config, picture: Picture) -> None:
         """Tell what is true, where that is not what was told: after a start, a reload, a change of mind."""
-        board, now = picture.board, picture.now
-        self.config, self.is_current = config, False
-        if not self.heartbeat_at:
-            self.behind = dict.fromkeys(config.jobs.sources, now)
-            self.heartbeat_at = now
-        if self.is_half_told:
+        self._config, self._is_in_step = config, False
+        self._offers_many = calls.offers_many(config)
+        if not self._heartbeat_at:
+            self._behind = dict.fromkeys(config.jobs.sources, picture.now)
+            self._heartbeat_at = picture.now
+        if self._is_half_told:
             return
         try:
-            self._become_current(board, now)
+            self._get_in_step(picture)
         except StoreFailed as failure:
             log.warning("outbox not written, it is tried again error=%s", failure)
 
@@ -84,74 +84,64 @@ class EventConsoleOutput(Output[Config]):
 
         Nothing is remembered of it until it is `stored`.
         """
-        if not self.is_wanted or not self.is_current:
-            return Notices(notices=(), told={}, unseen=self.unseen)
-        return notices(changes, touched, board, self.config.jobs, self.told, self.unseen)
+        if not self.is_wanted or not self._is_in_step:
+            return Notices(notices=(), told={}, unseen=self._unseen)
+        return notices(changes, touched, board, self._config.jobs, self._last_told, self._unseen)
 
     def stored(self, draft: Notices) -> None:
         """The ledger holds it."""
-        self.unseen = dict(draft.unseen)
-        for subject, told in draft.told.items():
-            self.told[subject] = told
-            if not told[1]:
-                del self.told[subject]
-        if draft.notices:
-            try:
-                self._gather()
-            except StoreFailed:
-                self.is_current = False  # `work` tries again, and says so if that fails as well
+        self._unseen = draft.unseen
+        self._last_told |= draft.told
+        for subject, (_, status) in draft.told.items():
+            if not status:
+                del self._last_told[subject]
 
     def heard(self, item: Delivery | Report, now: int) -> None:
         """A source has told all it had, or has more to tell: what its jobs have shown so far may be half a story."""
         if not isinstance(item, Delivery):
             return
         if item.drained is None:
-            self.behind.setdefault(item.source, now)
+            self._behind.setdefault(item.source, now)
         else:
-            self.behind.pop(item.source, None)
+            self._behind.pop(item.source, None)
 
-    # -- working -------------------------------------------------------------------------------------------------
+    # -- telling it ----------------------------------------------------------------------------------------------
 
     def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
-        """Take the receipt, mark what was delivered, begin the next; return when there is more to do."""
-        board, now = picture.board, picture.now
+        """Take the outcome, mark what was delivered, begin the next call; return when there is more to do."""
+        now = picture.now
         if found:
-            self.is_half_told = bool(found[-1].step.unheard)
+            self._is_half_told = bool(found[-1].step.unheard)
         try:
-            if not self.is_current and not self.is_half_told:
-                self._become_current(board, now)
-            self._take_receipt(now)
+            if not self._is_in_step and not self._is_half_told:
+                self._get_in_step(picture)
+            self._take_outcome(now)
             self._mark()
+            begun = self.courier.busy or self._begin_next(picture)
+            subjects = self._outbox.subjects() if self.is_wanted else {}
         except StoreFailed as failure:
             self._store_problem = str(failure)
             log.debug("outbox not usable, it is tried again error=%s", failure)
             return now + MICROSECONDS
         self._store_problem = ""
-        if not self.is_wanted or self.courier.busy:
+        if begun or not self.is_wanted:
             return None
-        errand = self._next(board, now)
-        if errand is not None:
-            self.courier.begin(errand)
-            return None
-        moments = [*self.pauses.moments(self.waiting), *(since + HOLD for since in self.behind.values())]
-        if self.config.settings.heartbeat_microseconds:
-            moments.append(self.heartbeat_at)
+        moments = [*self.pauses.moments(subjects), *(since + HOLD for since in self._behind.values())]
+        if self._config.settings.heartbeat_microseconds:
+            moments.append(self._heartbeat_at)
         return min((moment for moment in moments if moment > now), default=None)
 
     def undelivered(self, now: int) -> list[dict[str, Any]]:
         """What waits, since when, and why, for the command line; the longest first."""
-        rows = {subject: list(each) for subject, each in self.waiting.items()}
-        for each in self.carrying:
-            rows.setdefault(each.job, []).insert(0, each)
-        order = sorted(rows.items(), key=lambda item: item[1][0].id)
-        return [self._document(subject, each, now) for subject, each in order[:SHOWN]]
+        under_way = {event.subject for event in self.under_way.events} if self.under_way else set()
+        return self._queued.documents(self.pauses, under_way)
 
     def complaint(self) -> str:
         """What the daemon's own service says of it; empty while all is well."""
         if self._store_problem and self.is_wanted:
             return f"notifications wait for the store: {self._store_problem}"
-        count = sum(map(len, self.waiting.values())) + len(self.carrying)
-        if self.pauses.problem and count:
+        count = self._queued.count() if self.pauses.problem else 0
+        if count:
             return f"{count} notification{'' if count == 1 else 's'} not delivered: {self.pauses.problem}"
         return f"heartbeat not delivered: {self._heartbeat_problem}" if self._heartbeat_problem else ""
 
@@ -159,117 +149,104 @@ class EventConsoleOutput(Output[Config]):
         """Stop; what was delivered meanwhile is marked, the rest waits for the next start."""
         self.courier.stop()
         try:
-            self._take_receipt(picture.now)
+            self._take_outcome(picture.now)
             self._mark()
         except StoreFailed as failure:
             log.warning("outbox not written, what was delivered last is delivered again error=%s", failure)
 
-    # -- what work is made of ------------------------------------------------------------------------------------
+    # -- what telling is made of ---------------------------------------------------------------------------------
 
-    def _become_current(self, board: Board, now: int) -> None:
-        outbox = self.ledger.outbox
+    def _get_in_step(self, picture: Picture) -> None:
+        """Let what was told last be what is stored, and tell what has become of it."""
         if self.is_wanted:
-            self.told = outbox.told()
-            draft = present(board, self.config.jobs, self.told, now)
-            outbox.add(draft, now)
+            self._last_told = self._outbox.told()
+            draft = present(picture.board, self._config.jobs, self._last_told, picture.now)
+            self._outbox.add(draft, picture.now)
             self.stored(draft)
         else:
-            outbox.clear()
-            self.told, self.unseen, self.carrying, self.unmarked = {}, {}, [], []  # the ids will be given out again
+            self._outbox.clear()
+            self._last_told, self._unseen, self._delivered = {}, {}, {}
+            self.under_way = None  # its rows are gone, and their ids will be given out again
             self.pauses, self._heartbeat_problem = Pauses(), ""
-        self._gather(anew=True)
-        self.is_current = True
+        self._is_in_step = True
 
-    def _gather(self, *, anew: bool = False) -> None:
-        """Take over what is new in the outbox, and all of it where that let go of superseded rows."""
-        outbox = self.ledger.outbox
-        anew = anew or outbox.trims != self._trims
-        mine = {each.id for each in self.carrying} | set(self.unmarked)
-        kept = {} if anew else self.waiting
-        mine.update(each.id for waiting in kept.values() for each in waiting)
-        found = outbox.waiting(after=max(mine) if any(kept.values()) else 0)
-        if anew:
-            self.waiting = {subject: [] for subject in self.waiting}  # in the order in which they take turns
-        for each in found:
-            if each.id not in mine:
-                self.waiting.setdefault(each.job, []).append(each)
-        self.waiting = {subject: waiting for subject, waiting in self.waiting.items() if waiting}
-        self._trims = outbox.trims
-
-    def _take_receipt(self, now: int) -> None:
-        receipt = self.courier.take()
-        if receipt is None:
+    def _take_outcome(self, now: int) -> None:
+        outcome = self.courier.take()
+        if outcome is None or outcome.call is not self.under_way:
             return
-        carried, self.carrying = self.carrying, []
-        subject = receipt.errand.subject
-        if receipt.problem and carried and self.is_wanted:
-            self.waiting[subject] = carried + self.waiting.pop(subject, [])  # behind the others, before its own
-        self.unmarked += [] if receipt.problem else [each.id for each in carried]
-        if receipt.problem:
-            self.ledger.outbox.carry(())
-        is_new = receipt.problem not in (*self.pauses.problems.values(), self._heartbeat_problem)
+        self.under_way = None
+        if outcome.refuses_many:
+            log.info("the notification command takes one event at a time command=%s", outcome.call.command[0])
+            self._offers_many = False
+        for event, problem in zip(outcome.call.events, outcome.problems, strict=True):
+            if problem is not None:
+                self._note(event.subject, problem, now)
+            if problem == "" and event.subject != HEARTBEAT:
+                self._delivered[event.subject] = event.through
+        self._log_end(outcome)
+
+    def _note(self, subject: str, problem: str, now: int) -> None:
+        """Keep how one was taken; an outage is one line of the log when it begins, and one when it ends."""
+        is_new = problem not in (*self.pauses.problems.values(), self._heartbeat_problem)
         if subject == HEARTBEAT:
-            self._heartbeat_problem = receipt.problem
-        if subject != HEARTBEAT or not receipt.problem:  # one that is not taken says nothing of what else may be
-            self.pauses.note(subject, receipt.problem, now)
-        self._log(receipt, is_new=is_new)
-
-    def _mark(self) -> None:
-        if self.unmarked:
-            self.ledger.outbox.delivered(self.unmarked)
-            self.unmarked = []
-
-    def _log(self, receipt: Receipt, *, is_new: bool) -> None:
-        """An outage is one line when it begins, and one when it ends."""
-        subject = receipt.errand.subject or "heartbeat"
-        if not receipt.problem:
-            log.debug("notification delivered subject=%s", subject)
-            if self._is_reported and not self.pauses.problem:
-                log.info("notifications are delivered again")
-                self._is_reported = False
+            self._heartbeat_problem = problem
+        if subject != HEARTBEAT or not problem:  # one that is not taken says nothing of what else may be
+            self.pauses.note(subject, problem, now)
+        if not problem:
+            log.debug("notification delivered subject=%s", subject or "heartbeat")
         elif is_new:
-            log.warning("notification not delivered, it is tried again subject=%s error=%s", subject, receipt.problem)
+            name = subject or "heartbeat"
+            log.warning("notification not delivered, it is tried again subject=%s error=%s", name, problem)
             self._is_reported = True
 
-    def _next(self, board: Board, now: int) -> Errand | None:
-        settings = self.config.settings
-        self.heartbeat_at = min(self.heartbeat_at, now + settings.heartbeat_microseconds)  # the clock was set back
-        if settings.heartbeat_microseconds and now >= self.heartbeat_at:
-            self.heartbeat_at = now + settings.heartbeat_microseconds
-            return call.of_heartbeat(self.config, sum(map(len, self.waiting.values())), now)
-        for subject in self.waiting:
-            if self.pauses.is_due(subject, now) and not self._is_held(subject, board, now):
-                self.carrying = self.waiting.pop(subject)
-                self.ledger.outbox.carry(self.carrying)
-                return call.of_subject(self.config, board, self.ledger.history, subject, self.carrying)
-        return None
+    def _log_end(self, outcome: Outcome) -> None:
+        if self._is_reported and "" in outcome.problems and not self.pauses.problem:
+            log.info("notifications are delivered again")
+            self._is_reported = False
 
-    def _is_held(self, subject: str, board: Board, now: int) -> bool:
-        job = self.config.jobs.by_key.get(subject)
+    def _mark(self) -> None:
+        if self._delivered:
+            self._outbox.delivered(self._delivered)
+            log.debug("notifications marked as delivered subjects=%d", len(self._delivered))
+            self._delivered = {}
+
+    def _begin_next(self, picture: Picture) -> bool:
+        """Give the courier what is due, if anything is."""
+        if not self.is_wanted:
+            return False
+        self.under_way = self._heartbeat(picture.now) or self._next_call(picture)
+        if self.under_way is not None:
+            self.courier.begin(self.under_way)
+        return self.under_way is not None
+
+    def _heartbeat(self, now: int) -> Call | None:
+        interval = self._config.settings.heartbeat_microseconds
+        self._heartbeat_at = min(self._heartbeat_at, now + interval)  # the clock was set back
+        if not interval or now < self._heartbeat_at:
+            return None
+        self._heartbeat_at = now + interval
+        return calls.of_heartbeat(self._config, self._queued.count(), now)
+
+    def _next_call(self, picture: Picture) -> Call | None:
+        """What is due, those first that were tried least."""
+        if not self._outbox.subjects() or not self.pauses.is_due(HEARTBEAT, picture.now):  # nothing waits, or all pause
+            return None
+        self._outbox.trim()
+        first, tries, now = self._outbox.subjects(), self.pauses.tries, picture.now
+        order = sorted(first, key=lambda each: (tries.get(each, 0), first[each])) if tries else first
+        due = (each for each in order if self.pauses.is_due(each, now) and not self._is_held(each, picture))
+        chosen = list(islice(due, MOST_AT_ONCE if self._offers_many else 1))
+        rows: dict[str, list[Waiting]] = {subject: [] for subject in chosen}
+        for row in self._outbox.waiting(chosen) if chosen else ():
+            rows[row.job].append(row)
+        return calls.of_subjects(self._config, picture.board, self._ledger.history, rows) if rows else None
+
+    def _is_held(self, subject: str, picture: Picture) -> bool:
+        job = self._config.jobs.by_key.get(subject)
         if job is None:
             return False
-        if self.is_half_told:
+        if self._is_half_told:
             return True
-        since = (self.behind.get(source) for source in owners(job, board.standing(job), self.config.jobs))
-        return any(moment is not None and 0 <= now - moment < HOLD for moment in since)
-
-    def _document(self, subject: str, rows: list[Waiting], now: int) -> dict[str, Any]:
-        newest = rows[-1]
-        return {
-            "subject": subject,
-            "state": newest.state,
-            "status": newest.status,
-            "at": newest.at,
-            "text": newest.text,
-            "waiting": len(rows) + sum(each.superseded for each in rows),
-            "stored": rows[0].stored,
-            "tries": self.pauses.tries.get(subject, 0),
-            "next_try": self.pauses.moment(subject),
-            "reason": self._reason(subject),
-        }
-
-    def _reason(self, subject: str) -> str:
-        failed = self.pauses.problems.get(subject) or (self.pauses.problem if self.pauses.is_down else "")
-        if self.carrying and self.carrying[0].job == subject:
-            return f"being tried again, for {failed}" if failed else "being delivered"
-        return failed or "its turn has not come yet"
+        sources = owners(job, picture.board.standing(job), self._config.jobs)
+        since = (self._behind.get(source) for source in sources)
+        return any(moment is not None and 0 <= picture.now - moment < HOLD for moment in since)
