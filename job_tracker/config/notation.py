@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
+from ipaddress import ip_address
 
 from job_tracker.moments import MICROSECONDS
 
+SHORTEST_INTERVAL = MICROSECONDS // 10
 MAX_HOURS = 9999
 MAX_SECONDS = MAX_HOURS * 3600
 MAX_NAME = 100
@@ -70,6 +72,22 @@ def seconds(value: object) -> int:
 def positive_seconds(value: object) -> int:
     """Read a decimal number of seconds above 0, as whole microseconds, exactly."""
     return seconds(value) or _refuse(value, "a number of seconds above 0")
+
+
+def interval(value: object) -> int:
+    """Read the pause between two cycles, as whole microseconds; without one the tracker would never rest."""
+    found = seconds(value)
+    return found if found >= SHORTEST_INTERVAL else _refuse(value, "a number of seconds, at least 0.1")
+
+
+def unexpanded(written: str) -> str:
+    """A path as it was written, unless it begins with what only a shell expands."""
+    if written.startswith(("~", "$")):
+        raise ValueError(
+            f"{shown(written)} begins with '{written[0]}', which nothing expands here; write the whole path, "
+            "a daemon's home is not yours"
+        )
+    return written
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:
@@ -160,12 +178,45 @@ def command(value: object) -> tuple[str, ...]:
     return words
 
 
+def is_source_name(value: object) -> bool:
+    """Whether a text can name a source."""
+    return isinstance(value, str) and len(value) <= MAX_NAME and _SOURCE_NAME.fullmatch(value) is not None
+
+
+def is_address(value: str) -> bool:
+    """Whether a text is an address of IPv4 or IPv6, perhaps with a zone."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
 def hostname(value: object) -> str:
     """Read a host's name or address; one that begins with '-' would be an option to ssh."""
     written = text(value)
+    if hint := _not_a_host(written):
+        raise ValueError(f"{shown(value)} is not a host's name or address; {hint}")
     if " " in written or written.startswith("-") or len(written) > 253:
         raise ValueError(f"{shown(value)} is not a host's name or address")
     return written
+
+
+def _not_a_host(written: str) -> str:
+    """What to write instead of a host with its user, port or protocol."""
+    if "://" in written:
+        host = written.partition("://")[2].partition("/")[0]
+        return _not_a_host(host) or f"write {shown(host)}"
+    if "@" in written:
+        user, _, host = written.rpartition("@")
+        return f"write user {shown(user)} and hostname {shown(host)}"
+    if written.startswith("[") and "]" in written:
+        host, _, port = written[1:].partition("]")
+        return f"write hostname {shown(host)}" + (f" and port {port[1:]}" if port.startswith(":") else "")
+    if ":" in written and not is_address(written):
+        host, _, port = written.rpartition(":")
+        return f"write hostname {shown(host)} and port {shown(port)[1:-1]}"
+    return ""
 
 
 def service_prefix(value: object) -> str:

@@ -1,28 +1,45 @@
-"""Configuration: from a file to what the program is built of, or all that is wrong with it at once.
+"""Configuration: from files to what the program is built of, or all that is wrong with them at once.
 
 Rule: each fault has its place: `jobs[3] "LOAD_DWH__P": timeout_in_hh:mm:ss: '1:75:00' is not hh:mm:ss`.
 Rule: a faulty entry hides neither the faults of others nor those between it and others: names are compared as they
 are written, not as they were understood.
 
-The keys are in `settings`, what their values look like in `notation` and `zones`, reading a file in `text`.
+The keys are in `settings` and `jobs`, what their values look like in `notation`, `sequences` and `zones`, reading a
+file in `text` and `included`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from job_tracker.config import notation, recommendations
+from job_tracker import clock
+from job_tracker.config import calendars, notation, recommendations
 from job_tracker.config import text as config_text
+from job_tracker.config.calendars import CalendarEntry
 from job_tracker.config.faults import Fault, Hints, SectionT, examine, kind_of, placed, repetitions
-from job_tracker.config.settings import JobEntry, Section, Settings, SourceHost, early, keys_of
+from job_tracker.config.groups import NO_GROUP, Group, read_group, with_defaults
+from job_tracker.config.included import INCLUDE, Document, read_included
+from job_tracker.config.jobs import JobEntry
+from job_tracker.config.promises import jobs_of
+from job_tracker.config.quiet import too_quiet, unknown_calendars
+from job_tracker.config.settings import Section, Settings, SourceHost, keys_of
 from job_tracker.config.text import Tree
-from job_tracker.core.jobs import Job, Jobs, Keywords, Kind
-from job_tracker.core.schedules.daily import Daily
-from job_tracker.core.schedules.quiet import Windows
+from job_tracker.core.jobs import Jobs
+from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.errors import ConfigError
+from job_tracker.moments import MICROSECONDS
 
 GLOBAL_CONFIG, SOURCE_HOSTS, JOBS = "global_config", "source_hosts", "jobs"
-SECTIONS: Mapping[str, type[Section]] = {GLOBAL_CONFIG: Settings, SOURCE_HOSTS: SourceHost, JOBS: JobEntry}
+GROUPS, CALENDARS = "groups", "calendars"
+MODELS: Mapping[str, type[Section]] = {
+    GLOBAL_CONFIG: Settings,
+    SOURCE_HOSTS: SourceHost,
+    JOBS: JobEntry,
+    CALENDARS: CalendarEntry,
+}
+SECTIONS = (GLOBAL_CONFIG, SOURCE_HOSTS, JOBS, GROUPS, CALENDARS, INCLUDE)
+INCLUDED_SECTIONS = (JOBS, GROUPS, CALENDARS)
 DAEMON_SERVICE = "job_tracker"
 
 
@@ -36,62 +53,73 @@ class Config:
     recommendations: tuple[str, ...]
 
 
-def load(path: Path | str) -> Config:
-    """Read a configuration file, JSON or YAML; relative paths in it start where it lies."""
+def load(path: Path | str, *, today: date | None = None) -> Config:
+    """Read a configuration file, JSON or YAML; relative paths in it start where it lies.
+
+    today: the day that calendars are read around, and that recommendations look ahead from.
+    """
     path = Path(path)
     text = config_text.read_file(path)
-    return parse(text, name=notation.escaped(str(path), 200), base=path.absolute().parent)
+    return parse(text, name=notation.escaped(str(path), 200), base=path.absolute().parent, today=today)
 
 
-def parse(text: str, *, name: str, base: Path | None = None) -> Config:
+def parse(text: str, *, name: str, base: Path | None = None, today: date | None = None) -> Config:
     """Read a configuration's text; name is the place of what has no other, base is where relative paths start."""
     tree = config_text.read(text, name=name)
     if not isinstance(tree, dict):
         raise ConfigError([f"{name}: is {kind_of(tree)}, not an object with {', '.join(SECTIONS)}"])
-    reading = _Reading(tree=tree, base=base or Path.cwd())
+    today = today or datetime.fromtimestamp(clock.now() // MICROSECONDS, UTC).date()
+    reading = _Reading(main=Document(tree=tree, base=base or Path.cwd()), today=today)
     settings = reading.settings()
     sources = reading.sources(settings)
     entries = reading.jobs(settings)
     if reading.faults:
         raise ConfigError(reading.faults)
+    jobs = jobs_of(settings, sources, entries, reading.calendars)
     return Config(
-        jobs=_jobs(settings, sources, entries),
+        jobs=jobs,
         sources=sources,
         settings=settings,
-        recommendations=tuple(recommendations.about(settings, sources, entries)),
+        recommendations=tuple(
+            recommendations.about(settings, sources, entries, jobs, reading.calendars, reading.groups, today)
+        ),
     )
 
 
 def known_keys() -> dict[str, tuple[str, ...]]:
     """List the keys of each section, in the order of the models."""
-    return {name: keys_of(section) for name, section in SECTIONS.items()}
+    return {name: keys_of(section) for name, section in MODELS.items()}
 
 
 @dataclass(kw_only=True)
 class _Reading:
     """One reading of a configuration, section by section; what is wrong gathers in `faults`.
 
-    source_places, job_places, service_places: where each name was used first.
+    source_places, service_places, pair_places: where each name, service, and pair of job and instance was used first.
     """
 
-    tree: dict[str, Tree]
-    base: Path
+    main: Document
+    today: date
     faults: list[str] = field(default_factory=list)
     hints: Hints = field(default_factory=Hints)
     source_places: dict[str, str] = field(default_factory=dict)
     job_places: dict[str, str] = field(default_factory=dict)
+    pair_places: dict[tuple[str, str], str] = field(default_factory=dict)
     service_places: dict[str, str] = field(default_factory=lambda: {DAEMON_SERVICE: "the daemon's own"})
+    calendars: dict[str, Calendar] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     all_sources_named: bool = True
 
     def __post_init__(self) -> None:
-        for key in self.tree:
+        for key in self.main.tree:
             if key not in SECTIONS:
-                self.fault("top level", (key, self.hints.unknown_key(key, tuple(SECTIONS))))
-        self.fault("top level", *repetitions(self.tree))
+                self.fault("top level", (key, self.hints.unknown_key(key, SECTIONS)))
+        self.fault("top level", *repetitions(self.main.tree))
+        self.documents = [self.main, *read_included(self.main, INCLUDED_SECTIONS, self.hints, self.faults)]
 
     def settings(self) -> Settings:
         """Read global_config; what is wrong in it has its default, so that the rest can be judged all the same."""
-        given = self.tree.get(GLOBAL_CONFIG)
+        given = self.main.tree.get(GLOBAL_CONFIG)
         if isinstance(given, list) and len(given) == 1:
             given = given[0]
         if given is None:
@@ -99,11 +127,11 @@ class _Reading:
         if not isinstance(given, dict):
             self.faults.append(f"{GLOBAL_CONFIG}: is {kind_of(given)}, not an object or a list holding one")
             return Settings()
-        examined = examine(Settings, given, self.base, self.hints)
+        examined = examine(Settings, given, self.main.base, self.hints)
         self.fault(GLOBAL_CONFIG, *examined.faults)
         sound = set(keys_of(Settings)).difference(key for key, _ in examined.faults)
         settings = examined.section or Settings.model_validate(
-            {key: value for key, value in given.items() if key in sound}, context={"base": self.base}
+            {key: value for key, value in given.items() if key in sound}, context={"base": self.main.base}
         )
         self.fault(GLOBAL_CONFIG, *settings.contradictions(given))
         return settings
@@ -111,54 +139,136 @@ class _Reading:
     def sources(self, settings: Settings) -> tuple[SourceHost, ...]:
         """Read source_hosts, and note which names there are."""
         found = []
-        for index, given in enumerate(self.entries(SOURCE_HOSTS)):
+        for place, base, given in self.entries(SOURCE_HOSTS, [self.main]):
             name = _source_name(given)
-            place = f"{SOURCE_HOSTS}[{index}]{_label(name)}"
-            found.append(self.examine(SourceHost, given, place))
+            named = f"{place}{_label(name)}"
+            found.append(self.examine(SourceHost, given, named, base))
+            if isinstance(given, dict):
+                self.fault(named, *SourceHost.contradictions(given))
             if name is None:
                 self.all_sources_named = False
             elif name in self.source_places:
-                self.fault(place, ("name", f"is already the name of {self.source_places[name]}"))
+                self.fault(named, ("name", f"is already the name of {self.source_places[name]}"))
             else:
-                self.source_places[name] = f"{SOURCE_HOSTS}[{index}]"
-                self.claim_service(f"{settings.service_prefix}source_{name}", place)
+                self.source_places[name] = place
+                self.claim_service(f"{settings.service_prefix}source_{name}", named)
         return tuple(source for source in found if source is not None)
+
+    def read_calendars(self) -> Iterator[tuple[str, Calendar]]:
+        """The days of each calendar; one that is faulty holds none, so that who names it has no fault of it."""
+        for name, place, base, given in self.named(CALENDARS):
+            entry = self.examine(CalendarEntry, given, place, base)
+            if entry is None:
+                yield name, Calendar(name=name, days=frozenset(), first=0, last=0)
+                continue
+            calendar, wrong = calendars.read(name, entry, self.today)
+            self.fault(place, *calendars.faults(entry), *wrong)
+            yield name, calendar
+
+    def read_groups(self) -> Iterator[tuple[str, Group]]:
+        """The defaults of each group."""
+        for name, place, base, given in self.named(GROUPS):
+            if not isinstance(given, dict):
+                self.faults.append(f"{place}: is {kind_of(given)}, not an object")
+                continue
+            group, wrong = read_group(given, base, self.hints)
+            self.fault(place, *wrong)
+            self.fault(place, *unknown_calendars(group.defaults, self.calendars, self.hints))
+            self.check_sources(place, group.defaults.get("source_host"))
+            yield name, group
 
     def jobs(self, settings: Settings) -> list[JobEntry]:
         """Read jobs, and compare each with the settings, the sources and the jobs before it."""
-        found = []
-        for index, given in enumerate(self.entries(JOBS)):
+        self.calendars = dict(self.read_calendars())
+        self.groups = dict(self.read_groups())
+        found, places = [], []
+        for where, base, given in self.entries(JOBS, self.documents):
             name = _job_name(given)
-            place = f"{JOBS}[{index}]{_label(name)}"
-            entry = self.examine(JobEntry, given, place)
+            place = f"{where}{_label(name)}"
+            entry = self.job(given, place, base, settings)
             if entry is not None:
                 found.append(entry)
+                places.append(place)
+                self.pair_places.setdefault((entry.name, entry.env), place)
             if not isinstance(given, dict):
                 continue
-            self.fault(place, *JobEntry.contradictions(given, settings.grace_microseconds))
-            self.check_sources(place, given.get("source_host"))
             if name in self.job_places:
                 self.fault(place, ("name", f"with this env it is already the name of {self.job_places[name]}"))
             elif name is not None and "__" in name:
-                self.job_places[name] = f"{JOBS}[{index}]"
+                self.job_places[name] = where
                 self.claim_service(f"{settings.service_prefix}{name}", place)
+        for entry, place in zip(found, places, strict=True):
+            self.check_reported(entry, place)
         return found
 
-    def entries(self, section: str) -> Sequence[Tree]:
-        given = self.tree.get(section)
-        if given is None:
-            return ()
-        if isinstance(given, list):
-            return given
-        self.faults.append(f"{section}: is {kind_of(given)}, not a list")
-        return ()
+    def job(self, given: Tree, place: str, base: Path, settings: Settings) -> JobEntry | None:
+        """Read one job, with the defaults of its group."""
+        faults_before = len(self.faults)
+        if not isinstance(given, dict):
+            return self.examine(JobEntry, given, place, base)
+        name = given.get("group")
+        group = self.groups.get(name, NO_GROUP) if isinstance(name, str) else NO_GROUP
+        self.check_sources(place, given.get("source_host"))
+        self.fault(place, *unknown_calendars(given, self.calendars, self.hints))
+        whole = with_defaults(given, group)
+        told = group.faulty.difference(whole)
+        entry = self.examine(JobEntry, whole, place, base, passed_over=told)
+        contradictions = JobEntry.contradictions(whole, settings.grace_microseconds)
+        self.fault(place, *(fault for fault in contradictions if fault[0] not in told))
+        if entry is not None and len(self.faults) == faults_before:
+            self.fault(place, *too_quiet(entry, settings, self.calendars))
+        return entry
 
-    def examine(self, section: type[SectionT], given: Tree, place: str) -> SectionT | None:
+    def check_reported(self, entry: JobEntry, place: str) -> None:
+        for job, instance in entry.reported_as:
+            pair = job, instance or entry.env
+            owner = self.pair_places.setdefault(pair, place)
+            if owner != place:
+                what = f"{notation.shown(pair[0])} with the instance {notation.shown(pair[1])}"
+                self.fault(place, ("reported_as", f"{what} is already {owner}"))
+
+    def entries(self, section: str, documents: Sequence[Document]) -> Iterator[tuple[str, Path, Tree]]:
+        """Each entry of a section that is a list, with its place and where its relative paths start."""
+        for document in documents:
+            given = document.tree.get(section)
+            if isinstance(given, list):
+                for index, each in enumerate(given):
+                    yield f"{document.prefix}{section}[{index}]", document.base, each
+            elif given is not None:
+                self.faults.append(f"{document.prefix}{section}: is {kind_of(given)}, not a list")
+
+    def named(self, section: str) -> Iterator[tuple[str, str, Path, Tree]]:
+        """Each entry of a section that is an object, with its name, its place and where its relative paths start."""
+        places: dict[str, str] = {}
+        for document in self.documents:
+            given = document.tree.get(section)
+            if given is None:
+                continue
+            if not isinstance(given, dict):
+                self.faults.append(f"{document.prefix}{section}: is {kind_of(given)}, not an object")
+                continue
+            self.fault(f"{document.prefix}{section}", *repetitions(given))
+            for name, each in given.items():
+                place = f"{document.prefix}{section}.{notation.escaped(name, 100)}"
+                if name in places:
+                    self.faults.append(f"{place}: is already {places[name]}")
+                else:
+                    places[name] = place
+                    yield name, place, document.base, each
+
+    def examine(
+        self,
+        section: type[SectionT],
+        given: Tree,
+        place: str,
+        base: Path,
+        passed_over: frozenset[str] = frozenset(),
+    ) -> SectionT | None:
         if not isinstance(given, dict):
             self.faults.append(f"{place}: is {kind_of(given)}, not an object")
             return None
-        examined = examine(section, given, self.base, self.hints)
-        self.fault(place, *examined.faults)
+        examined = examine(section, given, base, self.hints)
+        self.fault(place, *(fault for fault in examined.faults if fault[0] not in passed_over))
         return examined.section
 
     def check_sources(self, place: str, given: Tree) -> None:
@@ -178,40 +288,6 @@ class _Reading:
 
     def fault(self, place: str, *faults: Fault) -> None:
         self.faults += [placed(place, fault) for fault in faults]
-
-
-def _jobs(settings: Settings, sources: Sequence[SourceHost], entries: Sequence[JobEntry]) -> Jobs:
-    jobs = (_job(entry, settings, order) for order, entry in enumerate(entries))
-    return Jobs(
-        by_key={job.key: job for job in jobs},
-        sources=tuple(source.name for source in sources),
-        tolerance=settings.interval_microseconds + settings.load_timeout_microseconds,
-        grace=settings.grace_microseconds,
-        history=settings.history,
-        keywords=Keywords(start=settings.start_keyword, error=settings.error_keyword, end=settings.end_keyword),
-    )
-
-
-def _job(entry: JobEntry, settings: Settings, order: int) -> Job:
-    daily, zone = entry.kind is Kind.DAILY, entry.time_zone or settings.time_zone
-    earliest = early(settings.grace_microseconds) if entry.max_early is None else entry.max_early
-    return Job(
-        name=entry.name,
-        env=entry.env,
-        kind=entry.kind,
-        timeout=entry.timeout,
-        grace=settings.grace_microseconds,
-        zone=zone,
-        interval=entry.interval,
-        counts_from_end=entry.counts_from == "end",
-        starts=Daily(zone=zone, max_early=earliest, times=(entry.daily_start,)) if daily else None,
-        max_delay=entry.max_delay,
-        max_errors=entry.max_errors,
-        status_below=entry.status_below,
-        windows=None if daily or settings.quiet is None else Windows(zone=zone, rules=(settings.quiet,)),
-        sources=entry.source_host,
-        order=order,
-    )
 
 
 def _source_name(given: Tree) -> str | None:

@@ -3,11 +3,15 @@
 Rule: each one says what will happen and what to write instead; nothing here keeps the tracker from starting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
-from job_tracker.config import zones
-from job_tracker.config.settings import JobEntry, Settings, SourceHost
-from job_tracker.core.jobs import Kind
+from job_tracker.config import schedule_recommendations, zones
+from job_tracker.config.groups import Group
+from job_tracker.config.jobs import JobEntry
+from job_tracker.config.settings import Settings, SourceHost
+from job_tracker.core.jobs import Jobs, Kind
+from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.moments import MICROSECONDS
 
 ADD_MAY_WAIT = 5 * MICROSECONDS
@@ -16,12 +20,21 @@ ADD_MAY_WAIT = 5 * MICROSECONDS
 _NAMED = 3
 
 
-def about(settings: Settings, sources: Sequence[SourceHost], jobs: Sequence[JobEntry]) -> Iterator[str]:
-    """Say what to look at again, the most general first."""
+def about(
+    settings: Settings,
+    sources: Sequence[SourceHost],
+    entries: Sequence[JobEntry],
+    jobs: Jobs,
+    calendars: Mapping[str, Calendar],
+    groups: Mapping[str, Group],
+    today: date,
+) -> Iterator[str]:
+    """Say what to look at again, the most general first; today: where the days to come begin."""
     yield from _about_zone(settings)
     yield from _about_tolerance(settings)
     yield from _about_sources(sources)
-    yield from _about_jobs(settings, sources, jobs)
+    yield from _about_jobs(settings, sources, entries)
+    yield from schedule_recommendations.about(entries, jobs, calendars, groups, today)
 
 
 def _about_zone(settings: Settings) -> Iterator[str]:

@@ -18,20 +18,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from job_tracker import clock
 from job_tracker.config import notation, templates, zones
-from job_tracker.core.jobs import Kind
 from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE
 from job_tracker.ports import Host, Terms
 
 DEFAULT_EARLY = 5 * MINUTE
 QUIET_FROM, QUIET_UNTIL = "no_timeout_for_cyclic_jobs_from_in_hh:mm", "no_timeout_for_cyclic_jobs_until_in_hh:mm"
-INTERVAL, COUNTS_FROM, DAILY_START = (
-    "cyclic_interval_in_hh:mm:ss",
-    "cyclic_interval_counts_from",
-    "daily_start_time_in_hh:mm",
-)
 GRACE = "controller_message_grace_period_in_sec"
-MAX_DELAY, MAX_EARLY = "start_max_delay_in_hh:mm:ss", "start_max_early_in_hh:mm:ss"
 PACKAGED_HANDLER = Path(__file__).parent.parent / "onhost" / "message-queue.py"
 
 Contradiction: TypeAlias = tuple[str, str]
@@ -41,17 +34,12 @@ Contradiction: TypeAlias = tuple[str, str]
 def local_path(value: object, info: ValidationInfo) -> Path:
     """Read a path on this host; a relative one starts where the configuration lies, not where the daemon happens to."""
     written = notation.text(value)
-    if written.startswith("~"):
-        raise ValueError(f"{notation.shown(value)} begins with '~'; write the whole path, a daemon's home is not yours")
-    return Path((info.context or {}).get("base", "/"), written)
+    return Path((info.context or {}).get("base", "/"), notation.unexpanded(written))
 
 
 def optional_path(value: object, info: ValidationInfo) -> Path | None:
-    """Read a path of the user's own: empty is none, and `~` is left for whoever uses it."""
-    if value == "":
-        return None
-    written = notation.text(value)
-    return Path(written) if written.startswith("~") else local_path(value, info)
+    """Read a path that may be left empty, which is none."""
+    return None if value == "" else local_path(value, info)
 
 
 def host_path(value: object, info: ValidationInfo) -> str:
@@ -59,9 +47,7 @@ def host_path(value: object, info: ValidationInfo) -> str:
     written = notation.text(value)
     if info.data.get("connection") == "local":
         return str(local_path(value, info))
-    if written.startswith("~"):
-        raise ValueError(f"{notation.shown(value)} begins with '~', which nothing expands there; write the whole path")
-    return written
+    return notation.unexpanded(written)
 
 
 def template(value: object, info: ValidationInfo) -> str:
@@ -114,7 +100,9 @@ class Settings(Section):
     quiet_from: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_from_in_hh:mm")
     quiet_until: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_until_in_hh:mm")
     grace_microseconds: Seconds = Field(default=5 * MICROSECONDS, alias="controller_message_grace_period_in_sec")
-    interval_microseconds: PositiveSeconds = Field(default=10 * MICROSECONDS, alias="controller_interval_in_sec")
+    interval_microseconds: Annotated[int, BeforeValidator(notation.interval)] = Field(
+        default=10 * MICROSECONDS, alias="controller_interval_in_sec"
+    )
     load_timeout_microseconds: PositiveSeconds = Field(
         default=5 * MICROSECONDS, alias="controller_data_load_timeout_in_sec"
     )
@@ -146,6 +134,7 @@ class Settings(Section):
     )
     notification_host: OptionalText = ""
     notification_template: Annotated[str, BeforeValidator(template)] = ""
+    no_jobs_is_meant: Annotated[bool, BeforeValidator(notation.flag)] = False
     heartbeat_microseconds: Seconds = Field(default=0, alias="heartbeat_interval_in_sec")
 
     @property
@@ -232,8 +221,19 @@ class SourceHost(Section):
         """A local source needs no hostname and has the packaged handler; a hostname is a name if there is no other."""
         if notation.shown(given.get("connection")).lower() == "'local'":
             given = {"hostname": "localhost", "message_queue_handler": str(PACKAGED_HANDLER)} | given
-        # Where both are missing, one fault is enough.
-        return {"name": given.get("hostname", "unnamed")} | given
+        # Where both are missing, one fault is enough; a host that is not understood is told at its own key.
+        host = given.get("hostname", "unnamed")
+        return {"name": host if notation.is_source_name(host) else "unnamed"} | given
+
+    @staticmethod
+    def contradictions(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """An address of IPv6 can be no name of a service."""
+        host = given.get("hostname")
+        if given.get("name") is None and isinstance(host, str) and ":" in host and notation.is_address(host):
+            yield (
+                "name",
+                f"is missing; the address {notation.shown(host)} has colons and cannot be it",
+            )
 
     def host(self) -> Host:
         """What whoever connects has to know; a port that was not given may still come from an ssh_config."""
@@ -242,73 +242,10 @@ class SourceHost(Section):
         return Host(port=port, **{name: getattr(self, name) for name in shared})
 
 
-_NEEDED: Mapping[str, tuple[str, tuple[str, ...], str]] = {
-    "cyclic": (INTERVAL, (DAILY_START, MAX_EARLY), "daily"),
-    "daily": (DAILY_START, (INTERVAL, COUNTS_FROM), "cyclic"),
-}
-"""What each kind of job needs, what it has no use for, and whose that is."""
-
-
-class JobEntry(Section):
-    """jobs: the promise of one job, as written."""
-
-    name: Name
-    env: Name
-    kind: Annotated[Kind, BeforeValidator(notation.one_of("cyclic", "daily"))] = Field(alias="cyclic_or_daily")
-    interval: PositiveDuration = Field(default=0, alias="cyclic_interval_in_hh:mm:ss")
-    counts_from: Annotated[Literal["start", "end"], BeforeValidator(notation.one_of("start", "end"))] = Field(
-        default="start", alias="cyclic_interval_counts_from"
-    )
-    daily_start: ClockTime = Field(default=0, alias="daily_start_time_in_hh:mm")
-    max_delay: Duration = Field(default=0, alias="start_max_delay_in_hh:mm:ss")
-    max_early: Duration | None = Field(default=None, alias="start_max_early_in_hh:mm:ss")
-    timeout: PositiveDuration = Field(alias="timeout_in_hh:mm:ss")
-    max_errors: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(
-        default=1, alias="max_errors_before_alerting"
-    )
-    status_below: Annotated[int, BeforeValidator(notation.whole(0, 1))] = Field(
-        default=0, alias="status_below_threshold"
-    )
-    time_zone: Zone | None = None
-    source_host: Annotated[tuple[str, ...], BeforeValidator(notation.source_names)] = ()
-
-    @staticmethod
-    def contradictions(given: Mapping[str, Any], grace: int) -> Iterator[Contradiction]:
-        """What keys say against each other, or for want of each other; grace in microseconds."""
-        kind = str(given.get("cyclic_or_daily")).lower()
-        if kind not in _NEEDED:
-            return
-        needed, others, other = _NEEDED[kind]
-        if given.get(needed) is None:
-            yield needed, f"is missing; a {kind} job needs it"
-        for key in others:
-            if given.get(key) is not None:
-                yield key, f"is for {other} jobs, and this one is {kind}"
-        if kind == "daily":
-            yield from _wider_than_a_day(given.get(MAX_EARLY), given.get(MAX_DELAY), grace)
-
-
-def early(grace: int) -> int:
-    """Say how early a daily start may be where the job does not, in microseconds."""
-    return max(grace, DEFAULT_EARLY)
-
-
 @cache
 def keys_of(section: type[Section]) -> tuple[str, ...]:
     """List the keys of a section as they are written in the file."""
     return tuple(field.alias or name for name, field in section.model_fields.items())
-
-
-def _wider_than_a_day(max_early: object, max_delay: object, grace: int) -> Iterator[Contradiction]:
-    try:
-        earliest = early(grace) if max_early is None else notation.duration(max_early)
-        latest = 0 if max_delay is None else notation.duration(max_delay)
-    except ValueError:
-        return
-    if earliest + latest >= DAY:
-        key, other = (MAX_DELAY, MAX_EARLY) if max_delay is not None else (MAX_EARLY, MAX_DELAY)
-        default = f" ({earliest // MICROSECONDS} s where it is not given)" if max_early is None else ""
-        yield key, f"must be less than 24 hours together with {other}{default}"
 
 
 def restart_needed(before: Settings, after: Settings) -> list[str]:

@@ -66,6 +66,8 @@ def _json(text: str, name: str) -> Tree:
         # A number of 5,000 digits is a ValueError to int, and 0.1 is not 0.1 to float: numbers stay text.
         tree: Tree = json.loads(text, object_pairs_hook=_fields, parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
+        if text[error.pos :].startswith(("//", "/*", "#")):
+            _refuse(name, text, error.pos, "JSON has no comments; leave them out, or write the file as YAML, which has")
         _refuse(name, text, error.pos, error.msg.removesuffix(" at"))
     except RecursionError:
         _refuse(name, text, _too_deep(text), "nested too deeply")
@@ -101,6 +103,8 @@ def _yaml(text: str, name: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, [error.context, error.problem]))
+        if mark and _at_a_tab(text, mark):
+            reason = "a tab; YAML indents with blanks"
         raise ConfigError([f"{name}: {_at(mark) if mark else 'YAML'}: {reason}"]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"{name}: cannot be read as YAML: {escaped(str(error), 200)}"]) from error
@@ -148,6 +152,12 @@ class _Builder:
 def _pairs(items: list[Tree]) -> Iterator[tuple[str, Tree]]:
     for key, value in zip(items[::2], items[1::2], strict=True):
         yield str(key), value
+
+
+def _at_a_tab(text: str, mark: yaml.error.Mark | Any) -> bool:
+    """Whether YAML stumbled over a tab where a line's indentation ends."""
+    line = text.split("\n", mark.line + 1)[mark.line]
+    return line[: len(line) - len(line.lstrip())].find("\t") in range(mark.column + 1)
 
 
 def _at(mark: yaml.error.Mark | Any) -> str:

@@ -37,7 +37,8 @@ class Job:
 
     interval, max_delay, timeout, grace: microseconds.  interval is 0 for all but cyclic jobs.  starts: when daily and
     cron jobs are expected to start, and how early.  windows: when silence raises no alarm.  sources: the only ones that
-    may speak for it; empty means any.  order: its place in the configuration.
+    may speak for it; empty means any.  group: what people list it by, if not by its source.
+    order: its place in the configuration.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Job:
     status_below: int = 0
     windows: Windows | None = None
     sources: tuple[str, ...] = ()
+    group: str = ""
     order: int = 0
     key: str = field(init=False)
 
@@ -65,13 +67,19 @@ class Job:
 class Jobs:
     """All promises, by `name__env`, and what holds for all of them.
 
+    names: the key of the job that a message's job and instance speak of, its own or further ones that it reports by.
     tolerance: microseconds a watermark may lag before silence becomes UNKNOWN (interval + load timeout).
     history: runs kept per job.  sources: the names of all configured sources.
     """
 
     by_key: Mapping[str, Job]
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     sources: tuple[str, ...]
     tolerance: int
     grace: int
     history: int = 100
     keywords: Keywords = Keywords()
+
+    def __post_init__(self) -> None:
+        own = {(job.name, job.env): key for key, job in self.by_key.items()}
+        object.__setattr__(self, "names", {**self.names, **own})

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-
-from cronsim import CronSim, CronSimError
+from typing import TYPE_CHECKING
 
 from job_tracker.core.schedules.calendars import ALL_DAYS, Days
 from job_tracker.core.schedules.local_time import SECOND, days_of, in_microseconds, plain_midnight
 from job_tracker.core.schedules.starts import Starts
 from job_tracker.moments import MINUTE
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 LONGEST = 200
 
@@ -52,6 +54,8 @@ def check(expression: str) -> str | None:
         return "has not five fields: minute, hour, day of the month, month, weekday"
     if len(expression) > LONGEST:
         return f"is longer than {LONGEST} characters"
+    from cronsim import CronSimError
+
     try:
         _fields(expression)
     except CronSimError as error:
@@ -60,8 +64,10 @@ def check(expression: str) -> str | None:
 
 
 @lru_cache(maxsize=16_384)
-def _fields(expression: str) -> CronSim:
+def _fields(expression: str) -> "CronSim":
     """The fields as cronsim reads them; where it would start from does not matter."""
+    from cronsim import CronSim  # loaded only for a job that needs it
+
     return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
 
 
@@ -85,6 +91,8 @@ def _found(starts: Cron, day: int) -> tuple[int, ...]:
     left out.  In autumn a fixed time counts once, and one of every hour or minute as often as it comes: then the
     evening before may come once more first.
     """
+    from cronsim import CronSim
+
     found = set()
     for start in CronSim(starts.expression, datetime.fromordinal(day).replace(tzinfo=starts.zone) - SECOND):
         if start.toordinal() > day:
