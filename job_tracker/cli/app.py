@@ -271,6 +271,32 @@ def explain(
 
 
 @app.command()
+def schedule(
+    pattern: Annotated[str, typer.Argument(metavar="[JOB|PATTERN]", help="Only these jobs, as LOAD_*.")] = "",
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=400, help="How many days ahead.")] = 14,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="T", help="From when on: epoch seconds, or a date and time [default: now]."),
+    ] = None,
+    dst: Annotated[bool, typer.Option("--dst", help="The jobs that the next clock changes touch, and how.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show when jobs are expected to start, and why a day is left out.
+
+    Each expected start with the moment from which it is late, and what moved it: a closed day, a calendar, a change of
+    the clocks, a quiet window. It is computed from the configuration; no daemon is needed.
+
+    With --json: {"config": …, "from": …, "jobs": [{"job": …, "starts": [{"start": …, "deadline": …, "why": […]}],
+    "left_out": [{"day": …, "why": …}]}]}; with --dst {"config": …, "changes": [{"job": …, "expected": […], …}]}
+    """
+    from job_tracker.cli.screens import schedule as screen
+
+    asked = screen.Asked(pattern=pattern, begin=begin, days=days, clock_changes=dst)
+    screen.show(_config_path(config), asked, json=json)
+
+
+@app.command()
 def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
     """Show messages that belong to no configured job.
 

@@ -208,13 +208,13 @@ class _Reading:
             return self.examine(JobEntry, given, place, base)
         name = given.get("group")
         group = self.groups.get(name, NO_GROUP) if isinstance(name, str) else NO_GROUP
-        self.check_sources(place, given.get("source_host"))
-        self.fault(place, *unknown_calendars(given, self.calendars, self.hints))
         whole = with_defaults(given, group)
         told = group.faulty.difference(whole)
         entry = self.examine(JobEntry, whole, place, base, passed_over=told)
         contradictions = JobEntry.contradictions(whole, settings.grace_microseconds)
         self.fault(place, *(fault for fault in contradictions if fault[0] not in told))
+        self.check_sources(place, given.get("source_host"))
+        self.fault(place, *unknown_calendars(given, self.calendars, self.hints))
         if entry is not None and len(self.faults) == faults_before:
             self.fault(place, *too_quiet(entry, settings, self.calendars))
         return entry

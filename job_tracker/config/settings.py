@@ -38,8 +38,11 @@ def local_path(value: object, info: ValidationInfo) -> Path:
 
 
 def optional_path(value: object, info: ValidationInfo) -> Path | None:
-    """Read a path that may be left empty, which is none."""
-    return None if value == "" else local_path(value, info)
+    """Read a path of ssh's: empty is none, and `~` is left for whoever connects, who expands it as OpenSSH does."""
+    if value == "":
+        return None
+    written = notation.text(value)
+    return Path(written) if written.startswith("~") else local_path(value, info)
 
 
 def host_path(value: object, info: ValidationInfo) -> str:

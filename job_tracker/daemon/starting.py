@@ -47,7 +47,8 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         loop.reloading = True
     calm_garbage_collection()
     jobs, sources = len(config.jobs.by_key), len(config.sources)
-    log.info("started version=%s config=%s jobs=%d sources=%d", __version__, config_path, jobs, sources)
+    zone = config.settings.time_zone.key
+    log.info("started version=%s config=%s jobs=%d sources=%d zone=%s", __version__, config_path, jobs, sources, zone)
     try:
         loop.run()
     except Exception:

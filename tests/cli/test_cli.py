@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMANDS = (
     *("", "run", "start", "stop", "restart", "reload", "status", "links", "check-config"),
-    *("jobs", "history", "explain", "unmatched", "notifications", "replay", "sources", "check-sources"),
+    *("jobs", "history", "explain", "unmatched", "notifications", "replay", "sources", "check-sources", "schedule"),
 )
 HOSTILE = "[red]ORA[/red] \x1b[31mtoo\x1b]0;owned\x07 old\r\n\u202egnp.exe \x9b2J"
 

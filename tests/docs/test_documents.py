@@ -17,11 +17,11 @@ ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 def table_keys(title: str) -> set[str]:
     """The keys in the first column of README's table below a title."""
-    table = README.split(f"**{title}**", 1)[1].split("\n\n", 2)[1]
+    table = README.split(f"\n**{title}**", 1)[1].split("\n\n", 2)[1]
     return {key for row in table.splitlines()[2:] for key in re.findall(r"`([^`]+)`", row.split("|")[1])}
 
 
-@pytest.mark.parametrize("section", ["global_config", "source_hosts", "jobs"])
+@pytest.mark.parametrize("section", ["global_config", "source_hosts", "jobs", "calendars"])
 def test_readme_lists_exactly_the_keys_that_the_configuration_takes(section: str) -> None:
     """A key that nobody can look up does not exist for an operator."""
     assert table_keys(section) == set(known_keys()[section])

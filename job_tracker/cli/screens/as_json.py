@@ -29,6 +29,7 @@ DURATIONS = frozenset(
         "took",
     }
 )
+LISTS_OF_MOMENTS = frozenset({"moved_by_quiet_window", "then"})
 SECONDS = MOMENTS | DURATIONS
 
 
@@ -37,7 +38,7 @@ def in_seconds(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
         return {key: in_seconds(each, key) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [in_seconds(each, "moved" if name == "moved_by_quiet_window" else "") for each in value]
+        return [in_seconds(each, "moved" if name in LISTS_OF_MOMENTS else "") for each in value]
     if isinstance(value, int) and not isinstance(value, bool) and (name in SECONDS or name == "moved"):
         return value / MICROSECONDS
     return value

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.cli.screens.plain import columns, safe
+from job_tracker.cli.screens.schedule import next_starts
 from job_tracker.cli.screens.times import hours, local
 from job_tracker.config.reading import Config
 from job_tracker.config.settings import SourceHost
@@ -12,7 +13,10 @@ from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.view.promises import day_words, promise_words
 
-SOONEST = 5
+SHOWN = 50
+"""Jobs whose next starts are shown to people; --json has them all."""
+THEN = 2
+"""Starts that are shown after a job's next one."""
 
 
 def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
@@ -27,7 +31,13 @@ def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
         "quiet": sorted({_quiet(rule) for job in jobs if job.windows for rule in job.windows.rules}),
         "sources": [_source(source) for source in config.sources],
         "next": [
-            {"job": job.key, "next_start": moment, "zone": job.zone.key, "promise": promise_words(job)}
+            {
+                "job": job.key,
+                "next_start": moment,
+                "zone": job.zone.key,
+                "promise": promise_words(job),
+                "then": next_starts(job, moment + 1, THEN),
+            }
             for moment, job in _soonest(jobs, now)
         ],
         "view_file": str(config.settings.view_file),
@@ -57,11 +67,20 @@ def as_text(found: dict[str, Any]) -> str:
         lines += ["", "Expected first, if the tracker started now:"]
         lines += [
             f"  {local(each['next_start'], each['zone']):%Y-%m-%d %H:%M:%S %Z}  {each['job']}: {each['promise']}"
-            for each in found["next"]
+            f"{_then(each)}"
+            for each in found["next"][:SHOWN]
         ]
+        more = len(found["next"]) - SHOWN
+        lines += [f"  and {more} more jobs: job_tracker schedule"] if more > 0 else []
     if found["recommendations"]:
         lines += ["", "Recommended:", *(f"  {safe(each)}" for each in found["recommendations"])]
     return "\n".join(lines)
+
+
+def _then(found: dict[str, Any]) -> str:
+    """The starts after the next one."""
+    starts = [f"{local(each, found['zone']):%Y-%m-%d %H:%M %Z}" for each in found["then"]]
+    return f"; then {', '.join(starts)}" if starts else ""
 
 
 def _kinds(jobs: dict[str, int]) -> str:
@@ -81,4 +100,4 @@ def _source(source: SourceHost) -> dict[str, Any]:
 def _soonest(jobs: list[Job], now: int) -> list[tuple[int, Job]]:
     awaited = ((newcomer(job, now).expected, job) for job in jobs)
     known = [(moment, job) for moment, job in awaited if moment is not None]
-    return sorted(known, key=lambda each: (each[0], each[1].order))[:SOONEST]
+    return sorted(known, key=lambda each: (each[0], each[1].order))

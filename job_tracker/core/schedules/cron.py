@@ -34,7 +34,7 @@ class Cron(Starts):
         midnight = plain_midnight(self.zone, day)
         if midnight is None:
             return 0, _found(self, day)
-        return midnight, _clock_times(self.expression)
+        return midnight, clock_times(self.expression)
 
     def days_in(self, month: int) -> int:
         """The days of a month that the expression names and the calendars admit."""
@@ -46,6 +46,11 @@ class Cron(Starts):
             if fields.match_day(date.fromordinal(day)) and self.days.admit(day):
                 found |= 1 << at
         return found
+
+    def names(self, day: int) -> bool:
+        """Whether the expression names a day, whatever calendars say."""
+        fields, shown = _fields(self.expression), date.fromordinal(day)
+        return shown.month in fields.months and bool(fields.match_day(shown))
 
 
 def check(expression: str) -> str | None:
@@ -72,7 +77,8 @@ def _fields(expression: str) -> "CronSim":
 
 
 @lru_cache(maxsize=16_384)
-def _clock_times(expression: str) -> tuple[int, ...]:
+def clock_times(expression: str) -> tuple[int, ...]:
+    """The clock times that an expression names on each of its days, in microseconds after midnight."""
     fields = _fields(expression)
     return _grid(tuple(sorted(fields.hours)), tuple(sorted(fields.minutes)))
 

@@ -74,6 +74,11 @@ class Starts:
             day += 1
         return moment
 
+    def has_starts_on(self, day: int) -> bool:
+        """Whether a local day has starts."""
+        month = month_of(day)
+        return bool(_days_in(self, month) >> day - days_of(month).start & 1)
+
     @property
     def is_dense(self) -> bool:
         """Whether a day may have more than one start."""
