@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from job_tracker.core.jobs import Jobs
-from job_tracker.core.messages import Message, decode, encodable
+from job_tracker.core.messages import Message, decode, encodable, uid_from
 from job_tracker.errors import BadMessage
 from job_tracker.moments import DAY
-
-UID_LIMIT = 200
 
 OLDEST = 5 * 365 * DAY
 """How far back a message may lie when it is heard: by a clock that stands in 1970 a job would be judged for decades."""
@@ -90,4 +88,4 @@ def too_old(message: Message) -> str | None:
 def uid_of(element: Any) -> str:
     """The uid of a queue's element as its message will have it, empty if it has none that could be one."""
     uid = element.get("uid") if isinstance(element, dict) else None
-    return encodable(uid) if isinstance(uid, str) and len(uid) <= UID_LIMIT else ""
+    return uid_from(encodable(uid)) if isinstance(uid, str) else ""

@@ -6,6 +6,7 @@ Rule: a message that cannot be read is refused here with its reason; what passes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from job_tracker.core.jobs import Keywords
@@ -14,6 +15,9 @@ from job_tracker.moments import MICROSECONDS
 
 TEXT_LIMIT = 500
 """Characters of a message's text that judging and showing need."""
+
+UID_LIMIT = 200
+"""Characters of a uid that are remembered; of a longer one its hash is."""
 
 LATEST = 250_000_000_000
 """The last timestamp taken, in seconds: the year 9892, so that no calendar ends on us."""
@@ -83,7 +87,7 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
         env=_word(element, "instance"),
         event=_word(element, "event"),
         text=_text(element, "message")[:TEXT_LIMIT],
-        uid=_text(element, "uid"),
+        uid=uid_from(_text(element, "uid")),
         run=_text(element, "run") or None,
         exit_code=_whole(element, "exit_code", default=None),
     )
@@ -92,6 +96,11 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
 def claimed_moment(element: Mapping[str, Any]) -> int:
     """The moment that an element claims, in microseconds.  Raises BadMessage."""
     return _moment(element.get("timestamp"))
+
+
+def uid_from(text: str) -> str:
+    """A uid as it is remembered: one that is too long by its hash, as message-queue.py stores it in the first place."""
+    return text if len(text) <= UID_LIMIT else "sha256:" + sha256(text.encode()).hexdigest()
 
 
 def encodable(text: str) -> str:

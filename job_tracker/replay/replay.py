@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.intake import UID_LIMIT, too_old, why_not
+from job_tracker.core.intake import too_old, why_not
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change
@@ -109,7 +109,7 @@ class Replay:
         """Whether a message is to be judged: taken for the first time, of a configured job, and not from ages ago."""
         self.judged += 1
         self.progress(self.judged)
-        if message.uid and len(message.uid) <= UID_LIMIT and not self.taken.add(message.uid, message.received):
+        if message.uid and not self.taken.add(message.uid, message.received):
             return False
         if (why_not(self.jobs, message) or too_old(message)) is None:
             return True

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from story import T, cyclic, said
 
-from job_tracker.core.intake import UID_LIMIT, Intake, take_in, uid_of
+from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.jobs import Jobs
+from job_tracker.core.messages import UID_LIMIT, uid_from
 
 NOW = T * 1_000_000
 
@@ -99,6 +100,18 @@ def test_a_uid_that_comes_twice_in_one_delivery_counts_once() -> None:
     assert [message.uid for message in intake.messages] == ["u", "w"]
 
 
+@pytest.mark.parametrize("length", [UID_LIMIT, UID_LIMIT + 1, 1000])
+def test_a_message_that_travels_twice_counts_once_however_long_its_uid(length: int) -> None:
+    """Handlers of before stored uids of up to 1,000 characters, and a delivery may come twice from them, too."""
+    once = taken(element(uid="u" * length), element(uid="u" * length))
+    (message,) = once.messages
+
+    again = taken(element(uid="u" * length), known=frozenset({message.uid}))
+
+    assert len(message.uid) <= UID_LIMIT
+    assert again.messages == ()
+
+
 def test_messages_without_uid_are_never_the_same() -> None:
     """Nothing to compare them by."""
     assert len(taken(element(), element(), known=frozenset({""})).messages) == 2
@@ -109,7 +122,7 @@ def test_messages_without_uid_are_never_the_same() -> None:
     [
         ({"uid": "u"}, "u"),
         ({"uid": "u" * UID_LIMIT}, "u" * UID_LIMIT),
-        ({"uid": "u" * (UID_LIMIT + 1)}, ""),
+        ({"uid": "u" * (UID_LIMIT + 1)}, uid_from("u" * (UID_LIMIT + 1))),
         ({"uid": 7}, ""),
         ({"uid": None}, ""),
         ({}, ""),
