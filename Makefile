@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check fix onhost golden bench bench-ssh mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test cover check fix onhost golden bench bench-ssh bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench: $(VENV)/installed ## measure, each figure beside its target
 
 bench-ssh: $(VENV)/installed packages ## the same over SSH: fifty real sshd's, side by side with ssh itself
 	$(BIN)/python bench/bench_ssh.py
+
+bench-run: $(VENV)/installed ## what `message-queue.py run` costs a job: start, throughput of --tail, many at once
+	$(BIN)/python bench/bench_run.py
 
 mutants: $(VENV)/installed ## mutation testing of the core; takes hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
