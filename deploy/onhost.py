@@ -15,7 +15,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "job_tracker" / "onhost" / "message_queue"
 SUM = ROOT / "job_tracker" / "onhost" / "message-queue.py"
-ORDER = ("ground", "messages", "file", "queue", "verbs", "run", "serve", "manual", "command_line")
+ORDER = (
+    "ground",
+    "messages",
+    "file",
+    "queue",
+    "verbs",
+    "signals",
+    "command",
+    "relay",
+    "outcome",
+    "run",
+    "inbox",
+    "serve",
+    "manual",
+    "command_line",
+)
 """The first one's docstring becomes that of the whole; the last one ends with the call of main."""
 
 
@@ -74,7 +89,7 @@ def whole(chapters: list[Chapter], lines: dict[str, int]) -> str:
         "#!/usr/bin/env python3",
         f'"""{first.docstring}\n\nWritten as chapters in message_queue/ and put together by `make onhost`:\n',
         "\n".join(contents) + '\n"""\n',
-        "\n".join(imports) + "\n",
+        "\n".join(imports) + "\n" * (1 + first.body.startswith("class ")),
         first.body,
         *(f"\n\n{ruler(each)}\n{remarks(each)}\n\n\n{each.body}" for each in others),
     ]

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 NAMED = ("run", "--instance", "P", "--job", "LOAD")
 MARGIN = 3.0  # seconds for the start of processes on a slow machine
@@ -15,16 +16,6 @@ MARGIN = 3.0  # seconds for the start of processes on a slow machine
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def wait_until(condition, seconds: float = 30.0):
-    """The first true value of the condition."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := condition():
-            return value
-        time.sleep(0.005)
-    raise TimeoutError
 
 
 def test_a_command_that_ends_well_is_noted_as_started_and_success(queue):
@@ -140,7 +131,7 @@ def test_the_command_runs_though_its_notes_make_no_sense(queue):
     done = queue.run("run", "--instance", "", "--job", "LOAD", "--", "sh", "-c", "echo ran; exit 3")
 
     assert (done.returncode, done.stdout) == (3, b"ran\n")
-    assert b"not noted: instance must be a text that is not empty" in done.stderr
+    assert b"not noted: the note: instance must be a text that is not empty" in done.stderr
 
 
 def test_the_command_runs_though_the_queue_cannot_be_written(queue):

@@ -122,7 +122,7 @@ def drain(serve, chance, counted, confirmed, doubtful, nonces, finished) -> int:
         return 0
     nonces.append(f"{chance.getrandbits(64):x}")
     ids = [message["_id"] for message in answer["messages"]]
-    assert ask(serve, chance, do="confirm", ids=ids, nonce=nonces[-1])["removed"] == len(ids)
+    assert ask(serve, chance, do="confirm", through=ids[-1], nonce=nonces[-1])["removed"] == len(ids)
     confirmed.update(uids)
     doubtful.difference_update(uid for uid in uids if counted[uid] == 1)
     return len(uids)

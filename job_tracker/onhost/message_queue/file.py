@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 
-from .ground import DamagedError, QueueError
+from .ground import DamagedError, InputError, QueueError
 from .messages import random_id
 
 
@@ -54,6 +54,21 @@ def make_file(path, directory_mode):
         make_directory(directory, directory_mode)
     with exact_modes(), contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o660))
+
+
+def require_expanded(path):
+    """Refuse a path that a shell was meant to expand and did not: it would make a directory of that name."""
+    if not path:
+        raise InputError("the path of the queue is empty; is a variable not set?")
+    if path[0] not in "~$":
+        return
+    meant = os.path.expandvars(os.path.expanduser(path))
+    meant = meant if os.path.isabs(meant) and "$" not in meant else "the whole path, beginning with /"
+    raise InputError(
+        "{}: nothing has expanded the {} at its beginning: write {} (or ./{} if that is its name)".format(
+            path, path[0], meant, path
+        )
+    )
 
 
 def identity(path):

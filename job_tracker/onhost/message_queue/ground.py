@@ -13,8 +13,32 @@ The rules this file keeps, and why it looks the way it does:
 """
 
 import contextlib
-import re
 import sys
+
+
+class Later:
+    """A module of the standard library that is imported when something of it is first needed.
+
+    So a job that `run` starts waits for nothing it does not need, and runs where this Python lacks a module.
+    """
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, word):
+        found = getattr(__import__(self._name), word)
+        setattr(self, word, found)
+        return found
+
+
+argparse = Later("argparse")
+fcntl = Later("fcntl")
+hashlib = Later("hashlib")
+json = Later("json")
+re = Later("re")
+select = Later("select")
+sqlite3 = Later("sqlite3")
+termios = Later("termios")
 
 VERSION = "0.1.0"
 PYTHON = "{}.{}.{}".format(*sys.version_info[:3])
@@ -28,6 +52,8 @@ IDLE = 60.0  # seconds without a request after which serve takes the tracker for
 LONGEST_MESSAGE = 64 * 1024  # bytes of JSON
 LONGEST_LINE = 1024 * 1024  # bytes of one protocol line
 LONGEST_INPUT = 64 * 1024 * 1024  # bytes of one `add -j -`
+LONGEST_UID = 200  # characters: as many as the tracker remembers; of a longer one its hash is stored
+LONGEST_FURTHER = 8 * 1024  # bytes of JSON of all keys that this version does not know
 LONGEST_NAME = 1000  # characters: leaves room for the text even when each of them is escaped
 LATEST_TIMESTAMP = 253402300800.0  # the year 10000; also catches milliseconds given as seconds
 HIGHEST_ID = 2**63 - 1
@@ -36,9 +62,14 @@ PAGE = 1000  # messages read at a time where the reader of our output may be slo
 
 COLUMNS = ("_id", "uid", "timestamp", "instance", "job", "event", "message", "run", "exit_code")
 # the uid once more as bytes: what somebody wrote past `add` may be no UTF-8, and must be found again to be removed
-SELECT = "SELECT _id, uid, timestamp, instance, job, event, message, run, exit_code, CAST(uid AS BLOB) FROM messages "
+SELECT = (
+    "SELECT _id, uid, timestamp, instance, job, event, message, run, exit_code, CAST(uid AS BLOB), {} FROM messages "
+)
+WIDE = SELECT.format("keys") + "LEFT JOIN further ON message_id = _id "
+NARROW = SELECT.format("NULL")  # of a queue in which nobody has yet stored a key that the first handlers did not know
 DELETE = "DELETE FROM messages WHERE _id = ? AND CAST(uid AS BLOB) = ?"
 INSERT = "INSERT OR IGNORE INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_FURTHER = "INSERT INTO further VALUES (?, ?)"
 FACTS = (
     "SELECT name, value FROM meta UNION ALL SELECT 'depth', count(*) FROM messages"
     " UNION ALL SELECT 'highest', (SELECT seq FROM sqlite_sequence WHERE name = 'messages')"
@@ -48,6 +79,13 @@ SCHEMA = (
     " instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL, run TEXT,"
     " exit_code INTEGER)",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
+)
+# A table of its own: handlers of before name no columns when they insert, so `messages` must not become wider for them.
+# The trigger serves them, too: what they remove takes its further keys along.
+WIDEN = (
+    "CREATE TABLE IF NOT EXISTS further (message_id INTEGER PRIMARY KEY, keys TEXT NOT NULL)",
+    "CREATE TRIGGER IF NOT EXISTS further_goes AFTER DELETE ON messages"
+    " BEGIN DELETE FROM further WHERE message_id = OLD._id; END",
 )
 FORWARDED_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 
@@ -74,7 +112,7 @@ class SupersededError(QueueError):
 
 def complain(text):
     """One line on stderr, whatever is in the text; a closed stderr is no reason to fail."""
-    line = "message-queue.py: " + re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
+    line = "message-queue.py: " + "".join(each if " " <= each != "\x7f" else " " for each in str(text))
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(line.encode("ascii", "backslashreplace").decode("ascii") + "\n")
         sys.stderr.flush()

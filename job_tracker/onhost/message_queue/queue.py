@@ -2,23 +2,28 @@
 
 import contextlib
 import os
-import sqlite3
 import stat
+import sys
 import time
 
-from .file import escape_path, exact_modes, explain, identity, make_file, sync_directory
+from .file import escape_path, exact_modes, explain, identity, make_file, require_expanded, sync_directory
 from .ground import (
     COLUMNS,
     FACTS,
     INSERT,
+    INSERT_FURTHER,
+    NARROW,
     PAGE,
     PATIENCE,
     SCHEMA,
     SCHEMA_VERSION,
-    SELECT,
+    WIDE,
+    WIDEN,
     DamagedError,
     QueueChangedError,
     QueueError,
+    json,
+    sqlite3,
 )
 from .messages import decoded, random_id
 
@@ -32,8 +37,10 @@ class Queue:
 
     def __init__(self, path, until, writes=True, create_mode=None):
         """Open the file; `create_mode` is the mode of its directory, if file and directory may be made."""
+        require_expanded(path)
         self.path = path
         self.until = until
+        self.is_wide = False  # whether the table `further` was seen
         self.identity = identity(path)
         if self.identity is None and create_mode is not None:
             make_file(path, create_mode)
@@ -45,6 +52,8 @@ class Queue:
         uri = "file:{}?mode={}".format(escape_path(path), "rw" if writable else "ro")
         try:
             self.connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        except ImportError as error:
+            raise QueueError("{} has no sqlite3: {}".format(sys.executable or "this Python", error)) from None
         except sqlite3.Error as error:
             raise explain(error, path) from None
         self.connection.text_factory = decoded
@@ -64,7 +73,7 @@ class Queue:
         # SQLite before 3.12 takes the unknown word EXTRA for NORMAL: there FULL, and we sync the directory.
         self.extra = sqlite3.sqlite_version_info >= (3, 12, 0)
         if writable:
-            if self.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
+            if self.rows("PRAGMA journal_mode=DELETE")[0][0] != "delete":
                 raise QueueError("{} is not in rollback mode and could not be changed to it".format(self.path))
             self.execute("PRAGMA synchronous={}".format("EXTRA" if self.extra else "FULL"))
         tables = self._tables()
@@ -84,10 +93,10 @@ class Queue:
             )
 
     def _tables(self):
-        return [name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [name for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
     def _create_schema(self):
-        for statement in SCHEMA:
+        for statement in SCHEMA + WIDEN:
             self.execute(statement)
         facts = {"schema": SCHEMA_VERSION, "queue": random_id(), "lease": 0}
         facts.update(dict.fromkeys(("nonce", "token", "tracker", "since")))
@@ -95,9 +104,16 @@ class Queue:
 
     def execute(self, sql, values=()):
         """Execute one statement, trying again while another process holds the lock and there is time."""
+        return self._patiently(lambda: self.connection.execute(sql, values))
+
+    def rows(self, sql, values=()):
+        """All rows of one statement, with the same patience."""
+        return self._patiently(lambda: self.connection.execute(sql, values).fetchall())
+
+    def _patiently(self, do):
         while True:
             try:
-                return self.connection.execute(sql, values)
+                return do()
             except sqlite3.Error as error:
                 if "locked" not in str(error) or time.monotonic() >= self.until:
                     raise explain(error, self.path) from None
@@ -133,31 +149,49 @@ class Queue:
 
     def meta(self):
         """What the queue remembers of itself: schema, queue (its id), nonce, lease, token, tracker, since."""
-        return dict(self.execute("SELECT name, value FROM meta").fetchall())
+        return dict(self.rows("SELECT name, value FROM meta"))
 
     def remember(self, **facts):
         self.connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(v, n) for n, v in facts.items()])
 
     def facts(self):
         """What `meta` says, with depth and highest: the highest _id ever given out in this file, or 0."""
-        facts = dict(self.execute(FACTS).fetchall())
+        facts = dict(self.rows(FACTS))
         facts["highest"] = facts["highest"] or 0
         return facts
 
     def depth(self):
-        return self.execute("SELECT count(*) FROM messages").fetchone()[0]
+        return self.rows("SELECT count(*) FROM messages")[0][0]
 
     def data_version(self):
         """A number that changes when another process has changed the file; None where SQLite is too old to say."""
-        row = self.execute("PRAGMA data_version").fetchone()
-        return row and row[0]
+        found = self.rows("PRAGMA data_version")
+        return found[0][0] if found else None
+
+    def select(self):
+        """The beginning of a SELECT of messages: another process may have widened the file since we looked."""
+        self.is_wide = self.is_wide or "further" in self._tables()
+        return WIDE if self.is_wide else NARROW
+
+    def insert(self, messages):
+        """Store the messages, each unless its uid is there; whoever has further keys to store widens the file."""
+        values = [[message[column] for column in COLUMNS[1:]] for message in messages]
+        if not any(message["further"] for message in messages):
+            self.connection.executemany(INSERT, values)
+            return
+        for statement in WIDEN:
+            self.connection.execute(statement)
+        for message, row in zip(messages, values):
+            stored = self.connection.execute(INSERT, row)
+            if stored.rowcount == 1 and message["further"]:
+                self.connection.execute(INSERT_FURTHER, (stored.lastrowid, json.dumps(message["further"])))
 
     def pages(self, condition="1", values=()):
         """Rows in the order of their _id, a page at a time, with no lock held while the caller works."""
         last = 0
         while True:
-            sql = SELECT + "WHERE _id > ? AND ({}) ORDER BY _id LIMIT {}".format(condition, PAGE)
-            rows = self.execute(sql, [last, *values]).fetchall()
+            sql = self.select() + "WHERE _id > ? AND ({}) ORDER BY _id LIMIT {}".format(condition, PAGE)
+            rows = self.rows(sql, [last, *values])
             if not rows:
                 return
             yield rows
@@ -168,11 +202,10 @@ class Queue:
 def store(path, messages, mode=0o700, patience=PATIENCE):
     """Store the messages, all or none, and wake the drainer. A uid that is there already is not stored again."""
     until = time.monotonic() + patience
-    rows = [tuple(message[column] for column in COLUMNS[1:]) for message in messages]
     while True:
         try:
             with Queue(path, until, create_mode=mode) as queue, queue.transaction():
-                queue.connection.executemany(INSERT, rows)
+                queue.insert(messages)
             break
         except DamagedError:
             raise

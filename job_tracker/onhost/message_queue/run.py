@@ -1,73 +1,147 @@
-"""Run: a command between the note of its start and the note of its end; the command comes first."""
+"""Run: a command between the note of its start and the note of its end; the command comes first.
 
-import contextlib
+This process never touches the queue: children do, so that a file system that hangs holds up only them.
+"""
+
 import os
-import select
 import signal
-import subprocess
 import time
 
-from .ground import FORWARDED_SIGNALS, RUN_PATIENCE, InputError, complain, describe
+from .command import Command, execute, why_not_started
+from .ground import FORWARDED_SIGNALS, RUN_PATIENCE, InputError, complain, describe, select
 from .messages import argument, make_message, random_id
+from .outcome import Wishes
 from .queue import store
+from .relay import Relay
+from .signals import let_go, pipe
+
+USAGE = {
+    "user_sec": "ru_utime",
+    "system_sec": "ru_stime",
+    "max_rss_kib": "ru_maxrss",
+    "read_blocks": "ru_inblock",
+    "written_blocks": "ru_oublock",
+    "waits": "ru_nvcsw",
+    "preemptions": "ru_nivcsw",
+}
+"""What is noted of a command's resources, of itself and of what it waited for, and what getrusage calls it."""
 
 
 def do_run(arguments):
-    """Run the command between a STARTED and a SUCCESS or ERROR; whatever happens to those, the command comes first.
-
-    This process never touches the queue: children do, so that a file system that hangs holds up only them.
-    """
+    """Run the command between its notes. Whatever fails here, for want of a module or of a process: it runs."""
     run = argument(arguments.run) if arguments.run else random_id()
-    before = make_note(arguments, run, arguments.start_event)
-    first = Noter(arguments, before)
-    code, text = run_command(arguments.command, dict(os.environ, JOB_TRACKER_RUN=run))
-    event = arguments.error_event if code else arguments.success_event
-    after = make_note(arguments, run, event, message=text, exit_code=code)
+    command = Command(arguments.command, dict(os.environ, JOB_TRACKER_RUN=run))
+    try:
+        return _run_noted(arguments, command, run)
+    except Exception as error:
+        complain("not noted: " + describe(error))
+        return _run_regardless(command)
+
+
+def _run_regardless(command):
+    """The command's exit code; if it does not run yet, it takes this process's place."""
+    if command.code is not None:
+        return command.code
+    if command.pid is not None:
+        return command.wait()[0]
+    try:
+        command.become()
+    except OSError as error:
+        code, reason = why_not_started(command, error)
+        complain(reason)
+        return code
+
+
+def run_without_us(words):
+    """Where this Python cannot even read the command line: become the command; exit code 127 or 126 if that fails."""
+    try:
+        execute(words, dict(os.environ))
+    except OSError as error:
+        complain("{}: {}".format(words[0], describe(error)))
+        return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def _run_noted(arguments, command, run):
+    began, began_monotonic = time.time(), time.monotonic()
+    before = _note(arguments, run, arguments.start_event, began)
+    first = Noter(arguments, lambda: [before], command.before)
+    wishes = Wishes(arguments)
+    relays = {descriptor: Relay(descriptor) for descriptor in wishes.relayed()}
+    code, text, usage = _run(command, {descriptor: relay.inlet for descriptor, relay in relays.items()})
+    # A clock that was set back meanwhile must not let the run end before it began.
+    ended = max(time.time(), began + time.monotonic() - began_monotonic)
     until = time.monotonic() + RUN_PATIENCE
+    outcome = wishes.outcome(code, usage is not None)
+    tails = {descriptor: relay.last(until - 1) for descriptor, relay in relays.items()}
+    after = _note(arguments, run, wishes.event(outcome), ended, exit_code=code, usage=usage)
+
+    def notes():
+        after["message"] = wishes.text(outcome, text, tails)
+        return [*again, after]
+
     # What the first child has not stored for certain goes again; the uid sees to it that it counts once.
-    again = before if first.wait(RUN_PATIENCE / 5) else []
-    problem = Noter(arguments, again + after).wait(until - time.monotonic())
+    again = [before] if first.wait(RUN_PATIENCE / 5) else []
+    problem = Noter(arguments, notes, command.before).wait(until - time.monotonic())
     if problem:
         complain(problem)
     return code
 
 
-def make_note(arguments, run, event, **more):
-    """A list of the one message, or of none where the arguments do not make one: the job runs all the same."""
-    given = dict(more, instance=argument(arguments.instance), job=argument(arguments.job), event=argument(event))
+def _run(command, streams):
+    """(exit code, what to say about it, usage) of the command; no usage if it could not be started."""
     try:
-        return [make_message(dict(given, run=run), time.time(), "not noted")]
-    except InputError as error:
-        complain(str(error))
-        return []
+        command.start(streams)
+    except OSError as error:
+        code, reason = why_not_started(command, error)
+        complain(reason)
+        return code, "the command could not be started: {}".format(reason), None
+    finally:
+        for inlet in streams.values():
+            os.close(inlet)
+    code, text, usage = command.wait()
+    return code, text, {name: getattr(usage, word) for name, word in USAGE.items()}
+
+
+def _note(arguments, run, event, moment, **more):
+    """What is to be noted, unchecked: whoever stores it checks it, in a child."""
+    given = dict(more, uid=random_id(), timestamp=moment, run=run, event=argument(event))
+    return dict(given, instance=argument(arguments.instance), job=argument(arguments.job))
 
 
 class Noter:
     """A child process that stores messages and says through a pipe what went wrong, while we do better things."""
 
-    def __init__(self, arguments, messages):
+    def __init__(self, arguments, make, mask):
+        """make: gives the messages, unchecked, and is called in the child.  mask: the signals blocked there."""
         self.pid = self.problem = None
-        if not messages:
-            return
-        self.pipe, other_end = os.pipe()
+        self.pipe, other_end = pipe()
         try:
             self.pid = os.fork()
         except OSError as error:
             self.problem = "not noted: " + describe(error)
         if self.pid == 0:
-            self._store(arguments, messages, other_end)
+            self._store(arguments, make, mask, other_end)
         os.close(other_end)
 
-    def _store(self, arguments, messages, pipe):
+    def _store(self, arguments, make, mask, pipe):
         """The child's whole life."""
-        code = 1
+        code, remarks = 1, []
         try:
-            detach(pipe)
+            os.setsid()
+            for name in FORWARDED_SIGNALS:
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            signal.alarm(60)  # a mask may be an expression that never ends
+            let_go(pipe)
+            messages = [make_message(given, time.time(), "the note", remarks) for given in make()]
             store(arguments.file, messages, arguments.mode)
             code = 0
+        except InputError as error:
+            remarks = [str(error)]
         except BaseException as error:
-            os.write(pipe, describe(error).encode("ascii", "backslashreplace")[:4096])
+            remarks = [describe(error)]
         finally:
+            os.write(pipe, "; ".join(remarks).encode("ascii", "backslashreplace")[:4096])
             os._exit(code)
 
     def wait(self, seconds):
@@ -76,76 +150,13 @@ class Noter:
             return self.problem
         until = time.monotonic() + seconds
         said = b""
-        while select.select([self.pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+        waiting = select.poll()
+        waiting.register(self.pipe, select.POLLIN)
+        while waiting.poll(max(0.0, until - time.monotonic()) * 1000):
             part = os.read(self.pipe, 4096)
             if not part:
-                status = os.waitpid(self.pid, 0)[1]
-                return None if status == 0 else "not noted: " + (said.decode("ascii") or "the child process died")
+                is_stored = os.waitpid(self.pid, 0)[1] == 0
+                text = said.decode("ascii")
+                return (text or None) if is_stored else "not noted: " + (text or "the child process died")
             said += part
         return "not noted within {:g} seconds, and no longer waited for: the queue does not answer".format(RUN_PATIENCE)
-
-
-def detach(keep):
-    """Leave the job's session, streams and descriptors: a child that hangs must hold none of them open."""
-    os.setsid()
-    for name in FORWARDED_SIGNALS:
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    for descriptor in [int(name) for name in os.listdir("/dev/fd")]:
-        if descriptor > 2 and descriptor != keep:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-
-
-def run_command(command, environment):
-    """Run the command; (exit code as a shell would give it, what to say about it)."""
-    process = None
-    early = []
-
-    def pass_on(number, _):
-        if number in (signal.SIGINT, signal.SIGQUIT) and _in_foreground():
-            return  # the terminal has sent it to the command as well, and twice is not the same as once
-        if process is None:
-            early.append(number)
-        else:
-            process.send_signal(number)
-
-    for name in FORWARDED_SIGNALS:
-        number = getattr(signal, name)
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup: what we were told to ignore, the command ignores
-            signal.signal(number, pass_on)
-    try:
-        process = subprocess.Popen(command, env=environment, close_fds=False)
-    except OSError as error:
-        reason = os.strerror(error.errno)
-        complain("{}: {}".format(command[0], reason))
-        missing = isinstance(error, FileNotFoundError)
-        return (127 if missing else 126), "the command could not be started: {}".format(reason)
-    for number in early:
-        process.send_signal(number)
-    code = process.wait()
-    if code >= 0:
-        return code, "exit code {}".format(code)
-    return 128 - code, "killed by {}".format(_signal_name(-code))
-
-
-def _in_foreground():
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
-
-
-def _signal_name(number):
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
-        return "signal {}".format(number)

@@ -1,14 +1,29 @@
-"""Serve: the drain protocol, one JSON object a line in each direction."""
+"""Serve: the drain protocol, one JSON object a line in each direction.
+
+It begins with a greeting:
+  {"serve": "message-queue", "protocol": 1, "version", "python", "queue": ID, "clock", "depth", "highest", "nonce",
+   "drainer": null or {"tracker": ID, "since": EPOCH}, "path": of the queue, "interpreter": path of this Python}
+Requests, each answered with "done" and the request's name, or with "error" and "text":
+  {"do": "open", "tracker": ID, "take_over": false}  become the one who drains: lease, nonce, queue, depth,
+      highest, clock; the error "drained-by" with tracker and since if another one does and is not to be taken over
+  {"do": "take", "max": N, "wait": SECONDS, "after": _id}  messages, highest, waited, depth, clock
+  {"do": "confirm", "through": _id, "nonce": TEXT}  what this session took up to that _id is deleted: removed, nonce
+  {"do": "ping"}  clock, depth
+  {"do": "forget"}  the queue forgets who drains it, so that the next tracker's open succeeds without take_over:
+      tracker and since say who was forgotten and since when it had drained, null where nobody had; text says it to
+      people. It needs no open, deletes nothing, and leaves a session that runs as it is, until somebody opens the
+      queue: a tracker that lives goes on, and is superseded only by the next open of another one.
+Errors: "bad-request" (an unknown request among them), "not-open", "drained-by", "queue-busy" (ask again): the session
+goes on; "queue-changed" ends it with exit code 3, "superseded" with 4. Keys that one side does not know are ignored.
+"""
 
 import contextlib
 import os
-import select
 import signal
-import sqlite3
+import sys
 import time
 
 from .ground import (
-    CHUNK,
     DELETE,
     HIGHEST_ID,
     LONGEST_LINE,
@@ -16,7 +31,6 @@ from .ground import (
     POLL,
     PROTOCOL,
     PYTHON,
-    SELECT,
     SERVE_PATIENCE,
     VERSION,
     InputError,
@@ -24,48 +38,11 @@ from .ground import (
     QueueError,
     SupersededError,
     describe,
+    select,
 )
-from .messages import COMPACT, as_object, checked_name, decode_json, random_id, shortened
+from .inbox import EndOfInputError, Inbox
+from .messages import UID, argument, as_object, checked_name, compact, decode_json, random_id, shortened
 from .queue import Queue, open_wake
-
-
-class EndOfInputError(Exception):
-    """The tracker is gone: stdin is closed, stdout is closed, or no request came for too long."""
-
-
-class Inbox:
-    """Lines from stdin, without a buffer that select could not see into, and never more than LONGEST_LINE of them."""
-
-    TOO_LONG = None  # stands for a line that was thrown away
-
-    def __init__(self, descriptor):
-        self.descriptor = descriptor
-        self.lines = []
-        self.rest = b""
-        self.skipping = False
-
-    def read(self):
-        """Take in what is there; only call when select says so."""
-        data = os.read(self.descriptor, CHUNK)
-        if not data:
-            raise EndOfInputError
-        first, *others = data.split(b"\n")
-        self.rest += first
-        for part in others:
-            too_long = self.skipping or len(self.rest) > LONGEST_LINE
-            self.lines.append(self.TOO_LONG if too_long else self.rest)
-            self.rest, self.skipping = part, False
-        if self.skipping or len(self.rest) > LONGEST_LINE:
-            self.rest, self.skipping = b"", True
-
-    def next_line(self, seconds):
-        """The next line, TOO_LONG for one thrown away; EndOfInputError if none comes in that time."""
-        until = time.monotonic() + seconds
-        while not self.lines:
-            if not select.select([self.descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise EndOfInputError
-            self.read()
-        return self.lines.pop(0)
 
 
 class Session:
@@ -80,7 +57,13 @@ class Session:
         self.lease = self.token = self.nonce = None  # set by open
         self.emptied = None  # the data version at which a confirmation left nothing in the queue
         self.taken = {}  # _id -> uid of what was given out and is not yet confirmed
-        self.answers = {"open": self.open, "take": self.take, "confirm": self.confirm, "ping": self.ping}
+        self.answers = {
+            "open": self.open,
+            "take": self.take,
+            "confirm": self.confirm,
+            "ping": self.ping,
+            "forget": self.forget,
+        }
 
     def greeting(self):
         with self.queue.transaction("DEFERRED"):
@@ -96,11 +79,13 @@ class Session:
             "highest": facts["highest"],
             "nonce": facts["nonce"],
             "drainer": facts["tracker"] and {"tracker": facts["tracker"], "since": facts["since"]},
+            "path": argument(os.path.abspath(self.queue.path)),
+            "interpreter": argument(sys.executable or ""),
         }
 
     def converse(self):
         """Answer requests until the tracker is gone or may not go on; the exit code."""
-        self.send(COMPACT.encode(self.greeting()))
+        self.send(compact(self.greeting()))
         while True:
             line = self.inbox.next_line(self.idle)
             try:
@@ -113,7 +98,7 @@ class Session:
             except SupersededError as error:
                 self.send_error("superseded", error)
                 return 4
-            except (QueueError, sqlite3.Error, OSError) as error:
+            except (QueueError, OSError) as error:
                 self.send_error("queue-busy", describe(error))
 
     def answer(self, line):
@@ -125,10 +110,10 @@ class Session:
         if not isinstance(what, str) or what not in self.answers:
             raise InputError("not a request: do must be one of " + ", ".join(sorted(self.answers)))
         if what in ("take", "confirm") and self.token is None:
-            return COMPACT.encode({"error": "not-open", "text": "{} before open".format(what)})
+            return compact({"error": "not-open", "text": "{} before open".format(what)})
         self.queue.until = time.monotonic() + SERVE_PATIENCE
         answer = self.answers[what](request)
-        return answer if isinstance(answer, str) else COMPACT.encode(answer)
+        return answer if isinstance(answer, str) else compact(answer)
 
     def open(self, request):
         tracker = checked_name(request.get("tracker"), "tracker", "open")
@@ -179,7 +164,7 @@ class Session:
             self.pause(until, version)
         # Put together by hand: the messages are encoded already, one by one, to know how many fit on a line.
         rest = {"highest": highest, "waited": round(waited, 6), "depth": depth, "clock": round(time.time(), 6)}
-        return '{{"done":"take","messages":[{}],{}'.format(",".join(messages), COMPACT.encode(rest)[1:])
+        return '{{"done":"take","messages":[{}],{}'.format(",".join(messages), compact(rest)[1:])
 
     def look(self, limit, after):
         """One consistent look: (messages as JSON, depth, highest id)."""
@@ -188,15 +173,15 @@ class Session:
         with self.queue.transaction("DEFERRED"):
             facts = self.queue.facts()
             self.require_ours(facts)
-            for row in self.queue.execute(SELECT + "WHERE _id > ? ORDER BY _id LIMIT ?", (after, limit)):
-                text = COMPACT.encode(as_object(row))
-                if len(text) > LONGEST_LINE - 1000:
-                    text = COMPACT.encode(shortened(as_object(row)))
+            for row in self.queue.execute(self.queue.select() + "WHERE _id > ? ORDER BY _id LIMIT ?", (after, limit)):
+                text = compact(as_object(row))
+                if len(text) + 1 > LONGEST_LINE - 1000:
+                    text = compact(shortened(as_object(row)))
                 room -= len(text) + 1
                 if room < 0:
                     break
                 messages.append(text)
-                taken.append((row[0], row[-1]))
+                taken.append((row[0], row[UID]))
         self.taken.update(taken)
         return messages, facts["depth"], facts["highest"]
 
@@ -222,21 +207,16 @@ class Session:
 
     def confirm(self, request):
         nonce = checked_name(request.get("nonce"), "nonce", "confirm")
-        if ("ids" in request) == ("through" in request):
-            raise InputError("confirm: either ids or through")
-        if "ids" in request:
-            if not isinstance(request["ids"], list):
-                raise InputError("confirm: ids must be a list")
-            ids = {_whole(number, "an id", 0) for number in request["ids"]}
-        else:
-            through = _whole(request["through"], "through", 0)
-            ids = {number for number in self.taken if number <= through}
-        rows = [(number, self.taken[number]) for number in sorted(ids) if number in self.taken]
+        # Trackers of before said `"ids": []` where they had nothing to delete, and nothing else with ids.
+        if "ids" in request and (request["ids"] != [] or "through" in request):
+            raise InputError("confirm: through says what is confirmed; ids may only be empty, and alone")
+        through = 0 if "ids" in request else _whole(request.get("through"), "through", 0)
+        rows = sorted(row for row in self.taken.items() if row[0] <= through)
         with self.queue.transaction():
             self.require_ours(self.queue.meta())
             removed = self.remove(rows)
             self.queue.remember(nonce=nonce)
-            is_empty = self.queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
+            is_empty = self.queue.rows("SELECT NOT EXISTS (SELECT 1 FROM messages)")[0][0]
             emptied = self.queue.data_version() if is_empty else None
         self.nonce, self.emptied = nonce, emptied
         for number, _ in rows:
@@ -250,7 +230,7 @@ class Session:
         removed = self.queue.connection.executemany(DELETE, rows).rowcount
         if removed < len(rows):
             for number, _ in rows:
-                if self.queue.execute("SELECT 1 FROM messages WHERE _id = ?", (number,)).fetchone():
+                if self.queue.rows("SELECT 1 FROM messages WHERE _id = ?", (number,)):
                     raise QueueChangedError("{} was restored from an older copy".format(self.queue.path))
         return removed
 
@@ -260,6 +240,16 @@ class Session:
             self.require_same_queue(meta) if self.token is None else self.require_ours(meta)
             depth = self.queue.depth()
         return {"done": "ping", "clock": round(time.time(), 6), "depth": depth}
+
+    def forget(self, _):
+        """Let whoever opens the queue next have it; the answer says from whom it was taken."""
+        with self.queue.transaction():
+            meta = self.queue.meta()
+            self.require_same_queue(meta)
+            tracker, since = meta["tracker"], meta["since"]
+            self.queue.remember(tracker=None, since=None)
+        text = "nobody drained it" if tracker is None else drained_by(meta) + ", and forgotten now"
+        return {"done": "forget", "tracker": tracker, "since": since, "text": text}
 
     def require_same_queue(self, meta):
         if meta.get("queue") != self.queue_id:
@@ -274,7 +264,7 @@ class Session:
             raise QueueChangedError("{} was restored from an older copy".format(self.queue.path))
 
     def send_error(self, error, text):
-        self.send(COMPACT.encode({"error": error, "text": str(text)}))
+        self.send(compact({"error": error, "text": str(text)}))
 
     def send(self, text):
         """Write one line. A tracker that reads nothing for as long as that is dead: SIGALRM ends this process."""
@@ -290,9 +280,12 @@ class Session:
 
 
 def refusal(meta):
+    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": drained_by(meta)}
+
+
+def drained_by(meta):
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
-    text = "drained by {} since {}".format(meta["tracker"], since)
-    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": text}
+    return "drained by {} since {}".format(meta["tracker"], since)
 
 
 def _whole(value, key, lowest):

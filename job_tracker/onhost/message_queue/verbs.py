@@ -1,33 +1,51 @@
 """The verbs that people and scripts use: add, list, remove, count, stats, vacuum."""
 
-import json
+import contextlib
 import os
-import sqlite3
 import sys
 import time
 
-from .ground import DELETE, LONGEST_INPUT, PATIENCE, PYTHON, InputError, complain
-from .messages import argument, as_object, decode_json, make_message
+from .ground import DELETE, LATEST_TIMESTAMP, LONGEST_INPUT, PATIENCE, PYTHON, InputError, complain, json, sqlite3
+from .messages import UID, argument, as_object, decode_json, make_message
 from .queue import Queue, store
+
+PLAIN = ("instance", "job", "event", "message", "run", "uid", "exit_code", "timestamp")
+"""The options of `add` that make a message."""
+
+MOST_REMARKS = 10  # lines on stderr of one `add`
 
 
 def do_add(arguments):
+    remarks = []
     if arguments.json is None:
-        given = {
-            key: argument(value)
-            for key, value in vars(arguments).items()
-            if key in ("instance", "job", "event", "message", "run", "uid") and value is not None
-        }
-        given.update(exit_code=arguments.exit_code, timestamp=arguments.timestamp)
-        labelled = [("message", given)]
+        labelled = [("message", _given(arguments, remarks))]
     elif arguments.json == "-":
         with open(0, "rb", closefd=False) as stdin:
             labelled = read_messages(stdin.read(LONGEST_INPUT + 1))
     else:
         labelled = [("-j", decode_json(argument(arguments.json), "-j"))]
     now = time.time()  # before any waiting for locks
-    store(arguments.file, [make_message(given, now, where) for where, given in labelled], arguments.mode)
+    store(arguments.file, [make_message(given, now, where, remarks) for where, given in labelled], arguments.mode)
+    for remark in remarks[:MOST_REMARKS]:
+        complain(remark)
+    if len(remarks) > MOST_REMARKS:
+        complain("and {} more of the kind".format(len(remarks) - MOST_REMARKS))
     return 0
+
+
+def _given(arguments, remarks):
+    """The message of the single options. Numbers that are none stay text, so that they are found to be odd."""
+    texts = {key: getattr(arguments, key) for key in PLAIN}
+    given = {key: argument(value) for key, value in texts.items() if value is not None}
+    for key, number in (("exit_code", int), ("timestamp", float)):
+        with contextlib.suppress(ValueError):
+            if "_" not in given.get(key, "_"):  # which Python takes in numbers, and nobody else does
+                given[key] = number(given[key][:30])
+    if arguments.rest:
+        rest = argument(" ".join(arguments.rest))
+        remarks.append("arguments that are not understood are in the text: " + rest)
+        given["message"] = "{} [odd arguments: {}]".format(given.get("message", ""), rest[:1000]).strip()
+    return given
 
 
 def read_messages(data):
@@ -73,7 +91,7 @@ def print_messages(queue, condition, only_id, limit):
     sys.stdout.write("[")
     for rows in queue.pages(" AND ".join(sql for sql, _ in wanted) or "1", [value for _, value in wanted]):
         sys.stdout.write((", " if shown else "") + ", ".join(json.dumps(as_object(row)) for row in rows))
-        shown.extend((row[0], row[-1]) for row in rows)
+        shown.extend((row[0], row[UID]) for row in rows)
     sys.stdout.write("]\n")
     sys.stdout.flush()
     return shown
@@ -89,9 +107,9 @@ def do_count(arguments):
 def do_stats(arguments):
     with Queue(arguments.file, time.monotonic() + PATIENCE, writes=False) as queue, queue.transaction("DEFERRED"):
         meta = queue.facts()
-        oldest, newest, low, high = queue.execute(
+        ((oldest, newest, low, high),) = queue.rows(
             "SELECT min(timestamp), max(timestamp), min(_id), max(_id) FROM messages"
-        ).fetchone()
+        )
         facts = [
             ("queue", meta["queue"]),
             ("depth", meta["depth"]),
@@ -114,12 +132,26 @@ def do_stats(arguments):
         print(json.dumps(dict(facts)))
     else:
         for name, value in facts:
-            print("{:<17} {}".format(name, "-" if value is None else json.dumps(value)))
+            print("{:<17} {}{}".format(name, "-" if value is None else json.dumps(value), in_words(name, value)))
     return 0
 
 
+def in_words(name, value):
+    """What stands beside a value so that people can read it: a moment of this host's local time, and how long ago."""
+    if name not in ("oldest_timestamp", "newest_timestamp", "drained_since"):
+        return ""
+    if not isinstance(value, (int, float)) or not 0 <= value < LATEST_TIMESTAMP:
+        return ""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(value))
+    seconds = int(time.time() - value)
+    for size, word in ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds")):
+        if abs(seconds) >= 2 * size:
+            return "  ({}, {} {} {})".format(moment, abs(seconds) // size, word, "ago" if seconds > 0 else "ahead")
+    return "  ({}, now)".format(moment)
+
+
 def _pragma(queue, name):
-    return queue.execute("PRAGMA " + name).fetchone()[0]
+    return queue.rows("PRAGMA " + name)[0][0]
 
 
 def do_vacuum(arguments):

@@ -147,7 +147,7 @@ class Conversation:
 
     def leave(self, nonce: str) -> None:
         """Leave the nonce and delete nothing."""
-        self._ask({"do": "confirm", "ids": [], "nonce": nonce})
+        self._ask({"do": "confirm", "through": 0, "nonce": nonce})
 
     def ping(self) -> tuple[int, Exchange]:
         """Show that we are there; the queue's depth."""
