@@ -6,6 +6,7 @@ Rule: a command imports what it needs when it runs, so that the quick ones stay 
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from job_tracker.service.control import Service
 
 DEFAULT_CONFIG = "/etc/job_tracker/job_tracker.cfg"
+OTHER_SUFFIXES = (".yml", ".yaml")
+"""Of a configuration that is looked for where the default is not there."""
 CONFIG_VARIABLE = "JOB_TRACKER_CONFIG"
 PID_FILE = Path("/run/job_tracker.pid")
 
@@ -33,7 +36,7 @@ app = typer.Typer(
     name="job_tracker",
     help=HELP,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -42,7 +45,10 @@ app = typer.Typer(
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "-c", "--config", metavar="FILE", help=f"The configuration [default: ${CONFIG_VARIABLE} or {DEFAULT_CONFIG}]."
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=f"The configuration [default: ${CONFIG_VARIABLE}, or {DEFAULT_CONFIG} or .yml].",
     ),
 ]
 ViewOption = Annotated[
@@ -62,6 +68,20 @@ UserOption = Annotated[
 PidFileOption = Annotated[
     Path, typer.Option("--pid-file", metavar="FILE", show_default=True, help="What is locked while it runs.")
 ]
+
+
+def _jobs_like(incomplete: str) -> list[str]:
+    """The jobs whose names begin like that, for a shell that completes; none where the view cannot be read."""
+    from job_tracker.errors import JobTrackerError
+    from job_tracker.view.reading import read_keys
+
+    try:
+        return [key for key in read_keys(_view_path(None, None)) if key.startswith(incomplete)]
+    except JobTrackerError:
+        return []
+
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.", autocompletion=_jobs_like)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document; moments and durations in seconds.")]
 
 
@@ -99,51 +119,41 @@ def run(config: ConfigOption = None) -> None:
     raise typer.Exit(starting.run(_config_path(config), supervisor.from_environment()))
 
 
-@app.command()
-def start(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-    """Start the tracker in the background.
+def _service_command(name: str, text: str) -> None:
+    """A command that does with the service what its name says."""
+
+    def command(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
+        do: Callable[[], int] = getattr(_service(config, user, pid_file), name)
+        raise typer.Exit(do())
+
+    app.command(name, help=text)(command)
+
+
+for _name, _text in {
+    "start": """Start the tracker in the background.
 
     It waits until the tracker is ready, or says why it is not. Exit codes: 0 started, or it ran already; 1 not
     started; 2 the configuration or the command is at fault; 4 not allowed.
-    """
-    raise typer.Exit(_service(config, user, pid_file).start())
-
-
-@app.command()
-def stop(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-    """Stop the tracker that was started in the background.
+    """,
+    "stop": """Stop the tracker that was started in the background.
 
     Exit codes: 0 stopped, or it was not running; 1 it could not be; 4 not allowed.
-    """
-    raise typer.Exit(_service(config, user, pid_file).stop())
-
-
-@app.command()
-def restart(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-    """Stop and start the tracker.
+    """,
+    "restart": """Stop and start the tracker.
 
     A faulty configuration leaves it running as it is. Exit codes: those of start.
-    """
-    raise typer.Exit(_service(config, user, pid_file).restart())
-
-
-@app.command()
-def reload(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-    """Let the tracker read its configuration again.
+    """,
+    "reload": """Let the tracker read its configuration again.
 
     A faulty one changes nothing. Exit codes: 0 done; 2 the configuration is at fault; 4 not allowed; 7 it is not
     running.
-    """
-    raise typer.Exit(_service(config, user, pid_file).reload())
-
-
-@app.command()
-def status(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-    """Say whether the tracker runs that was started in the background.
+    """,
+    "status": """Say whether the tracker runs that was started in the background.
 
     Exit codes: 0 it runs; 1 it is dead; 3 it is not running; 4 unknown, we are not allowed to look.
-    """
-    raise typer.Exit(_service(config, user, pid_file).status())
+    """,
+}.items():
+    _service_command(_name, _text)
 
 
 @app.command("links")
@@ -212,7 +222,17 @@ def jobs(
         list[str] | None,
         typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be given several times."),
     ] = None,
-    problems: Annotated[bool, typer.Option("--problems", help="Only jobs whose status is not OK.")] = False,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Only jobs whose status is not OK, or that cannot be seen.")
+    ] = False,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="ORDER",
+            help="state (problems first), name, since, deadline or configured [default: state on a terminal].",
+        ),
+    ] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Keep the table live until Ctrl-C.")] = False,
     config: ConfigOption = None,
     view: ViewOption = None,
@@ -228,7 +248,7 @@ def jobs(
 
     if watch and json:
         raise typer.BadParameter("--watch shows a table; without it, --json answers once")
-    wanted = commands.Wanted(pattern=pattern, states=tuple(state or ()), problems=problems)
+    wanted = commands.Wanted(pattern=pattern, states=tuple(state or ()), problems=problems, sort=sort)
     if watch:
         commands.watch_jobs(_view_path(config, view), wanted)
     else:
@@ -237,7 +257,7 @@ def jobs(
 
 @app.command()
 def history(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.")],
+    job: JobArgument,
     number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many of the last runs.")] = 20,
     config: ConfigOption = None,
     view: ViewOption = None,
@@ -254,7 +274,7 @@ def history(
 
 @app.command()
 def explain(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.")],
+    job: JobArgument,
     config: ConfigOption = None,
     view: ViewOption = None,
     json: JsonOption = False,
@@ -306,7 +326,8 @@ def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOp
     """
     from job_tracker.cli.screens import commands
 
-    commands.show_unmatched(_view_path(config, view), json=json)
+    as_yaml = _config_path(config).suffix in OTHER_SUFFIXES
+    commands.show_unmatched(_view_path(config, view), json=json, as_yaml=as_yaml)
 
 
 @app.command()
@@ -378,7 +399,12 @@ def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
 
 
 def _config_path(given: Path | None) -> Path:
-    return given or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+    """The configuration that somebody named; else the default, whichever of its suffixes is there."""
+    if given or os.environ.get(CONFIG_VARIABLE):
+        return given or Path(os.environ[CONFIG_VARIABLE])
+    default = Path(DEFAULT_CONFIG)
+    others = (default.with_suffix(suffix) for suffix in OTHER_SUFFIXES)
+    return default if default.exists() else next((path for path in others if path.exists()), default)
 
 
 def _view_path(config: Path | None, view: Path | None) -> Path:

@@ -15,7 +15,7 @@ The view's tables, by their keys (a job's key holds no blank):
     meta       "meta"              who wrote all this, when, and how its sources stand
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low as median
 from typing import Any
@@ -204,12 +204,14 @@ def meta_document(
     store: str,
     history: int,
     jobs: int,
+    zone: str,
+    words: Sequence[str],
     watermarks: Watermarks,
     reports: Mapping[str, Report],
 ) -> Document:
     """Who writes the view, when, and how its sources stand; interval: microseconds between two cycles at most.
 
-    history: runs and changes shown of each job.
+    history: runs and changes shown of each job.  zone: the configuration's.  words: the events that mean something.
     """
     return {
         "layout": LAYOUT,
@@ -222,6 +224,8 @@ def meta_document(
         "store": store,
         "history": history,
         "jobs": jobs,
+        "zone": zone,
+        "words": list(words),
         "sources": {
             name: {
                 "drained": watermark.drained,

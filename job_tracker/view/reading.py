@@ -104,6 +104,11 @@ def read_unmatched(path: Path) -> tuple[Document, list[Document]]:
     return _read_all(path, "unmatched")
 
 
+def count_unmatched(path: Path) -> int:
+    """How many names belong to no configured job."""
+    return _read(path, lambda it: int(it.execute("SELECT count(*) FROM unmatched").fetchone()[0]))
+
+
 def read_outbox(path: Path) -> tuple[Document, list[Document]]:
     """The meta document, and what waits to be delivered, the longest first."""
     return _read_all(path, "outbox")

@@ -193,7 +193,7 @@ def test_jobs_in_a_pipe_are_aligned_text_without_colour(ask: Ask, view: Path) ->
     ]
     assert "\x1b" not in answer.out
     assert len({line.index("OK") for line in lines if " OK " in line}) == 1
-    assert answer.err.startswith("6 jobs: 3 OK, 3 CRIT; as of ")
+    assert answer.err.startswith("6 jobs: 3 OK, 3 CRIT; times in Europe/Berlin; as of ")
     assert answer.err.count("\n") == 1
 
 
@@ -218,6 +218,51 @@ def shown(answer: Answer) -> list[str]:
     return [line.split()[0] for line in answer.out.splitlines()[1:]]
 
 
+def test_a_list_says_what_it_cannot_know(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three jobs that are OK are not, where their source was refused since the evening."""
+    published = Published(tmp_path / "view.sqlite", jobs_of(cyclic("LOAD"), cyclic("OTHER")))
+    published.contact = Contact.REFUSED
+    published.unmatched = [unmatched_row("LAOD")]
+    published.rebuild()
+    published.close()
+    monkeypatch.setattr(clock, "now", lambda: T0 + SECOND)
+
+    answer = ask("jobs", "--problems", "--view", tmp_path / "view.sqlite")
+
+    assert shown(answer) == ["LOAD__P", "OTHER__P"]
+    assert "app1 is refused since" in answer.err
+    assert "nothing is known since of its 2 jobs" in answer.err
+    assert "1 name belongs to no job" in answer.err
+
+
+def test_what_is_nearly_a_job_is_said_to_be(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two letters in the wrong order are found by whoever is shown both names."""
+    published = Published(tmp_path / "view.sqlite", jobs_of(cyclic("ODI_LOAD"), cyclic("BACKUP")))
+    published.unmatched = [unmatched_row("ODI_LAOD"), unmatched_row("backup "), unmatched_row("LADE_KÜNDIGUNGEN")]
+    published.rebuild()
+    published.close()
+    monkeypatch.setattr(clock, "now", lambda: T0 + SECOND)
+
+    said = ask("unmatched", "--view", tmp_path / "view.sqlite").out
+
+    assert "ODI_LAOD of P: did you mean ODI_LOAD__P?" in said
+    assert "'backup ' of P: did you mean BACKUP__P?" in said
+    assert '"name": "LADE_KUNDIGUNGEN"' in said
+    assert '"job": "LADE_KÜNDIGUNGEN"' in said
+
+
+def test_lines_to_adopt_are_written_as_the_configuration_is(ask: Ask, view: Path, tmp_path: Path) -> None:
+    """Nobody should have to translate JSON into YAML at night."""
+    config = tmp_path / "job_tracker.yml"
+    config.write_text(json.dumps(CONFIG))
+    said = ask("unmatched", "--view", view, "-c", config).out
+    lines = said[said.index("  - name") :]
+    hosts = json.dumps(CONFIG["source_hosts"])
+    config.write_text(f"source_hosts: {hosts}\njobs:\n{lines}")
+
+    assert ask("check-config", config).code == 0
+
+
 def test_jobs_as_json_are_one_document_in_seconds(ask: Ask, view: Path) -> None:
     """Programs compare its moments with those of messages."""
     answer = ask("jobs", "LOAD", "--view", view, "--json")
@@ -238,10 +283,44 @@ def test_json_is_alone_on_stdout_even_on_a_terminal(view: Path) -> None:
 
 def test_a_terminal_is_shown_colours(view: Path) -> None:
     """Red is found faster than CRIT."""
-    said = on_terminal("jobs", "--view", str(view))
+    said = on_terminal("jobs", "--view", str(view), now=T0 + 2005 * SECOND)
 
     assert "\x1b[1;31mTIMEOUT" in said
-    assert "6 jobs: 3 OK, 3 CRIT; as of" in said
+    assert "6 jobs: 3 OK, 3 CRIT; times in Europe/Berlin; as of" in said
+
+
+def test_what_may_not_be_so_any_more_is_grey_and_says_so_first(view: Path) -> None:
+    """Green that counts on after the daemon has died is believed."""
+    said = on_terminal("jobs", "--view", str(view), now=T0 + 5000 * SECOND)
+
+    assert "STALE" in said.splitlines()[0]
+    assert "\x1b[2mNOT_RUNNING" in said
+    assert "\x1b[32m" not in said
+
+
+def test_on_a_terminal_problems_come_first(view: Path) -> None:
+    """Who looks at night looks at the top."""
+    said = on_terminal("jobs", "--view", str(view), now=T0 + 2005 * SECOND)
+    named = re.findall(r"^(?:\x1b\[[0-9;]*m)*([A-Z]+__P)", said, flags=re.MULTILINE)
+
+    assert set(named[:3]) == {"LOAD__P", "HANG__P", "LATE__P"}
+    assert len(named) == 6
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"), [("name", "BACKUP__P"), ("since", "LOAD__P"), ("deadline", "LATE__P"), ("configured", "LOAD__P")]
+)
+def test_jobs_are_sorted_as_asked(sort: str, first: str, ask: Ask, view: Path) -> None:
+    """The same list answers what is late next and what changed last."""
+    assert shown(ask("jobs", "--sort", sort, "--view", view))[0] == first
+
+
+def test_an_order_that_is_none_is_refused(ask: Ask, view: Path) -> None:
+    """With those that there are."""
+    answer = ask("jobs", "--sort", "colour", "--view", view)
+
+    assert answer.code == 2
+    assert "deadline" in answer.err
 
 
 def test_a_narrow_terminal_folds_names_and_keeps_every_one(view: Path) -> None:
@@ -295,7 +374,7 @@ def test_history_puts_runs_and_alarms_in_the_order_of_time(ask: Ask, view: Path)
     ]
     assert "00:01:00  run" in lines[0]
     assert "RUNNING to ERROR, CRIT" in lines[-1]
-    assert answer.err.startswith("2 of 2 runs, times in Europe/Berlin; ")
+    assert answer.err.startswith("2 of 2 runs; times in Europe/Berlin; ")
 
 
 def test_history_can_be_limited_to_the_last_runs(ask: Ask, view: Path) -> None:
@@ -399,9 +478,10 @@ def test_unmatched_messages_come_with_what_would_adopt_them(ask: Ask, view: Path
     answer = ask("unmatched", "--view", view)
     adopting = json.loads(ask("unmatched", "--view", view, "--json").out)["adopting"]
 
-    assert [line.split()[0] for line in answer.out.splitlines()[1:4]] == ["NEW", "a", "LOAD"]
-    assert [entry["name"] for entry in adopting] == ["NEW"]
-    assert json.loads(answer.out[answer.out.index("{") :]) == adopting[0]
+    assert [line.split()[0] for line in answer.out.splitlines()[1:4]] == ["NEW", "'a", "LOAD"]
+    assert [entry["name"] for entry in adopting] == ["NEW", "a_b"]
+    assert adopting[1]["reported_as"] == [{"job": "a b", "instance": "P"}]
+    assert json.loads(f"[{answer.out[answer.out.index('{') :]}]") == adopting
     config.write_text(json.dumps({**CONFIG, "jobs": [*CONFIG["jobs"], *adopting]}))  # type: ignore[list-item]
     assert ask("check-config", config).code == 0
 
@@ -687,13 +767,19 @@ def started(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     )
 
 
-def on_terminal(*arguments: str, columns: int = 140, interrupt_at: str = "", stderr: int | None = None) -> str:
-    """What a terminal is sent; Ctrl-C once a text has appeared."""
+MAIN = "from job_tracker.cli.app import main; main()"
+AT_MOMENT = f"import sys; from job_tracker import clock; now = int(sys.argv.pop(1)); clock.now = lambda: now; {MAIN}"
+
+
+def on_terminal(
+    *arguments: str, columns: int = 140, interrupt_at: str = "", stderr: int | None = None, now: int = 0
+) -> str:
+    """What a terminal is sent; Ctrl-C once a text has appeared.  now: what the clock shows, microseconds."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
     environment.pop("NO_COLOR", None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "job_tracker", *arguments],
+        [sys.executable, "-c", AT_MOMENT if now else MAIN, *([str(now)] if now else []), *arguments],
         cwd=ROOT,
         stdin=theirs,
         stdout=theirs,

@@ -163,6 +163,8 @@ class Published:
             store="/var/lib/job_tracker/job_tracker.sqlite",
             history=self.jobs.history,
             jobs=len(self.jobs.by_key),
+            zone="Europe/Berlin",
+            words=("STARTED", "ERROR", "SUCCESS"),
             watermarks=self.watermarks(),
             reports={name: Report(source=name, contact=self.contact, since=self.started) for name in self.jobs.sources},
         )

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,8 +35,11 @@ class Wanted:
     pattern: str = ""
     states: tuple[str, ...] = ()
     problems: bool = False
+    sort: str = ""
 
     def __post_init__(self) -> None:
+        if self.sort and self.sort not in jobs.SORTS:
+            raise NoSuchThing(f"--sort {self.sort}: jobs are sorted by {', '.join(jobs.SORTS)}")
         for state in self.states:
             if state.upper() not in STATES:
                 raise NoSuchThing(f"--state {state}: there is no such state; the states are {', '.join(STATES)}")
@@ -45,12 +49,17 @@ def show_jobs(path: Path, wanted: Wanted, *, json: bool) -> None:
     """A line per job."""
     meta, found = _selected(path, wanted)
     now = clock.now()
+    stale = is_stale(meta, now) or not is_alive(meta)
     if json:
         output.put_json({"view": _view(meta, now), "jobs": in_seconds(found)})
     elif found:
-        output.put_table(jobs.table(found, now, brief=output.is_terminal()))
+        if stale and output.is_terminal():
+            output.put(f"{age(meta, now, is_alive=is_alive(meta), zone=meta['zone'])}\n")
+        output.put_table(_table(meta, found, now, brief=output.is_terminal(), stale=stale))
     note = jobs.totals(found) if found or not wanted.pattern else f"no job fits {wanted.pattern}"
-    _put_age(meta, now, json=json, before=f"{note}; ", zone=_only_zone(found))
+    _put_age(meta, now, json=json, before=f"{note}; ")
+    for line in _remarks(path, meta, found) if not json else ():
+        output.put_note(line)
 
 
 def watch_jobs(path: Path, wanted: Wanted) -> None:
@@ -69,9 +78,9 @@ def show_history(path: Path, name: str, most: int, *, json: bool) -> None:
     if json:
         output.put_json({"view": _view(found.meta, now), "job": found.job["job"], "history": in_seconds(lines)})
     elif lines:
-        output.put_table(history.table(lines, found.job["zone"], now))
+        output.put_table(history.table(lines, found.job["zone"], now, brief=output.is_terminal()))
     shown = sum(1 for line in lines if line["what"] == "run")
-    note = f"{shown} of {found.job['runs']} runs, times in {found.job['zone']}; "
+    note = f"{shown} of {found.job['runs']} runs; "
     _put_age(found.meta, now, json=json, before=note, zone=found.job["zone"])
 
 
@@ -95,16 +104,21 @@ def show_reasons(path: Path, name: str, *, json: bool) -> None:
     _put_age(found.meta, now, json=json, before=before, zone=found.job["zone"])
 
 
-def show_unmatched(path: Path, *, json: bool) -> None:
-    """Messages that belong to no configured job."""
+def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
+    """Messages that belong to no configured job; as_yaml: the configuration is written in YAML."""
     meta, rows = reading.read_unmatched(path)
     now = clock.now()
     if json:
         document = {"view": _view(meta, now), "unmatched": in_seconds(rows), "adopting": unmatched.adopting(rows)}
         output.put_json(document)
     elif rows:
-        output.put_table(unmatched.table(rows))
-        snippet = unmatched.snippet(rows)
+        output.put_table(unmatched.table(rows, meta["zone"]))
+        guesses = unmatched.guesses(rows, reading.read_keys(path))
+        if guesses:
+            output.put("")
+        for name, key in guesses:
+            output.put(f"{plain.safe(name)}: did you mean {key}? Let it report so, or name it in its `reported_as`.")
+        snippet = unmatched.snippet(rows, as_yaml=as_yaml)
         if snippet:
             output.put(f"\nTo adopt them, put into `jobs`, with the promises that are really meant:\n\n{snippet}\n")
     _put_age(meta, now, json=json, before="" if rows else "every message belongs to a job; ")
@@ -118,7 +132,7 @@ def show_sources(path: Path, *, json: bool) -> None:
     if json:
         output.put_json({"view": _view(meta, now), "sources": in_seconds(found)})
     elif found:
-        output.put_table(sources.table(found, now, brief=output.is_terminal()))
+        output.put_table(sources.table(found, now, brief=output.is_terminal(), zone=meta["zone"]))
     _put_age(meta, now, json=json, before="" if found else "no source is configured; ")
 
 
@@ -135,7 +149,33 @@ def show_notifications(path: Path, *, json: bool) -> None:
 
 def _selected(path: Path, wanted: Wanted) -> tuple[Document, list[Document]]:
     meta, every = reading.read_jobs(path)
-    return meta, jobs.select(every, pattern=wanted.pattern, states=wanted.states, problems=wanted.problems)
+    found = jobs.select(
+        every,
+        pattern=wanted.pattern,
+        states=wanted.states,
+        problems=wanted.problems,
+        unheard=_unheard(meta),
+    )
+    return meta, jobs.in_order(found, wanted.sort or ("state" if output.is_terminal() else "configured"))
+
+
+def _unheard(meta: Document) -> frozenset[str]:
+    return frozenset(source["source"] for source in sources.unheard(meta))
+
+
+def _table(meta: Document, found: list[Document], now: int, *, brief: bool, stale: bool) -> plain.Table:
+    """The jobs; grey where nobody knows whether it is still so."""
+    made = jobs.table(found, now, brief=brief, sources=len(meta["sources"]), unheard=_unheard(meta))
+    return plain.greyed(made) if stale else made
+
+
+def _remarks(path: Path, meta: Document, found: list[Document]) -> Iterator[str]:
+    """What a list of jobs would hide: sources that are not heard, and messages that belong to no job."""
+    for source in sources.unheard(meta):
+        yield plain.safe(sources.complaint(source, found, meta["zone"]))
+    count = reading.count_unmatched(path)
+    if count:
+        yield f"{count} name{' belongs' if count == 1 else 's belong'} to no job: `job_tracker unmatched` shows them"
 
 
 def _job(path: Path, name: str) -> JobView:
@@ -167,9 +207,13 @@ def _watch_live(path: Path, wanted: Wanted) -> None:
             meta, found = _selected(path, wanted)
         except JobTrackerError as error:
             return Group(Text(plain.safe(error), style="bold red"), Text("Ctrl-C ends"))
-        told = age(meta, now, is_alive=is_alive(meta), zone=_only_zone(found))
-        footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="bold red" if "STALE" in told else "dim")
-        return Group(plain.as_rich(jobs.table(found, now, brief=True), console.width), footer)
+        stale = is_stale(meta, now) or not is_alive(meta)
+        told = age(meta, now, is_alive=is_alive(meta), zone=meta["zone"])
+        head = [Text(f"{told}\n", style="bold red")] if stale else []
+        remarks = [Text(line, style="magenta") for line in _remarks(path, meta, found)]
+        footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="dim")
+        table = plain.as_rich(_table(meta, found, now, brief=True, stale=stale), console.width)
+        return Group(*head, table, *remarks, footer)
 
     live = Live(look(), console=console, auto_refresh=False, screen=True, vertical_overflow="crop")
     try:
@@ -198,7 +242,9 @@ def _facts(job: Document) -> tuple[Any, ...]:
 
 
 def _put_age(meta: Document, now: int, *, json: bool, before: str = "", zone: str | None = None) -> None:
-    output.put_note(f"{before}{age(meta, now, is_alive=is_alive(meta), zone=zone)}", apart=json)
+    """How old the answer is; zone: that of its times, where it is not the configuration's."""
+    named = zone or meta["zone"]
+    output.put_note(f"{before}times in {named}; {age(meta, now, is_alive=is_alive(meta), zone=named)}", apart=json)
 
 
 def _view(meta: Document, now: int) -> Document:
@@ -206,12 +252,6 @@ def _view(meta: Document, now: int) -> Document:
     stale = is_stale(meta, now) or not alive
     shown: Document = in_seconds(meta)
     return {**shown, "age": (now - meta["written"]) / 1_000_000, "stale": stale, "daemon_runs": alive}
-
-
-def _only_zone(found: list[Document]) -> str | None:
-    """The zone of all these jobs; None, this host's, if they differ."""
-    zones = {job["zone"] for job in found}
-    return zones.pop() if len(zones) == 1 else None
 
 
 def is_alive(meta: Document) -> bool:

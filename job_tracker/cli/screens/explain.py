@@ -33,15 +33,20 @@ def explain(
     """All that led to a job's state, and what would change it next."""
     told = (
         ("now", (_now(job), f"The monitoring is told: {safe(job['text'])}")),
-        ("why", tuple(reasons.why(job, promise))),
+        ("why", tuple(reasons.why(job, promise, unheard_words(meta, messages)))),
         ("promise", tuple(_promise(job, promise))),
         ("awaited", tuple(_awaited(job, promise))),
         ("quiet window", tuple(_quiet(job, promise, now))),
         ("sources", tuple(_sources(meta, job, promise, now))),
-        ("messages", tuple(_messages(job, messages))),
+        ("messages", tuple(_messages(meta, job, messages))),
         ("next", tuple(reasons.following(job, promise))),
     )
     return [Section(name=name, sentences=sentences) for name, sentences in told if sentences]
+
+
+def unheard_words(meta: Document, messages: tuple[Document, ...]) -> tuple[str, ...]:
+    """The events of a job's last messages that mean nothing, as they are configured."""
+    return tuple(sorted({message["event"] for message in messages} - set(meta["words"])))
 
 
 def as_text(sections: list[Section]) -> str:
@@ -74,6 +79,12 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
                 f"Run {run['order']} began at {clock(run['begun'], zone)} and may take {span(promise['timeout'])}; "
                 f"{_next_timeout(run)} {clock(run['timeout_at'], zone)}."
             )
+    for run in job["open_runs"]:
+        named = f" --run {safe(run['id'])}" if run["id"] else ""
+        yield (
+            f"Nobody has ended run {run['order']} though later ones ended. If it is over, say so on its host "
+            f"(`message-queue.py … add … --event SUCCESS{named}`) or here (`job_tracker mark`)."
+        )
     if job["expected"] is None:
         if job["last_run"] is not None:
             yield "No start is awaited while the newest run is open."
@@ -129,13 +140,15 @@ def _source(name: str, source: Document, zone: str, now: int) -> str:
         heard = "it has not been drained since the daemon started, so silence proves nothing yet"
     else:
         heard = f"it is drained up to {clock(drained, zone)} (the watermark), {ago(now - drained)} ago"
-    waiting = source.get("depth")
+    waiting = source.get("depth") if contact == "reachable" else None
+    unknown = "; how many messages wait there is not known" if contact not in ("reachable", "not heard of yet") else ""
     depth = f", {waiting} message{' waits' if waiting == 1 else 's wait'} there" if waiting else ""
-    return f"{safe(name)} is {contact}{since}{why}; {heard}{depth}."
+    return f"{safe(name)} is {contact}{since}{why}; {heard}{depth}{unknown}."
 
 
-def _messages(job: Document, messages: tuple[Document, ...]) -> Iterator[str]:
+def _messages(meta: Document, job: Document, messages: tuple[Document, ...]) -> Iterator[str]:
     zone = job["zone"]
+    odd = unheard_words(meta, messages)
     if not messages:
         yield "None is kept in the view."
     for message in messages:
@@ -146,8 +159,11 @@ def _messages(job: Document, messages: tuple[Document, ...]) -> Iterator[str]:
         if message["claimed"] != message["moment"]:
             late += f", dated {clock(message['claimed'], zone)} by a clock ahead of ours"
         text = f": {safe(message['text'])}" if message["text"] else ""
-        event, source = safe(message["event"]), safe(message["source"])
+        source = safe(message["source"])
+        event = f"'{safe(message['event'])}' (means nothing)" if message["event"] in odd else safe(message["event"])
         yield f"{clock(message['moment'], zone)}  {event} from {source}{run}{late}{text}"
+    if odd:
+        yield f"The words that mean something here are {', '.join(map(safe, meta['words']))}, spelt exactly so."
 
 
 def _seconds(duration: int) -> str:

@@ -1,13 +1,18 @@
 """The history screen: a job's runs, and the alarms between them, in the order of their moments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from job_tracker.cli.screens.jobs import RESULTS
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
-from job_tracker.cli.screens.times import STATUS_WORDS, clock, took
+from job_tracker.cli.screens.times import STATUS_WORDS, clock, short, took
 
 Document = dict[str, Any]
+
+ID_SHOWN = 8
+"""Characters of a run's id that tell it from its neighbours; `explain` and --json have the whole."""
+
+When = Callable[[int | None], str]
 
 HEADINGS = ("BEGIN", "END", "TOOK", "WHAT", "RESULT", "TEXT")
 
@@ -31,11 +36,15 @@ def kind_of(change: Document) -> str:
     return "alarm over" if before == 2 else "change"
 
 
-def table(lines: Sequence[Document], zone: str, now: int) -> Table:
-    """A line per run and per change."""
+def table(lines: Sequence[Document], zone: str, now: int, *, brief: bool) -> Table:
+    """A line per run and per change; brief: times as short as can be, for a terminal."""
+
+    def when(moment: int | None) -> str:
+        return short(moment, zone, now) if brief else clock(moment, zone)
+
     return Table(
         headings=HEADINGS,
-        rows=[_run(line, zone, now) if line["what"] == "run" else _change(line, zone) for line in lines],
+        rows=[_run(line, when, now) if line["what"] == "run" else _change(line, when) for line in lines],
         narrow=frozenset({"TEXT", "RESULT"}),
         right=frozenset({"TOOK"}),
     )
@@ -51,16 +60,16 @@ def result_of(run: Document) -> str:
     if run["begun"] is None:
         notes.append("start not seen")
     if run["id"]:
-        notes.append(f"run {run['id']}")
+        notes.append(f"run {run['id'][:ID_SHOWN]}")
     return RESULTS[run["outcome"]] + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _run(run: Document, zone: str, now: int) -> list[Cell]:
+def _run(run: Document, when: When, now: int) -> list[Cell]:
     bad = run["outcome"] in ("badly", "lost") or run["timeouts"] > 0
     style = STYLES[2] if bad else "cyan" if run["outcome"] == "open" else STYLES[0]
     return [
-        cell(clock(run["begun"], zone)),
-        cell(clock(run["ended"], zone)),
+        cell(when(run["begun"])),
+        cell(when(run["ended"])),
         cell(took(run, now)),
         cell("run"),
         cell(result_of(run), style),
@@ -68,10 +77,10 @@ def _run(run: Document, zone: str, now: int) -> list[Cell]:
     ]
 
 
-def _change(change: Document, zone: str) -> list[Cell]:
+def _change(change: Document, when: When) -> list[Cell]:
     status = change["status_to"]
     return [
-        cell(clock(change["at"], zone)),
+        cell(when(change["at"])),
         cell(""),
         cell(""),
         cell(change["what"], STYLES[status]),

@@ -74,6 +74,11 @@ def fitted(table: Table, width: int) -> Table:
     return table
 
 
+def greyed(table: Table) -> Table:
+    """The table in grey, for what may not be so any more."""
+    return replace(table, rows=[[Cell(each.text, "dim") for each in row] for row in table.rows])
+
+
 def as_rich(table: Table, width: int) -> "RichTable":
     """A table for a terminal of a width."""
     from rich.table import Table as RichTable

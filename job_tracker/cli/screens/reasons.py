@@ -3,9 +3,10 @@
 Rule: one sentence for the state, one for the status; the numbers are those the verdict was made of.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import clock
 from job_tracker.moments import span
 
@@ -14,12 +15,12 @@ Document = dict[str, Any]
 OK, WARN, CRIT, UNSEEN = range(4)
 
 
-def why(job: Document, promise: Document) -> Iterator[str]:
-    """Why the state, and why the status."""
+def why(job: Document, promise: Document, unheard_words: Sequence[str] = ()) -> Iterator[str]:
+    """Why the state, and why the status.  unheard_words: events of its last messages that mean nothing."""
     if job["unseen"] is not None:
         yield from _unseen(job)
     if job["status"] != UNSEEN:
-        yield _state(job, promise)
+        yield _state(job, promise, unheard_words)
         yield _status(job)
     if job["counted"]:
         runs = ", ".join(f"{errors} of run {order}" for order, errors in job["counted"])
@@ -65,7 +66,7 @@ def _unseen(job: Document) -> Iterator[str]:
         yield "An alarm that is known already stays as it is meanwhile."
 
 
-def _state(job: Document, promise: Document) -> str:
+def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> str:
     zone, run = job["zone"], job["last_run"]
     match job["known_state"]:
         case "ERROR" if run is not None:
@@ -80,6 +81,9 @@ def _state(job: Document, promise: Document) -> str:
             ended = "was lost when a newer one began" if run["outcome"] == "lost" else "ended well"
             return f"{job['state']}: no run is open, and the newest, number {run['order']}, {ended}."
         case _:
+            if unheard_words:
+                words = ", ".join(f"'{safe(word)}'" for word in unheard_words)
+                return f"{job['state']}: what it has reported ({words}) means nothing, so it has not begun yet."
             return f"{job['state']}: no message of it has been heard yet."
 
 

@@ -11,6 +11,9 @@ Document = dict[str, Any]
 
 HEADINGS = ("SOURCE", "CONTACT", "SINCE", "DRIFT", "DEPTH", "MESSAGES", "BYTES", "LAST MESSAGE", "LATENCY", "TEXT")
 CONTACT_STYLES = {"reachable": STYLES[0], "unreachable": STYLES[2], "refused": STYLES[2]}
+REACHABLE = "reachable"
+UNKNOWN_DEPTH = "?"
+"""How many messages wait where nobody can look."""
 NOTHING = 1000
 """Microseconds of drift that are not worth a figure."""
 
@@ -20,19 +23,32 @@ def documents(meta: Document) -> list[Document]:
     return [{"source": name, **told} for name, told in sorted(meta["sources"].items())]
 
 
-def table(sources: Iterable[Document], now: int, *, brief: bool) -> Table:
-    """A line per source; times on this host's clock, the latency of the last answers as median and worst."""
+def unheard(meta: Document) -> list[Document]:
+    """The sources that are not heard at the moment."""
+    return [source for source in documents(meta) if source.get("contact") not in (None, REACHABLE)]
+
+
+def complaint(source: Document, jobs: Iterable[Document], zone: str | None) -> str:
+    """What it means for jobs that their source is not heard."""
+    count = sum(1 for job in jobs if job["sources"] == [source["source"]])
+    silent = f"; nothing is known since of {'its job' if count == 1 else f'its {count} jobs'}" if count else ""
+    why = f" ({source['text']})" if source.get("text") else ""
+    return f"{source['source']} is {source['contact']} since {clock(source['since'], zone)}{why}{silent}"
+
+
+def table(sources: Iterable[Document], now: int, *, brief: bool, zone: str | None) -> Table:
+    """A line per source; the latency of the last answers as median and worst.  zone: the configuration's."""
     return Table(
         headings=HEADINGS,
-        rows=[_row(source, now, brief=brief) for source in sources],
+        rows=[_row(source, now, brief=brief, zone=zone) for source in sources],
         narrow=frozenset({"SOURCE", "TEXT"}),
         right=frozenset({"DRIFT", "DEPTH", "MESSAGES", "BYTES", "LATENCY"}),
     )
 
 
-def _row(source: Document, now: int, *, brief: bool) -> list[Cell]:
+def _row(source: Document, now: int, *, brief: bool, zone: str | None) -> list[Cell]:
     def when(moment: int | None) -> str:
-        return short(moment, None, now) if brief else clock(moment, None)
+        return short(moment, zone, now) if brief else clock(moment, zone)
 
     contact = source.get("contact", "")
     return [
@@ -40,7 +56,7 @@ def _row(source: Document, now: int, *, brief: bool) -> list[Cell]:
         cell(contact, CONTACT_STYLES.get(contact, "")),
         cell(when(source.get("since"))),
         cell(drift(source.get("clock_offset"))),
-        cell(source.get("depth")),
+        cell(source.get("depth") if contact in ("", REACHABLE) else UNKNOWN_DEPTH),
         cell(source.get("messages")),
         cell(source.get("bytes")),
         cell(when(source.get("last_message"))),

@@ -2,7 +2,9 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from job_tracker.cli.screens.plain import Table, cell
@@ -15,20 +17,22 @@ UNKNOWN_JOB = "no such job is configured"
 """The reason that a new job in the configuration removes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_LIKELY = 0.75
+"""How like two names have to be, for one to be taken for the other."""
 
 
-def table(rows: Sequence[Document]) -> Table:
-    """A line per name, source and reason; times on this host's clock."""
+def table(rows: Sequence[Document], zone: str | None) -> Table:
+    """A line per name, source and reason.  zone: the configuration's."""
     return Table(
         headings=HEADINGS,
         rows=[
             [
-                cell(row["name"]),
-                cell(row["env"]),
+                cell(quoted(row["name"])),
+                cell(quoted(row["env"])),
                 cell(row["source"]),
                 cell(row["count"]),
-                cell(clock(row["first"], None)),
-                cell(clock(row["last"], None)),
+                cell(clock(row["first"], zone)),
+                cell(clock(row["last"], zone)),
                 cell(row["reason"]),
             ]
             for row in rows
@@ -38,21 +42,42 @@ def table(rows: Sequence[Document]) -> Table:
     )
 
 
-def snippet(rows: Sequence[Document]) -> str:
+def quoted(name: str) -> str:
+    """A name in which every blank can be seen."""
+    return name if _NAME.fullmatch(name) or not name else f"'{name}'"
+
+
+def guesses(rows: Sequence[Document], keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Of each name that is nearly that of a configured job: the name as reported, and the job."""
+    by_form = {key.lower(): key for key in keys}
+    found: dict[str, str] = {}
+    for row in _adoptable(rows):
+        name = f"{row['name']}__{row['env']}"
+        near = get_close_matches(name.strip().lower(), by_form, n=1, cutoff=_LIKELY)
+        if near:
+            found[f"{quoted(row['name'])} of {quoted(row['env'])}"] = by_form[near[0]]
+    return list(found.items())
+
+
+def snippet(rows: Sequence[Document], *, as_yaml: bool = False) -> str:
     """The entries for `jobs` that would adopt what can be adopted; empty if nothing can."""
-    return ",\n".join(json.dumps(entry, indent=2) for entry in adopting(rows))
+    entries = adopting(rows)
+    if as_yaml:
+        return "\n".join(_yaml(entry) for entry in entries)
+    return ",\n".join(json.dumps(entry, indent=2, ensure_ascii=False) for entry in entries)
 
 
 def adopting(rows: Sequence[Document]) -> list[Document]:
-    """A job for each name that could be one, with all the sources that spoke of it; its promise is only a guess."""
+    """A job for each name, with all the sources that spoke of it; its promise is only a guess.
+
+    One that no job may be called is reported under its own name by a job of another.
+    """
     sources: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row["reason"] == UNKNOWN_JOB and _NAME.fullmatch(row["name"]) and _NAME.fullmatch(row["env"]):
-            sources.setdefault((row["name"], row["env"]), []).append(row["source"])
+    for row in _adoptable(rows):
+        sources.setdefault((row["name"], row["env"]), []).append(row["source"])
     return [
         {
-            "name": name,
-            "env": env,
+            **_called(name, env),
             "source_host": named[0] if len(named) == 1 else sorted(named),
             "cyclic_or_daily": "cyclic",
             "cyclic_interval_in_hh:mm:ss": "24:00:00",
@@ -60,3 +85,29 @@ def adopting(rows: Sequence[Document]) -> list[Document]:
         }
         for (name, env), named in sources.items()
     ]
+
+
+def _adoptable(rows: Sequence[Document]) -> list[Document]:
+    return [row for row in rows if row["reason"] == UNKNOWN_JOB and row["name"] and row["env"]]
+
+
+def _called(name: str, env: str) -> Document:
+    if _NAME.fullmatch(name) and _NAME.fullmatch(env):
+        return {"name": name, "env": env}
+    reported: Document = {"job": name, "instance": env}
+    return {"name": _allowed(name), "env": _allowed(env), "reported_as": [reported]}
+
+
+def _allowed(name: str) -> str:
+    """The nearest name that a job may have."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("_.-")[:100] or "JOB"
+
+
+def _yaml(entry: Document) -> str:
+    lines = [f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in entry.items()]
+    return "\n".join(f"{'  - ' if at == 0 else '    '}{_unquoted(line)}" for at, line in enumerate(lines))
+
+
+def _unquoted(line: str) -> str:
+    return re.sub(r'^"([a-z_:]+)"', r"\1", line)

@@ -147,6 +147,8 @@ class ViewOutput(Output[Config]):
             store=str(settings.store_file),
             history=jobs.history,
             jobs=len(jobs.by_key),
+            zone=settings.time_zone.key,
+            words=(jobs.keywords.start, jobs.keywords.error, jobs.keywords.end),
             watermarks=picture.watermarks,
             reports=picture.reports,
         )
