@@ -194,7 +194,7 @@ def test_jobs_in_a_pipe_are_aligned_text_without_colour(ask: Ask, view: Path) ->
     assert "\x1b" not in answer.out
     assert len({line.index("OK") for line in lines if " OK " in line}) == 1
     assert answer.err.startswith("6 jobs: 3 OK, 3 CRIT; times in Europe/Berlin; as of ")
-    assert answer.err.count("\n") == 1
+    assert answer.err.count("\n") == 2
 
 
 def test_a_job_can_be_found_by_a_part_of_its_name_or_a_glob(ask: Ask, view: Path) -> None:
