@@ -51,6 +51,7 @@ class Config:
     sources: tuple[SourceHost, ...]
     settings: Settings
     recommendations: tuple[str, ...]
+    calendars: Mapping[str, Calendar]
 
 
 def load(path: Path | str, *, today: date | None = None) -> Config:
@@ -80,6 +81,7 @@ def parse(text: str, *, name: str, base: Path | None = None, today: date | None 
         jobs=jobs,
         sources=sources,
         settings=settings,
+        calendars=reading.calendars,
         recommendations=tuple(
             recommendations.about(settings, sources, entries, jobs, reading.calendars, reading.groups, today)
         ),

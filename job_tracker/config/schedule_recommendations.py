@@ -3,15 +3,17 @@
 Rule: no fault depends on the day on which a configuration is read; what does is told here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 
 from job_tracker.config.groups import Group
 from job_tracker.config.jobs import JobEntry
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.core.schedules.daily import Daily
-from job_tracker.core.schedules.local_time import days_of, local_moment, month_of
+from job_tracker.core.schedules.local_time import EPOCH, days_of, local_moment, month_of
+from job_tracker.core.schedules.starts import Starts
 from job_tracker.moments import DAY
 
 AHEAD = 400
@@ -27,14 +29,12 @@ def about(
     today: date,
 ) -> Iterator[str]:
     """Say what to look at again."""
-    for name in sorted(calendars):
-        yield from _over(calendars[name], today)
+    yield from of_days_to_come(jobs, calendars, today)
     if groups:
         strangers = sorted({entry.group for entry in entries if entry.group and entry.group not in groups})
         for group in strangers:
             yield f"groups: there is no {group!r}, which some jobs name, so it gives them no defaults"
-    facts: tuple[tuple[Callable[[Job, int], bool], str], ...] = (
-        (_is_never_expected, f"no start is expected within {AHEAD} days; look at its days and calendars"),
+    facts: tuple[tuple[Callable[[Job, Starts, int, int | None], bool], str], ...] = (
         (
             _falls_on_closed_days,
             "its day of the month is closed for months to come, so nothing is expected then; "
@@ -44,9 +44,28 @@ def about(
         (_outlasts_the_next_start, "the timeout is longer than the time to the next expected start"),
     )
     for holds, what in facts:
-        found = [job for job in jobs.by_key.values() if job.starts is not None and holds(job, _midnight(job, today))]
-        if found:
-            yield f"jobs: {_some(found)}: {what}"
+        yield from _jobs_that(holds, jobs, today, what)
+
+
+def of_days_to_come(jobs: Jobs, calendars: Mapping[str, Calendar], today: date) -> Iterator[str]:
+    """Say what was right when it was written and is not any more; the daemon's service says it, too."""
+    for name in sorted(calendars):
+        yield from _over(calendars[name], today)
+    what = f"no start is expected within {AHEAD} days; look at its days and calendars"
+    yield from _jobs_that(_is_never_expected, jobs, today, what)
+
+
+def _jobs_that(
+    holds: Callable[[Job, Starts, int, int | None], bool], jobs: Jobs, today: date, what: str
+) -> Iterator[str]:
+    found = []
+    for job in jobs.by_key.values():
+        if job.starts is not None:
+            now = local_moment(job.zone, today.toordinal(), 0)
+            if holds(job, job.starts, now, _next(job.starts, now)):
+                found.append(job)
+    if found:
+        yield f"jobs: {_some(found)}: {what}"
 
 
 def _over(calendar: Calendar, today: date) -> Iterator[str]:
@@ -58,42 +77,32 @@ def _over(calendar: Calendar, today: date) -> Iterator[str]:
         yield f"calendars: {calendar.name!r} is over: its last day was {last}"
 
 
-def _is_never_expected(job: Job, now: int) -> bool:
-    found = _next(job, now)
-    return found is None or found - now > AHEAD * DAY
+def _is_never_expected(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+    return first is None or first - now > AHEAD * DAY
 
 
-def _falls_on_closed_days(job: Job, now: int) -> bool:
+def _falls_on_closed_days(job: Job, starts: Starts, now: int, first: int | None) -> bool:
     """Days that are named, and never once open, in the year to come."""
-    starts = job.starts
-    if not isinstance(starts, Daily) or not starts.days_of_month or not _is_never_expected(job, now):
+    if not isinstance(starts, Daily) or not starts.days_of_month or not _is_never_expected(job, starts, now, first):
         return False
-    return any(starts.is_named(day) for month in _year(job, now) for day in days_of(month))
+    month = month_of(now // DAY + EPOCH.toordinal())
+    return any(starts.is_named(day) for each in range(month, month + 12) for day in days_of(each))
 
 
-def _ends_before_it_may_start(job: Job, now: int) -> bool:
-    first = _next(job, now)
-    end = None if first is None or job.starts is None else job.starts.end_by(first)
+def _ends_before_it_may_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+    end = None if first is None else starts.end_by(first)
     return first is not None and end is not None and end <= first + job.max_delay
 
 
-def _outlasts_the_next_start(job: Job, now: int) -> bool:
-    first = _next(job, now)
-    second = None if first is None or job.starts is None else job.starts.next_at_or_after(first + 1)
+def _outlasts_the_next_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+    second = None if first is None else _next(starts, first + 1)
     return first is not None and second is not None and job.timeout > second - first
 
 
-def _next(job: Job, now: int) -> int | None:
-    return None if job.starts is None else job.starts.next_at_or_after(now)
-
-
-def _midnight(job: Job, today: date) -> int:
-    return local_moment(job.zone, today.toordinal(), 0)
-
-
-def _year(job: Job, now: int) -> Iterable[int]:
-    first = month_of(now // DAY + date(1970, 1, 1).toordinal())
-    return range(first, first + 12)
+@lru_cache(maxsize=65_536)
+def _next(starts: Starts, moment: int) -> int | None:
+    """Remembered, for each of the recommendations asks for it."""
+    return starts.next_at_or_after(moment)
 
 
 def _some(jobs: Sequence[Job]) -> str:

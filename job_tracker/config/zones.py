@@ -4,6 +4,7 @@ Rule: a zone is always one with a name; a host whose zone has none is taken to l
 """
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,50 @@ from zoneinfo import ZoneInfo, available_timezones
 from job_tracker.config.notation import shown
 
 UTC = ZoneInfo("UTC")
+
+_FIXED = re.compile(r"(?:Etc/)?GMT([+-])([0-9]{1,2})")
+PLACES_AHEAD: Mapping[int, str] = {
+    -11: "Pacific/Pago_Pago",
+    -10: "Pacific/Honolulu",
+    -9: "Pacific/Gambier",
+    -8: "Pacific/Pitcairn",
+    -7: "America/Phoenix",
+    -6: "America/Guatemala",
+    -5: "America/Bogota",
+    -4: "America/La_Paz",
+    -3: "America/Sao_Paulo",
+    -2: "America/Noronha",
+    -1: "Atlantic/Cape_Verde",
+    1: "Africa/Algiers",
+    2: "Africa/Maputo",
+    3: "Africa/Nairobi",
+    4: "Asia/Dubai",
+    5: "Asia/Karachi",
+    6: "Asia/Dhaka",
+    7: "Asia/Bangkok",
+    8: "Asia/Singapore",
+    9: "Asia/Tokyo",
+    10: "Australia/Brisbane",
+    11: "Pacific/Guadalcanal",
+    12: "Pacific/Tarawa",
+    13: "Pacific/Fakaofo",
+    14: "Pacific/Kiritimati",
+}
+"""Places so many hours ahead of UTC all year."""
+_ABBREVIATIONS: Mapping[str, str] = {
+    "EST": "America/New_York",
+    "EST5EDT": "America/New_York",
+    "CST6CDT": "America/Chicago",
+    "MST": "America/Denver",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
+    "HST": "Pacific/Honolulu",
+    "CET": "Europe/Berlin",
+    "MET": "Europe/Berlin",
+    "EET": "Europe/Athens",
+    "WET": "Europe/Lisbon",
+}
+"""Names that are of the database for the sake of old systems, and a place that people mean by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +77,24 @@ def zone(value: object) -> ZoneInfo:
     found = _zone(value)
     if found is None:
         raise ValueError(f"{shown(value)} is not the IANA name of a time zone")
+    why = _misleading(value)
+    if why:
+        raise ValueError(f"{shown(value)} {why}")
     return found
+
+
+def _misleading(name: str) -> str:
+    """Why a zone's name means something else to people than to the time zone database; empty if it does not."""
+    fixed = _FIXED.fullmatch(name)
+    if fixed and int(fixed[2]):
+        ahead = int(fixed[2]) * (-1 if fixed[1] == "+" else 1)
+        return (
+            f"is {abs(ahead)} hours {'ahead of' if ahead > 0 else 'behind'} UTC, for its sign is the other way round; "
+            f"name a place, as {PLACES_AHEAD.get(ahead, 'the one whose clocks are meant')}"
+        )
+    if name in _ABBREVIATIONS:
+        return f"is an abbreviation that says nothing of summer time; name a place, as {_ABBREVIATIONS[name]}"
+    return ""
 
 
 def nearest(name: str) -> str:

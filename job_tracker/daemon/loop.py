@@ -24,6 +24,7 @@ from job_tracker.daemon.books import Booked, Books
 from job_tracker.daemon.fleet import Fleet, MakeSource
 from job_tracker.daemon.health import Health
 from job_tracker.daemon.mailbox import PipedMailbox
+from job_tracker.daemon.outlook import Outlook
 from job_tracker.daemon.pace import Pace
 from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
 from job_tracker.ledger.ledger import Ledger
@@ -65,6 +66,7 @@ class Loop:
         self.reports: dict[str, Report] = {}
         self.pace = Pace()
         self.health = Health()
+        self.outlook = Outlook()
         self.stopping = self.reloading = False
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -179,6 +181,7 @@ class Loop:
         """What is true now."""
         now, books = self.now(), self.books
         complaints = [output.complaint() for output in self.outputs]
+        complaints += self.outlook.warnings(self.config, now)
         return Picture(
             now=now,
             board=books.board,
@@ -213,6 +216,7 @@ class Loop:
         self.reloading = False
         try:
             config = load_whole(self.config_path)
+            _refuse_to_watch_nothing(self.config, config)
             self.books.begin(config, self.now(), is_asked_to=True)
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
             self.health.refused(self.config_path, refusal)
@@ -255,3 +259,15 @@ class Loop:
     def on_reload(self, _number: int, _frame: FrameType | None) -> None:
         """SIGHUP."""
         self.reloading = True
+
+
+def _refuse_to_watch_nothing(before: Config, after: Config) -> None:
+    """A file that was emptied by a slip must not end all watching without a word.  Raises ConfigError."""
+    if before.jobs.by_key and not after.jobs.by_key and not after.settings.no_jobs_is_meant:
+        watched = len(before.jobs.by_key)
+        raise ConfigError(
+            [
+                f"jobs: there is none, and {watched} {'is' if watched == 1 else 'are'} watched; if that is meant, "
+                "write no_jobs_is_meant: true into global_config"
+            ]
+        )

@@ -7,6 +7,7 @@ program changes no promise.
 
 import json
 from base64 import b64decode, b64encode
+from functools import lru_cache
 from typing import Any
 from zlib import compress, decompress
 
@@ -84,6 +85,7 @@ def _days(days: Days) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
+@lru_cache(maxsize=1024)
 def _calendars(calendars: tuple[Calendar, ...]) -> dict[str, Any] | None:
     """The days that one of some calendars holds; as bits, for they may be thousands, in each of ten thousand jobs."""
     if not calendars:

@@ -5,13 +5,16 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import bases
 import nspawn
+
+from job_tracker.config.zones import PLACES_AHEAD
 
 LOCAL_CHECK = "sh /usr/lib/check_mk_agent/local/job_tracker"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
@@ -38,8 +41,8 @@ def job(name: str, source: str, interval: str = "01:00:00") -> dict[str, Any]:
 
 def where_it_is_noon() -> str:
     """A zone whose clock is far from the quiet window of the configuration."""
-    east = 12 - time.gmtime().tm_hour
-    return f"Etc/GMT{-east:+d}"  # POSIX has it that west is plus
+    places = ("UTC", *PLACES_AHEAD.values())
+    return min(places, key=lambda place: abs(12 - datetime.now(ZoneInfo(place)).hour))
 
 
 class Site:

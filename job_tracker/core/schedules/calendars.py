@@ -35,7 +35,7 @@ class Days:
 
     def are_open(self, day: int) -> bool:
         """Whether weekdays and `not_on` leave a day in."""
-        return bool(self.weekdays >> (day + 6) % 7 & 1) and not holds(self.not_on, day)
+        return bool(self.weekdays >> (day + 6) % 7 & 1) and not (self.not_on and holds(self.not_on, day))
 
 
 ALL_DAYS = Days()
@@ -43,4 +43,7 @@ ALL_DAYS = Days()
 
 def holds(calendars: Iterable[Calendar], day: int) -> bool:
     """Whether one of some calendars holds a day."""
-    return any(day in calendar.days for calendar in calendars)
+    for calendar in calendars:  # noqa: SIM110 # asked for each day of ten thousand jobs: any() takes thrice as long
+        if day in calendar.days:
+            return True
+    return False
