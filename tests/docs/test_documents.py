@@ -99,3 +99,11 @@ def test_readmes_replay_works_on_what_list_prints(tmp_path: Path) -> None:
     )
 
     assert json.loads(done.stdout.splitlines()[0])["to"] == "RUNNING"
+
+
+def test_every_room_is_a_package() -> None:
+    """A folder without `__init__.py` works from a checkout and is missing from the wheel."""
+    package = ROOT / "job_tracker"
+    folders = {path.parent for path in package.rglob("*.py") if "onhost" not in path.parts}
+
+    assert [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
