@@ -1,15 +1,17 @@
-"""One of several hosts hangs: the others keep their latency, measured."""
+"""One of several hosts hangs: the others are heard as ever.
+
+Rule: nothing is measured here (`make bench-ssh` does); whatever waited for the host that hangs would wait longer than
+any of these tests, for the tracker's patience with it is FOR_EVER.
+"""
 
 import os
 import signal
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import light
 import pytest
-from tracking import Tracker, tracking, wait_until
+from tracking import PATIENCE, Tracker, tracking, wait_until
 
 REASON = light.missing() or ("" if light.is_root() else "only root can cut a link")
 if REASON and os.environ.get("CI") != "true":
@@ -17,6 +19,7 @@ if REASON and os.environ.get("CI") != "true":
 
 HOSTS = 8
 TRIES = 12
+FOR_EVER = 10 * PATIENCE
 
 
 @pytest.fixture
@@ -27,18 +30,14 @@ def lab() -> Iterator[light.Lab]:
         yield made
 
 
-def latency(tracker: Tracker, hosts: list[light.Host]) -> float:
-    """The median, in seconds, from `add` to the changed state file, over the hosts in turn."""
-    taken: list[float] = []
+def reports_arrive(tracker: Tracker, hosts: list[light.Host]) -> None:
+    """Let the hosts report in turn; each report has to become a state before the next one is made."""
     for number in range(TRIES):
         host = hosts[number % len(hosts)]
         state = tracker.run_dir / f"job_tracker.{host.name}__P.state"
         before = state.stat().st_mtime_ns
-        began = time.time()
         host.add(host.name, event="ERROR")
-        wait_until(lambda state=state, before=before: state.stat().st_mtime_ns != before)
-        taken.append(state.stat().st_mtime_ns / 1e9 - began)
-    return statistics.median(taken)
+        wait_until(lambda state=state, before=before: state.stat().st_mtime_ns != before, tracker.logged)
 
 
 def stop_serve(host: light.Host) -> None:
@@ -58,22 +57,36 @@ HANGS: dict[str, tuple[Callable[[light.Host], None], Callable[[light.Host], None
 
 @pytest.mark.parametrize("how", HANGS)
 def test_one_that_hangs_delays_no_other(tmp_path: Path, lab: light.Lab, how: str) -> None:
-    """Before, while it hangs unnoticed, and while the tracker tries to reach it again."""
+    """While nobody has noticed yet."""
     hang, recover = HANGS[how]
     hung, *others = lab.hosts
-    with tracking(Tracker(tmp_path, lab, lab.hosts, load_timeout=4.0)) as tracker:
-        before = latency(tracker, others)
+    with tracking(Tracker(tmp_path, lab, lab.hosts, load_timeout=FOR_EVER)) as tracker:
         hang(hung)
         try:
-            at_once = latency(tracker, others)
-            # In the log: it may be reached again, by another serve, before the view has shown that it was not.
-            wait_until(lambda: f"source={hung.name} contact=unreachable" in tracker.logged(), tracker.logged)
-            later = latency(tracker, others)
+            reports_arrive(tracker, others)
         finally:
             recover(hung)
         tracker.wait_for_contact()
-        lost = [line for line in tracker.logged().splitlines() if "contact=unreachable" in line]
 
-    assert max(at_once, later) < 2 * before + 0.5, (before, at_once, later)
-    assert lost
-    assert all(f"source={hung.name} " in line for line in lost), lost
+    assert not [line for line in tracker.logged().splitlines() if "unreachable" in line and hung.name not in line]
+
+
+@pytest.mark.parametrize("how", ["its sshd stops", "its link is cut"])
+def test_one_that_gives_no_answer_delays_no_other(tmp_path: Path, lab: light.Lab, how: str) -> None:
+    """While the tracker tries to reach it."""
+    hang, recover = HANGS[how]
+    hung, *others = lab.hosts
+    for host in lab.hosts:
+        host.add(host.name, event="STARTED")
+    tracker = Tracker(tmp_path, lab, lab.hosts, load_timeout=FOR_EVER)
+    hang(hung)
+    try:
+        tracker.start()
+        tracker.wait_for_contact(*others)
+        reports_arrive(tracker, others)
+        contact = tracker.sources()[hung.name]["contact"]
+    finally:
+        recover(hung)
+        tracker.stop()
+
+    assert contact != "reachable"
