@@ -99,7 +99,9 @@ def _misleading(name: str) -> str:
 
 def nearest(name: str) -> str:
     """Ask whether a zone of a similar name was meant; this takes some milliseconds."""
-    names = {known.lower(): known for known in available_timezones()}
+    if _misleading(name):
+        return ""  # a place was named already, and what is near to it misleads as well
+    names = {known.lower(): known for known in available_timezones() if not _misleading(known)}
     wanted = name[:60].lower().replace(" ", "_")
     near = [names[match] for match in get_close_matches(wanted, names, n=3)]
     # 'Berlin' alone is not near 'europe/berlin' to difflib, but it is what people write.
