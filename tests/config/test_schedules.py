@@ -138,7 +138,7 @@ def test_the_days_of_a_calendar_file_are_those_of_its_all_day_events(tmp_path: P
         ({"dates": ["24.12."]}, "dates: '24.12.' is not a day: 2026-12-24, or 12-24 for each year"),
         ({"ics": "none.ics"}, "none.ics' cannot be read: No such file or directory"),
         ({"ics": "bad.ics"}, "bad.ics' cannot be read as a calendar: "),
-        ({"ics": "."}, "is not a file"),
+        ({"ics": "."}, "cannot be read: Is a directory"),
         ({"country": "Germany"}, "country: 'Germany' is no country that the library holidays knows"),
         ({"country": "DE", "subdivision": "BX"}, "subdivision: 'BX' is none of DE: BB, BE, BW, BY"),
         ({"subdivision": "BY", "dates": ["12-24"]}, "subdivision: needs country beside it"),
