@@ -392,6 +392,7 @@ def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
     return Service(
         config=_config_path(config).absolute(),
         pid_file=PidFile(pid_file.absolute()),
+        is_chosen=config is not None or bool(os.environ.get(CONFIG_VARIABLE)),
         user=user,
         say=typer.echo,
         complain=lambda line: typer.echo(line, err=True),

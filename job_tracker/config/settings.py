@@ -116,6 +116,7 @@ class Settings(Section):
         default="job_", alias="monitoring_servicename_prefix_without_spaces"
     )
     perfdata: Annotated[bool, BeforeValidator(notation.flag)] = Field(default=False, alias="monitoring_perfdata")
+    piggyback: Annotated[bool, BeforeValidator(notation.flag)] = Field(default=False, alias="monitoring_piggyback")
     history: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(
         default=100, alias="job_history_entry_count"
     )
@@ -218,6 +219,12 @@ class SourceHost(Section):
     message_queue: HostPath
     message_queue_handler: HostPath = "/usr/local/lib/job_tracker/message-queue.py"
     python: Text = "python3"
+    checkmk_host: Annotated[str, BeforeValidator(notation.source_name)] | None = None
+
+    @property
+    def shown_on(self) -> str:
+        """The host in Checkmk that this one is."""
+        return self.checkmk_host or self.name
 
     @classmethod
     def with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:

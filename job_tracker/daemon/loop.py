@@ -8,10 +8,8 @@ Rule: to whom it is told stands in `outputs.table`; here they are all alike.
 """
 
 import logging
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from job_tracker import clock
@@ -32,6 +30,7 @@ from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.making import Ground
 from job_tracker.outputs.table import OUTPUTS
 from job_tracker.ports import Contact, Delivery, Found, Picture, Report, Scribe
+from job_tracker.process.signals import Asked
 from job_tracker.process.supervisor import Supervisor
 
 log = logging.getLogger("job_tracker")
@@ -52,6 +51,7 @@ class Loop:
         *,
         config_path: Path,
         supervisor: Supervisor | None = None,
+        asked: Asked | None = None,
         now: Callable[[], int] = clock.now,
     ) -> None:
         self.config, self.ledger = config, ledger
@@ -67,7 +67,7 @@ class Loop:
         self.pace = Pace()
         self.health = Health()
         self.outlook = Outlook()
-        self.stopping = self.reloading = False
+        self.asked = asked or Asked()
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -88,16 +88,16 @@ class Loop:
     def cycle_until_stopped(self) -> None:
         """Cycle and sleep; whatever ends that, what is in the ledger is told."""
         try:
-            while not self.stopping:
+            while not self.asked.stopping:
                 wake = self.cycle()
-                if not self.stopping and not self.reloading:
+                if not self.asked.stopping and not self.asked.reloading:
                     self.mailbox.sleep(min((wake - self.now()) / MICROSECONDS, self.supervisor.longest_silence))
         finally:
             self.tell_rest()
 
     def cycle(self) -> int:
         """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""
-        if self.reloading:
+        if self.asked.reloading:
             self.tell_rest()
             self.supervisor.reloading()
             self.reload()
@@ -213,7 +213,7 @@ class Loop:
 
     def reload(self) -> None:
         """Take a new configuration; a faulty one is refused and the old one stays."""
-        self.reloading = False
+        self.asked.reloading = False
         try:
             config = load_whole(self.config_path)
             _refuse_to_watch_nothing(self.config, config)
@@ -243,22 +243,12 @@ class Loop:
             output.close(self.picture())
         self.ledger.close()
         self.mailbox.close()
-        log.info("stopped")
+        log.info("stopped by=%s", self.asked.by or "a fault")
 
     def watch_signals(self) -> None:
-        """Let signals set a flag, and wake the loop."""
+        """Let signals wake the loop, and one that would end it ask it to stop."""
         self.mailbox.wake_on_signals()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.on_stop)
-        signal.signal(signal.SIGHUP, self.on_reload)
-
-    def on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGTERM, SIGINT."""
-        self.stopping = True
-
-    def on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGHUP."""
-        self.reloading = True
+        self.asked.watch_stop()
 
 
 def _refuse_to_watch_nothing(before: Config, after: Config) -> None:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable
+from threading import Lock
 
 from job_tracker.ports import Delivery, Report
 
@@ -25,20 +26,27 @@ class PipedMailbox:
 
     def __init__(self) -> None:
         self._items: deque[Delivery | Report] = deque()
+        self._lock = Lock()
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._woken = False
+        self._poll = select.poll()  # its pipe may lie above descriptor 1,023
+        self._poll.register(self._out, select.POLLIN)
+        self._woken = self._is_closed = False
 
     def put(self, *items: Delivery | Report) -> None:
         """Hand something over and wake the main loop."""
-        self._items.extend(items)
+        with self._lock:
+            self._items.extend(items)
         self.wake()
 
     def wake(self) -> None:
         """Wake the main loop; once is enough until it has slept again."""
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(BlockingIOError):  # the pipe is full of reasons to wake already
-                os.write(self._in, b"\0")
+        if self._woken:
+            return
+        with self._lock:  # a thread that ends late must not write where somebody else's file is by then
+            if not self._is_closed:
+                self._woken = True
+                with contextlib.suppress(BlockingIOError):  # the pipe is full of reasons to wake already
+                    os.write(self._in, b"\0")
 
     @property
     def has_more(self) -> bool:
@@ -69,16 +77,14 @@ class PipedMailbox:
         return taken
 
     def forget(self, sources: Iterable[str]) -> None:
-        """Drop what sources that have ended left here."""
+        """Drop what sources that have ended left here; what others hand over meanwhile keeps its order."""
         gone = frozenset(sources)
-        for _ in range(len(self._items)):
-            item = self._items.popleft()
-            if item.source not in gone:
-                self._items.append(item)
+        with self._lock:
+            self._items = deque(item for item in self._items if item.source not in gone)
 
     def sleep(self, seconds: float) -> None:
         """Sleep until something wakes the loop, at most so long."""
-        select.select([self._out], [], [], max(0.0, seconds))
+        self._poll.poll(max(0.0, seconds) * 1000)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._out, 4096):
                 pass
@@ -91,5 +97,7 @@ class PipedMailbox:
     def close(self) -> None:
         """Let go of the pipe."""
         signal.set_wakeup_fd(-1)
-        os.close(self._out)
-        os.close(self._in)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._out)
+            os.close(self._in)

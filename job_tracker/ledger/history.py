@@ -8,9 +8,9 @@ from typing import Any
 
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.record import Past
-from job_tracker.core.standing import Run
+from job_tracker.core.standing import Outcome, Run
 from job_tracker.ledger.access import Access
-from job_tracker.ledger.codec import CHANGE, Row, checked, message_from_row, run_from_row, standing_from_text
+from job_tracker.ledger.codec import CHANGE, SUBJECT, Row, checked, message_from_row, run_from_row, standing_from_text
 
 RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code"
 MESSAGE_COLUMNS = "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code"
@@ -60,6 +60,15 @@ class History:
                 f"SELECT {RUN_COLUMNS} FROM runs WHERE job = ? ORDER BY number DESC LIMIT ?", (self._ids[key], most)
             )
             return [run_from_row(row) for row in rows]
+
+    def last_successes(self) -> dict[str, int]:
+        """When each job ended well last, of those that have a kept run that did."""
+        with self._access.reading():
+            rows = self._access.connection.execute(
+                "SELECT key, max(ended) FROM runs JOIN jobs ON jobs.id = job WHERE outcome = ? GROUP BY key",
+                (Outcome.WELL.value,),
+            )
+            return dict(checked(row, SUBJECT) for row in rows)
 
     def runs(self, key: str) -> list[Run]:
         """Every kept run of a job, in order."""

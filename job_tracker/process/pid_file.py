@@ -1,4 +1,4 @@
-"""Locking: the pid file, whose lock says whether the daemon runs, and whose number says only whom to ask.
+"""The pid file, whose lock says whether the daemon runs, and whose number says only whom to ask.
 
 Rule: the lock decides, never the number: after a power cut the number may be that of anybody's process.
 Rule: the file is never removed, for whoever had it open would hold the lock of a file that nobody finds any more; a
@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from job_tracker import exit_codes
+
 MODE = 0o640
 """Whoever may open it may hold its lock, so others may not."""
 
+_LONGEST = 8192
 _PAUSE = 0.02
 _TRIES = 10  # a `status` holds the lock for a moment, too
 
@@ -25,17 +28,18 @@ _TRIES = 10  # a `status` holds the lock for a moment, too
 class Life(Enum):
     """What the pid file says of the daemon; the values are the exit codes of `status` in the LSB."""
 
-    RUNNING = 0
-    DEAD = 1
-    STOPPED = 3
+    RUNNING = exit_codes.RUNS
+    DEAD = exit_codes.IS_DEAD
+    STOPPED = exit_codes.IS_STOPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Whether the daemon runs, and its number; 0 while it has none."""
+    """Whether the daemon runs, its number, 0 while it has none, and the configuration it runs with, if it said so."""
 
     life: Life
     pid: int = 0
+    config: Path | None = None
 
 
 class PidFile:
@@ -62,11 +66,11 @@ class PidFile:
         os.close(descriptor)
         return False
 
-    def write(self) -> None:
-        """Put our number into the file that we hold."""
+    def write(self, config: Path) -> None:
+        """Put our number into the file that we hold, and below it what we run with."""
         assert self.descriptor is not None  # noqa: S101 - take comes first
         os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(self.descriptor, f"{os.getpid()}\n".encode() + os.fsencode(config) + b"\n", 0)
 
     def empty(self) -> None:
         """Say that we end in good order."""
@@ -88,12 +92,14 @@ class PidFile:
         except FileNotFoundError:
             return Finding(life=Life.STOPPED)
         try:
-            text = os.pread(descriptor, 32, 0)
-            pid = int(text) if text.strip().isdigit() else 0
+            text = os.pread(descriptor, _LONGEST, 0)
+            number, _, rest = text.partition(b"\n")
+            pid = int(number) if number.isdigit() and len(number) < 20 else 0
+            config = Path(os.fsdecode(rest.rstrip(b"\n"))) if rest.endswith(b"\n") else None
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Finding(life=Life.RUNNING, pid=pid)
+                return Finding(life=Life.RUNNING, pid=pid, config=config)
             return Finding(life=Life.DEAD if text.strip() else Life.STOPPED, pid=pid)
         finally:
             os.close(descriptor)

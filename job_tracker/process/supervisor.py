@@ -9,7 +9,6 @@ written out here: the packages that offer it are unmaintained, or need a compile
 import contextlib
 import math
 import os
-import select
 import socket
 import time
 from collections.abc import Mapping
@@ -80,31 +79,6 @@ class WaitingParent(Supervisor):
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 2)
         os.close(nowhere)
-
-
-def hear(pipe: int, seconds: float) -> tuple[bytes, bool]:
-    """What is said through a pipe until the daemon is ready or has ended, and whether the time was over before that."""
-    deadline = time.monotonic() + seconds
-    said, is_late = b"", False
-    while READY_MARK not in said:
-        left = deadline - time.monotonic()
-        is_late = left <= 0 or not select.select([pipe], [], [], left)[0]
-        if is_late or not (chunk := os.read(pipe, 65536)):
-            break
-        said += chunk
-    os.close(pipe)
-    return said, is_late
-
-
-def let_go(child: int, *, is_late: bool) -> None:
-    """Let go of a process that has ended, or is left to end when it can."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(child, os.WNOHANG if is_late else 0)
-
-
-def lines_of(said: bytes) -> list[str]:
-    """What was said, without the marks."""
-    return said.replace(READY_MARK, b"").replace(REFUSED_MARK, b"").decode("utf-8", "replace").splitlines()
 
 
 def from_environment() -> Supervisor:

@@ -7,7 +7,6 @@ Rule: what root may read says nothing of what the daemon may: a running one is n
 """
 
 import contextlib
-import grp
 import logging
 import os
 import pwd
@@ -26,16 +25,16 @@ from job_tracker.config.text import read_file
 from job_tracker.config.whole import load_whole
 from job_tracker.daemon import starting
 from job_tracker.errors import ConfigError, ServiceRefused
+from job_tracker.exit_codes import AT_FAULT, DONE, FAILED, NOT_ALLOWED, NOT_RUNNING
 from job_tracker.process.pid_file import Finding, Life, PidFile
-from job_tracker.process.supervisor import READY_MARK, REFUSED_MARK, WaitingParent, hear, let_go, lines_of
-from job_tracker.service import classic_links
+from job_tracker.process.supervisor import READY_MARK, REFUSED_MARK, WaitingParent
+from job_tracker.service.forking import fork, hear, let_go, lines_of
+from job_tracker.service.rights import RestartNeeded, find_account, give_up_root, prepare
 
 log = logging.getLogger("job_tracker")
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
-DONE, FAILED, AT_FAULT, NOT_ALLOWED, NOT_RUNNING = 0, 1, 2, 4, 7
-"""Exit codes of every action but `status`; AT_FAULT is a faulty configuration, as everywhere in this program."""
 
 Say = Callable[[str], None]
 
@@ -44,11 +43,13 @@ Say = Callable[[str], None]
 class Service:
     """The daemon of a configuration.
 
-    user: as whom it runs when root starts it; empty: as whoever starts it.  say, complain: lines for whoever asked.
+    is_chosen: somebody named the configuration.  user: as whom it runs when root starts it; empty: as whoever starts
+    it.  say, complain: lines for whoever asked.
     """
 
     config: Path
     pid_file: PidFile
+    is_chosen: bool = True
     user: str = ""
     say: Say
     complain: Say
@@ -67,8 +68,7 @@ class Service:
         try:
             prepare(config, account, is_running=False)
         except OSError as failure:
-            self.complain(f"job_tracker: not started: {failure.filename}: {failure.strerror}")
-            return NOT_ALLOWED if isinstance(failure, PermissionError) else FAILED
+            return self._cannot_use(failure, what=config.settings.run_dir, saying="not started: ")
         return self._await(*fork(lambda: self._become_daemon(account)), account)
 
     def stop(self) -> int:
@@ -94,18 +94,27 @@ class Service:
     def restart(self) -> int:
         """Stop and start it; a faulty configuration leaves it running.  Raises ConfigError, ServiceRefused."""
         load_whole(self.config)
-        self._check_access(find_account(self.user))
+        self._check_access(find_account(self.user), self.config)
         return self.stop() or self.start()
 
     def reload(self) -> int:
-        """Let it read its configuration again, if that is without faults.  Raises ConfigError, ServiceRefused."""
-        config = load_whole(self.config)
-        account = find_account(self.user)
+        """Let it read the configuration that it runs with again, if that is without faults.
+
+        A faulty one is tried all the same: the daemon refuses it and says so in its own service.  Raises ConfigError,
+        ServiceRefused.
+        """
         try:
-            if self.pid_file.look().life is not Life.RUNNING:
+            found = self.pid_file.look()
+            if found.life is not Life.RUNNING:
                 self.complain("job_tracker: not reloaded: it is not running")
                 return NOT_RUNNING
-            self._check_access(account)
+            path = found.config or self.config
+            if self.is_chosen and path != self.config:
+                self.complain(f"job_tracker: not reloaded: it runs with {path}; restart it with {self.config}")
+                return AT_FAULT
+            account = find_account(self.user)
+            config = self._loaded(path)
+            self._check_access(account, path)
             prepare(config, account, is_running=True)
             if not self.pid_file.signal(signal.SIGHUP):
                 self.complain("job_tracker: not reloaded: it is just starting or ending")
@@ -115,8 +124,18 @@ class Service:
         except RestartNeeded as refusal:
             self.complain(f"job_tracker: not reloaded: {refusal}")
             return FAILED
-        self.say(f"job_tracker reads {self.config} again")
+        self.say(f"job_tracker reads {path} again")
         return DONE
+
+    def _loaded(self, path: Path) -> Config:
+        """The configuration at a path; the running daemon is let know of its faults.  Raises ConfigError."""
+        try:
+            return load_whole(path)
+        except ConfigError as refusal:
+            with contextlib.suppress(OSError):  # whoever may not send it a signal reads the faults here
+                self.pid_file.signal(signal.SIGHUP)
+            stays = f"job_tracker: not reloaded, the old configuration stays in force; {path} is at fault"
+            raise ConfigError([*refusal.faults, stays]) from refusal
 
     def status(self) -> int:
         """Say whether it runs: 0 it does, 1 it was killed, 3 it does not, 4 we may not look."""
@@ -135,14 +154,14 @@ class Service:
 
     # -- how it starts -----------------------------------------------------------------------------------------------
 
-    def _check_access(self, account: pwd.struct_passwd | None) -> None:
+    def _check_access(self, account: pwd.struct_passwd | None, path: Path) -> None:
         """Read the configuration as the daemon has to.  Raises ConfigError, ServiceRefused."""
         if account is None:
             return
 
         def read() -> int:
             give_up_root(account)
-            read_file(self.config)
+            read_file(path)
             return DONE
 
         pipe, child = fork(read)
@@ -154,7 +173,7 @@ class Service:
             raise ConfigError([*lines_of(said), _whose(account)])
         if said or is_late:
             reason = lines_of(said)[-1:] or [f"it took longer than {START_SECONDS:.0f} s"]
-            raise ServiceRefused(f"{self.config} cannot be read as {account.pw_name}: {reason[0]}")
+            raise ServiceRefused(f"{path} cannot be read as {account.pw_name}: {reason[0]}")
 
     def _become_daemon(self, account: pwd.struct_passwd | None) -> int:
         try:
@@ -174,7 +193,7 @@ class Service:
         except (OSError, DaemonOSEnvironmentError) as failure:
             sys.stderr.write(f"it cannot become a daemon: {failure}\n")
             return FAILED
-        self.pid_file.write()
+        self.pid_file.write(self.config)
         code = starting.run(self.config, WaitingParent())
         if code == 0:
             self.pid_file.empty()
@@ -210,93 +229,11 @@ class Service:
             time.sleep(0.02)  # the number is written by another process; nothing else tells
         return self.pid_file.signal(signal.SIGTERM)
 
-    def _cannot_use(self, failure: OSError) -> int:
-        self.complain(f"job_tracker: {failure.filename or self.pid_file.path}: {failure.strerror}")
+    def _cannot_use(self, failure: OSError, *, what: Path | None = None, saying: str = "") -> int:
+        """Say which file it was; what: the one that was wanted, where the system names none."""
+        file = failure.filename or what or self.pid_file.path
+        self.complain(f"job_tracker: {saying}{file}: {failure.strerror or failure}")
         return NOT_ALLOWED if isinstance(failure, PermissionError) else FAILED
-
-
-class RestartNeeded(ServiceRefused):
-    """A reload cannot do what is asked; nothing was touched, the daemon goes on as it is."""
-
-
-def prepare(config: Config, account: pwd.struct_passwd | None, *, is_running: bool | None = None) -> int:
-    """Make what only root may: the run directory and the classic links; the number of links changed.
-
-    A daemon that keeps the rights it was started with needs nothing made for it.  is_running: whether it does; None:
-    what systemd says of it.  Raises OSError, RestartNeeded.
-    """
-    if account is None:
-        return 0
-    run_dir = config.settings.run_dir
-    if is_running is None:
-        is_running = bool(os.environ.get("MAINPID"))  # systemd sets it for ExecReload, not for ExecStartPre
-    shown = classic_links.elsewhere(config.jobs.by_key, run_dir) if is_running else None
-    if shown is not None:
-        raise RestartNeeded(f"run_dir is {run_dir}, but it runs with {shown}; restart it, that cannot be reloaded")
-    if not run_dir.exists():
-        run_dir.mkdir(mode=0o750, parents=True)
-        os.chown(run_dir, account.pw_uid, account.pw_gid)
-    return classic_links.make(config.jobs.by_key, run_dir)
-
-
-def find_account(user: str) -> pwd.struct_passwd | None:
-    """As whom root lets it run; None: as it is.  Raises ServiceRefused."""
-    if not user:
-        return None
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
-        raise ServiceRefused(
-            f"there is no user {user} for the daemon to run as; make it, or name another one"
-        ) from None
-    if os.geteuid() in (0, account.pw_uid):
-        return account if os.geteuid() == 0 else None
-    raise ServiceRefused(f"only root can start it as {user}")
-
-
-def give_up_root(account: pwd.struct_passwd) -> None:
-    """Become a user, with the user's groups and nobody else's."""
-    os.initgroups(account.pw_name, account.pw_gid)
-    os.setgid(account.pw_gid)
-    os.setuid(account.pw_uid)
-    os.environ.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
-
-
-def fork(work: Callable[[], int]) -> tuple[int, int]:
-    """Work in a process whose stderr is a pipe: our end of it, and its number.
-
-    What it finds the configuration to be at fault for is said there, with REFUSED_MARK at the end.
-    """
-    ours, theirs = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        os.close(ours)
-        code = FAILED
-        try:
-            os.dup2(theirs, 2)
-            os.close(theirs)
-            code = work()
-        except ConfigError as refusal:
-            code = AT_FAULT
-            os.write(2, f"{refusal}\n".encode(errors="backslashreplace") + REFUSED_MARK)
-        except BaseException:  # whatever it is, it is said in the log, and here if we are still starting
-            log.exception("ended by a fault of the program itself")
-        finally:
-            with contextlib.suppress(OSError):  # nobody listens any more
-                sys.stderr.flush()
-            os._exit(code)  # the terminal, buffers and exit handlers belong to the parent
-    os.close(theirs)
-    return ours, child
-
-
-def group_of(account: pwd.struct_passwd) -> str:
-    """The name of a user's own group."""
-    try:
-        return grp.getgrgid(account.pw_gid).gr_name
-    except KeyError:
-        return str(account.pw_gid)
 
 
 def _number(found: Finding) -> str:

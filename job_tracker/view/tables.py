@@ -109,6 +109,22 @@ class Worker(SqliteMultithread):  # type: ignore[misc]  # sqlitedict has no type
                 return
             yield answer
 
+    def check_raise_error(self) -> None:
+        """Nothing: sqlitedict's own would wait here until the file is open; an error is in `failure`."""
+
+    def commit(self, blocking: bool = False) -> None:
+        """Ask for a commit; nobody waits for it, not even each new table."""
+        super().commit(blocking=False)
+
+    def end(self) -> None:
+        """Ask to do what was asked for, and to close; `has_ended_well` says when that is so."""
+        self.close(force=True)
+
+    @property
+    def has_ended_well(self) -> bool | None:
+        """Whether all that was asked for was done; None: it is still at it."""
+        return None if self.is_alive() else self.failure is None and not self.backlog
+
     @property
     def reason(self) -> str:
         """Why it does not work."""
@@ -116,9 +132,9 @@ class Worker(SqliteMultithread):  # type: ignore[misc]  # sqlitedict has no type
 
     def finish(self, patience: float) -> bool:
         """Do what was asked, close, and say whether all of it was done within so many seconds."""
-        self.close(force=True)
+        self.end()
         self.join(patience)
-        return not self.is_alive() and self.failure is None and not self.backlog
+        return self.has_ended_well is True
 
 
 class Table(SqliteDict):  # type: ignore[misc]  # sqlitedict has no types

@@ -50,14 +50,17 @@ RETRY_AFTER = 60.0
 """Seconds until a view that could not be written is built anew."""
 
 FINISHING = 10.0
-"""Seconds that the last requests of a new view may take."""
+"""Seconds that the last requests of a new view may take, while the daemon does its work."""
 
 CLOSING = 0.5
 """Seconds that the end of the daemon waits for the last publication."""
 
 
 class View:
-    """The published view.  clock: seconds, for pauses only.  is_building: a new one is being filled."""
+    """The published view.  clock: seconds, for pauses only.
+
+    is_building: a new one is being made.  is_ending: it lacks nothing, and its thread writes what is left.
+    """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
@@ -67,7 +70,8 @@ class View:
         self._tables: dict[str, Table] = {}
         self._changes: dict[str, int] = {}
         self._messages: dict[str, int] = {}
-        self.is_building = False
+        self.is_building = self.is_ending = False
+        self._end_by = 0.0
         self._beside = path.with_name(f"{path.name}.new")
         self._lacking: dict[str, None] = {}
         self._failing = ""
@@ -78,6 +82,11 @@ class View:
         """The view could not be written, and it is time to build it anew: call `begin` instead of `publish`."""
         self._look()
         return self._worker is None and self._clock() >= self._retry_at
+
+    @property
+    def has_failed(self) -> bool:
+        """It could not be kept, and waits to be built anew."""
+        return bool(self._failing)
 
     def begin(self, jobs: Iterable[str], history: int) -> None:
         """Begin a new view beside the old one; `fill` it with what it is `lacking`, then `finish` it."""
@@ -97,8 +106,8 @@ class View:
 
     @property
     def is_complete(self) -> bool:
-        """A new view lacks nothing, and can be finished at once."""
-        return self.is_building and not self._lacking and self._keeps_up
+        """A new view lacks nothing, and can be finished."""
+        return self.is_building and not self.is_ending and not self._lacking and self._keeps_up
 
     def fill(self, pasts: Iterable[Past]) -> None:
         """Put all in that is known of some jobs; from now on, publications of them are taken."""
@@ -116,36 +125,51 @@ class View:
         except (sqlite3.Error, StoreFailed) as failure:
             self.fail(str(failure))
 
-    def finish(self, unmatched: Iterable[Document], meta: Document) -> bool:
-        """Put the new view in the old one's place; False: it could not be, as was logged."""
+    def finish(self, unmatched: Iterable[Document], meta: Document) -> None:
+        """Let all of a new view be written; `settle` puts it in the old one's place as soon as it is."""
         if self._worker is None:
-            return False
+            return
         try:
             self._write(Publication(meta=meta, unmatched=tuple(unmatched)))
             self._tables["meta"].commit(blocking=False)
-            if not self._worker.finish(FINISHING):
+        except sqlite3.Error as failure:
+            self.fail(str(failure))
+            return
+        self._worker.end()
+        self.is_ending, self._end_by = True, self._clock() + FINISHING
+
+    def settle(self) -> None:
+        """Put a new view that is written in the old one's place; what went wrong is logged.  Returns at once."""
+        if self._worker is None or not self.is_ending:
+            return
+        has_ended_well = self._worker.has_ended_well
+        if has_ended_well is None and self._clock() < self._end_by:
+            return
+        try:
+            if has_ended_well is None:
+                raise sqlite3.OperationalError(f"not written within {FINISHING:g} s")
+            if not has_ended_well:
                 raise sqlite3.OperationalError(self._worker.reason)
             # The journal of a daemon that was killed belongs to the old file; SQLite would roll it back into the new.
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}-journal").unlink()
             self._beside.replace(self.path)
-            self.is_building = False
+            self.is_building = self.is_ending = False
             self._open(self.path, journal_mode="DELETE")
         except (OSError, sqlite3.Error) as failure:
             self.fail(str(failure))
-            return False
+            return
         if self._failing:
             log.info("view works again path=%s", self.path)
         self._failing = ""
-        return True
 
     def publish(self, publication: Publication) -> None:
         """Hand over what is new; returns at once, and does nothing while the view waits to be built anew.
 
-        Of jobs that a new view still lacks it takes nothing: they come with `fill`.
+        Of jobs that a new view still lacks it takes nothing: they come with `fill`; of none while one is ending.
         """
         self._look()
-        if self._worker is None:
+        if self._worker is None or self.is_ending:
             return
         try:
             self._write(of_others(publication, self._lacking))
@@ -219,7 +243,7 @@ class View:
 
     def _look(self) -> None:
         """Find out whether the thread still does its work."""
-        if self._worker is None:
+        if self._worker is None or self.is_ending:
             return
         if not self._worker.is_well:
             self.fail(self._worker.reason)
@@ -247,7 +271,7 @@ class View:
         if self.is_building:
             with contextlib.suppress(OSError):
                 self._beside.unlink()
-        self.is_building, self._lacking = False, {}
+        self.is_building, self.is_ending, self._lacking = False, False, {}
 
 
 def make_empty(path: Path) -> None:

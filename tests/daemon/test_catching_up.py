@@ -125,7 +125,7 @@ def test_a_reload_while_an_overtaken_deadline_waits_stops_nobody(
     tracker.moment += 707 * MICROSECONDS
     tracker.hears((707, "LOAD", "STARTED"), drained=False)
     write_config(tmp_path, [job("LOAD", **{"cyclic_interval_in_hh:mm:ss": "00:20:00"}), job("OTHER")])
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(2)
 
     tracker.moment += 10 * MICROSECONDS
@@ -154,7 +154,7 @@ def test_half_a_story_alarms_nobody_whatever_comes_between(
     is_left = bool(tracker.loop.books.unsaved)
 
     if way == "reload":
-        tracker.loop.reloading = True
+        tracker.loop.asked.reloading = True
     else:
         delivery = tracker.loop.books.unsaved[0]
         tracker.restart()

@@ -137,14 +137,14 @@ def test_what_was_configured_by_a_clock_that_ran_ahead_counts_anew_when_somebody
     tracker.hears((0, "LOAD", "STARTED"), (10, "LOAD", "SUCCESS"), (20, "LOAD", "ERROR"))
     turn_clock(tracker, 30 + 168 * HOUR)
     write_config(tmp_path, [job("LOAD", **later), job("NEW", **PROMISE)])
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(1)
     ahead = 31 + 168 * HOUR
     tracker.hears((25, "LOAD", "ERROR"), (ahead, "LOAD", "STARTED"), (ahead, "LOAD", "SUCCESS"), uid="meanwhile")
 
     turn_clock(tracker, 9 - 168 * HOUR)
     suspected = tracker.service()
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(0)
     right = tracker.service()
     tracker.moment += 10 * MICROSECONDS

@@ -1,6 +1,7 @@
 """What is told when: hosts that wait come first, and nobody who is told waits long."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -99,22 +100,60 @@ def test_no_wake_up_is_lost_however_sources_and_the_loop_meet(threads: int) -> N
 def test_what_comes_close_together_is_gathered_and_a_steady_stream_is_not_waited_for() -> None:
     mailbox = PipedMailbox()
     report = Report(source="here", contact=Contact.REACHABLE, since=T0)
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     def stream() -> None:
-        while not ended.wait(0.001):
+        while not ended.is_set():
             mailbox.put(report)
+            started.set()
 
     mailbox.gather()
     assert mailbox.take(9) == []
     mailbox.put(report, report)
     source = threading.Thread(target=stream, daemon=True)
     source.start()
+    assert started.wait(60)
     mailbox.gather()
     ended.set()
     source.join()
-    assert len(mailbox.take(1_000_000)) > 2
+    assert len(mailbox.take(10_000_000)) > 2
     mailbox.close()
+
+
+def test_what_others_hand_over_while_a_source_is_forgotten_keeps_its_order() -> None:
+    """An old word of a source must not stand over its newer one."""
+    mailbox, number = PipedMailbox(), 20_000
+
+    def hand_over() -> None:
+        for since in range(number):
+            mailbox.put(Report(source="stays", contact=Contact.REACHABLE, since=since))
+
+    mailbox.put(Report(source="gone", contact=Contact.REACHABLE, since=0))
+    source = threading.Thread(target=hand_over)
+    source.start()
+    while source.is_alive():
+        mailbox.forget(["gone"])
+    source.join()
+    taken = [item.since for item in mailbox.take(1_000_000) if isinstance(item, Report)]
+    mailbox.close()
+
+    assert taken == list(range(number))
+
+
+def test_a_thread_that_comes_late_writes_into_no_file_of_others() -> None:
+    """A source's thread may outlive the loop, and the number of its pipe is somebody else's file by then."""
+    mailbox = PipedMailbox()
+    number = mailbox._in
+    mailbox.close()
+    out, into = os.pipe2(os.O_NONBLOCK)
+    os.dup2(into, number)
+
+    mailbox.put(Report(source="late", contact=Contact.REACHABLE, since=T0))
+
+    with pytest.raises(BlockingIOError):
+        os.read(out, 1)
+    for each in {out, into, number}:
+        os.close(each)
 
 
 # -- in the loop: whatever comes in between, what is in the ledger is told ---------------------------------------------
@@ -152,12 +191,12 @@ def a_cycle_fails(tracker: Tracker) -> None:
 
 
 def it_is_stopped(tracker: Tracker) -> None:
-    tracker.loop.stopping = True
+    tracker.loop.asked.stopping = True
     tracker.loop.cycle_until_stopped()
 
 
 def it_is_reloaded(tracker: Tracker) -> None:
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.loop.cycle()
 
 

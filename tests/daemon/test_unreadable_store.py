@@ -159,7 +159,7 @@ def more_comes(tracker: Tracker) -> None:
 
 
 def it_is_reloaded(tracker: Tracker) -> None:
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(1)
 
 
@@ -252,12 +252,12 @@ def test_a_reload_that_cannot_read_the_store_changes_nothing_and_the_next_one_re
     tracker.hears((0, "LOAD", "STARTED"), (0, "LOAD", "SUCCESS"))
     write_config(tmp_path, [job("LOAD", **{"cyclic_interval_in_hh:mm:ss": "01:00:00"})])
     lock_away(tracker, "sources", "drained")
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(10)
     refused = tracker.service()
     give_back(tracker)
     tracker.hears((5, "LOAD", "STARTED"), (6, "LOAD", "SUCCESS"))
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(10)
     [(_, standing)] = tracker.loop.books.board.standings()
     now_refused = tracker.service()
@@ -292,7 +292,7 @@ def test_values_that_were_never_written_cost_the_view_and_not_the_daemon(
     tracker.hears((0, "STRANGER", "STARTED"), (0, "LOAD", "ERROR"))
     column = {"unmatched": "sample", "changes": "text"}[table]
     tracker.loop.ledger._connection.execute(f"UPDATE {table} SET {column} = x'00ff'")  # noqa: S608
-    tracker.loop.reloading = True
+    tracker.loop.asked.reloading = True
     tracker.passes(2)
     tracker.passes(2)
     tracker.close()

@@ -1,6 +1,7 @@
 """A tracker without a daemon: real steps of the core over scripted messages, published into a real view."""
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,14 @@ def jobs_of(*jobs: Job, history: int = 100, sources: tuple[str, ...] = ("app1",)
     )
 
 
+def is_finished(view: View) -> bool:
+    """Wait until a view is in its place, or has failed."""
+    while view.is_building:
+        view.settle()
+        time.sleep(0.001)  # its thread writes; the view itself decides when that has taken too long
+    return not view.has_failed
+
+
 class Published:
     """A board, an archive and a view that follow each other, as in the daemon."""
 
@@ -85,7 +94,8 @@ class Published:
         view = view or self.view
         view.begin(self.jobs.by_key, self.jobs.history)
         view.fill(map(self.past, self.jobs.by_key))
-        return view.finish(self.unmatched, self.meta())
+        view.finish(self.unmatched, self.meta())
+        return is_finished(view)
 
     def past(self, key: str) -> Past:
         """What was kept of a job."""

@@ -495,7 +495,7 @@ def test_a_change_of_mind_while_the_command_is_under_way_loses_nothing(tmp_path:
         tree = json.loads(config.read_text())
         tree["global_config"]["monitoring_backend_based_on_event_or_status"] = backend
         config.write_text(json.dumps(tree))
-        tracker.loop.reloading = True
+        tracker.loop.asked.reloading = True
         tracker.loop.cycle()
     gate.write_text("0\n")
     tracker.until(lambda: tracker.event_console.under_way)

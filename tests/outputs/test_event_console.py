@@ -189,8 +189,8 @@ def test_a_job_that_is_no_longer_configured_is_told_to_be_gone(
     tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
     tracker.until(tracker.settled)
     write_config(tmp_path, [job("OTHER", max_errors_before_alerting=5)])
-    tracker.loop.reloading = True
-    tracker.until(lambda: not tracker.loop.reloading and tracker.settled())
+    tracker.loop.asked.reloading = True
+    tracker.until(lambda: not tracker.loop.asked.reloading and tracker.settled())
 
     told = {event.application: event.status for event in receiver.events}
     assert told == {"job_LOAD__P": 0, "job_OTHER__P": 0}

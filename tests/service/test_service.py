@@ -18,7 +18,7 @@ import pytest
 from job_tracker.config.reading import load
 from job_tracker.process import supervisor
 from job_tracker.process.pid_file import Life, PidFile
-from job_tracker.service import classic_links, control
+from job_tracker.service import classic_links, control, rights
 
 PROGRAM = (sys.executable, "-m", "job_tracker")
 JOB = {
@@ -75,7 +75,7 @@ class Installed:
     @property
     def pid(self) -> int:
         """The daemon's number."""
-        return int(self.pid_file.read_text())
+        return int(self.pid_file.read_text().split()[0])
 
 
 @pytest.fixture
@@ -420,8 +420,8 @@ def test_a_reload_takes_new_jobs_in(tracker: Installed) -> None:
     assert tracker.pid == before
 
 
-def test_a_faulty_reload_is_refused_and_changes_nothing(tracker: Installed) -> None:
-    """The daemon does not even hear of it."""
+def test_a_faulty_reload_is_refused_and_said_here_in_the_log_and_in_the_daemons_service(tracker: Installed) -> None:
+    """Who asked may have gone home by the time that somebody wonders why the new job is not watched."""
     tracker.do("start")
     tracker.configure([{**JOB, "timeout_in_hh:mm:ss": "1:75:00"}])
 
@@ -429,7 +429,33 @@ def test_a_faulty_reload_is_refused_and_changes_nothing(tracker: Installed) -> N
 
     assert answer.code == 2
     assert "1:75:00" in answer.err
-    assert "configuration" not in tracker.log.read_text()
+    stays = "not reloaded, the old configuration stays in force"
+    assert answer.err.endswith(f"job_tracker: {stays}; {tracker.config} is at fault\n")
+    services = tracker.home / "run" / "job_tracker.services"
+    until(lambda: f"1 job_tracker - {stays}: {tracker.config}: jobs[0]" in services.read_text())
+    assert stays in tracker.log.read_text()
+    assert tracker.do("status").code == 0
+
+
+def test_a_reload_without_a_name_reads_what_the_daemon_runs_with(tracker: Installed) -> None:
+    """Root asks from another shell; and one that names another file is told to restart."""
+    tracker.do("start")
+    tracker.configure([JOB, {**JOB, "name": "BACKUP"}])
+    other = tracker.home / "other.cfg"
+    other.write_text(tracker.config.read_text())
+    heard: list[str] = []
+    pid_file = PidFile(tracker.pid_file)
+
+    refused = control.Service(config=other, pid_file=pid_file, say=heard.append, complain=heard.append).reload()
+    asked = control.Service(config=other, pid_file=pid_file, is_chosen=False, say=heard.append, complain=heard.append)
+    done = asked.reload()
+    until((tracker.home / "run" / "job_tracker.BACKUP__P.state").exists)
+
+    assert (refused, done) == (2, 0)
+    assert heard == [
+        f"job_tracker: not reloaded: it runs with {tracker.config}; restart it with {other}",
+        f"job_tracker reads {tracker.config} again",
+    ]
 
 
 def test_a_reload_of_what_does_not_run_is_seven(tracker: Installed) -> None:
@@ -554,12 +580,12 @@ def test_links_are_not_moved_while_systemd_reloads_it_and_are_when_it_starts(
     tracker, link = moved
     config, account = load(tracker.config), pwd.getpwuid(os.getuid())
     monkeypatch.setenv("MAINPID", "4711")
-    with pytest.raises(control.RestartNeeded, match="restart it"):
-        control.prepare(config, account)
+    with pytest.raises(rights.RestartNeeded, match="restart it"):
+        rights.prepare(config, account)
     assert link.readlink().parent == tracker.home / "run"
 
     monkeypatch.delenv("MAINPID")
-    control.prepare(config, account)
+    rights.prepare(config, account)
 
     assert link.readlink().parent == tracker.home / "other"
 

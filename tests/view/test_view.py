@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
+from published import BERLIN, SECOND, T0, Published, cyclic, daily, is_finished, jobs_of
 from sqlitedict import SqliteDict
 
 from job_tracker.core.schedules.quiet import Quiet, Windows
@@ -434,10 +435,39 @@ def test_readers_see_the_old_view_until_the_new_one_is_whole(path: Path) -> None
     view = View(path)
     view.begin(published.jobs.by_key, published.jobs.history)
     view.fill(half())
-    assert not view.finish([], published.meta())
+    view.finish([], published.meta())
+    assert not is_finished(view)
 
     assert read_jobs(path)[1][0]["state"] == "RUNNING"
     assert [each.name for each in path.parent.iterdir()] == ["view.sqlite"]
+
+
+def test_a_new_view_whose_disk_hangs_holds_nobody_up(path: Path) -> None:
+    """The loop asks again with each cycle; until then readers have the old one, and then the new one."""
+    published = Published(path, jobs_of(cyclic("LOAD")))
+    published.close()
+    view = View(path)
+    view.begin(published.jobs.by_key, published.jobs.history)
+    view.fill(map(published.past, published.jobs.by_key))
+    before, disk = path.stat().st_ino, threading.Event()
+    worker = view._worker
+    assert worker is not None
+    while worker.connection is None:
+        time.sleep(0.001)  # its thread opens the file; nothing tells when it has
+    worker.connection.create_function("hang", 0, lambda: disk.wait(60))
+    view._tables["meta"].conn.execute("SELECT hang()")
+
+    view.finish([], published.meta())
+    view.settle()
+    hangs, meanwhile = view.is_ending, path.stat().st_ino
+    disk.set()
+    is_kept = is_finished(view)
+    view.close()
+
+    assert (hangs, meanwhile) == (True, before)
+    assert is_kept
+    assert read_keys(path) == ("LOAD__P",)
+    assert path.stat().st_ino != before
 
 
 FULL_DISK = """

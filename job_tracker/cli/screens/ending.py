@@ -12,8 +12,8 @@ import typer
 
 from job_tracker.cli.screens.output import complain
 from job_tracker.errors import ConfigError, JobTrackerError
+from job_tracker.exit_codes import AT_FAULT, FAILED, INTERRUPTED
 
-FAILED, AT_FAULT, INTERRUPTED = 1, 2, 130
 DEBUG_VARIABLE = "JOB_TRACKER_DEBUG"
 
 

@@ -5,14 +5,17 @@ Rule: a line is rendered when its job changed, never for all jobs but at start a
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import Job
+from job_tracker.core.sight import owners
+from job_tracker.core.standing import Outcome
 from job_tracker.errors import OutputError, StoreFailed
 from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.files import StatusFiles
+from job_tracker.outputs.checkmk.line import with_metric, without_host
 from job_tracker.outputs.checkmk.remarks import Remarks
 from job_tracker.outputs.checkmk.service_lines import Stray, daemon_line, job_line, source_line, unmatched_line
 from job_tracker.outputs.making import Ground
@@ -36,6 +39,8 @@ class CheckmkOutput(Output[Config]):
         self._lines: dict[str, str] = {}
         self._remarks = Remarks()
         self._strays: list[Stray] = []
+        self._successes: dict[str, int] = {}
+        self._hosts: dict[str, str] = {}
         self._began = ground.started
         self._services_at = 0
         self._cycle = 0
@@ -47,9 +52,10 @@ class CheckmkOutput(Output[Config]):
         """Write everything, and remove what is left of jobs that are no longer configured."""
         self._config, self._began = config, picture.now
         self._remarks.keep_only(config.jobs.sources)
+        self._hosts = {source.name: source.shown_on for source in config.sources}
         self._lines = {key: self._job_line(job, picture.board) for key, job in config.jobs.by_key.items()}
-        self._find_strays()
-        self._try("state files", lambda: self._files.begin(self._lines))
+        self._read_ledger()
+        self._try("state files", lambda: self._files.begin(self._state_lines(self._lines)))
         self._write_services(picture)
 
     def heard(self, item: Delivery | Report, now: int) -> None:
@@ -62,8 +68,9 @@ class CheckmkOutput(Output[Config]):
         self._update((key for each in found for key in each.step.records), picture.board)
         for source in {source for each in found for source in each.dated_ahead}:
             self._remarks.dated_ahead(source, picture.now)
+        self._find_successes(found)
         if any(each.kept_aside for each in found):
-            self._find_strays()
+            self._read_ledger()
         if found:
             self._cycle = picture.now - found[0].begun
         if self._is_due(picture):
@@ -73,9 +80,34 @@ class CheckmkOutput(Output[Config]):
     # -- lines -----------------------------------------------------------------------------------------------------
 
     def _job_line(self, job: Job, board: Board) -> str:
-        settings = self._config.settings
-        standing = board.standing(job)
-        return job_line(job, standing, prefix=settings.service_prefix, with_metrics=settings.perfdata)
+        settings, standing = self._config.settings, board.standing(job)
+        host = ""
+        if settings.piggyback:
+            sources = owners(job, standing, self._config.jobs)
+            host = self._hosts.get(sources[0], "") if len(sources) == 1 else ""  # until it is known where it runs
+        return job_line(job, standing, prefix=settings.service_prefix, with_metrics=settings.perfdata, host=host)
+
+    def _state_lines(self, lines: Mapping[str, str]) -> dict[str, str]:
+        """Lines as their own files have them: of whoever looks there, it is clear which host they belong to."""
+        return {key: without_host(line) for key, line in lines.items()}
+
+    def _find_successes(self, found: Sequence[Found]) -> None:
+        """When each job ended well last, as far as that is to be measured."""
+        for each in found if self._config.settings.perfdata else ():
+            for key, record in each.step.records.items():
+                ends = (run.ended for run in record.runs.values() if run.outcome is Outcome.WELL and run.ended)
+                self._successes[key] = max((self._successes.get(key, 0), *ends))
+
+    def _aged_lines(self, now: int) -> Iterable[str]:
+        """The lines of jobs; what is measured anew each time is put into them here."""
+        if not self._config.settings.perfdata:
+            return self._lines.values()
+        return [
+            with_metric(line, f"job_age={(now - success) // MICROSECONDS}")
+            if (success := self._successes.get(key, 0)) and success <= now
+            else line
+            for key, line in self._lines.items()
+        ]
 
     def _update(self, touched: Iterable[str], board: Board) -> None:
         """Render the lines of jobs that may show something else, and write those that do."""
@@ -87,13 +119,17 @@ class CheckmkOutput(Output[Config]):
         if changed:
             self._lines.update(changed)
             self._is_behind = True
-            self._try("state files", lambda: self._files.update(changed))
+            self._try("state files", lambda: self._files.update(self._state_lines(changed)))
 
-    def _find_strays(self) -> None:
+    def _read_ledger(self) -> None:
+        """Find names that no configured job has, and when each job ended well last."""
+        configured, is_measured = self._config.jobs.by_key, self._config.settings.perfdata
         try:
-            self._strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays()]
-        except StoreFailed as failure:  # the daemon's own service says so
-            log.debug("names that no job has not read error=%s", failure)
+            strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays()]
+            self._strays = [each for each in strays if f"{each.name}__{each.env}" not in configured]
+            self._successes = self._ledger.history.last_successes() if is_measured else {}
+        except StoreFailed as failure:  # the daemon's own service says so, and it is read again when there is more
+            log.debug("what services show besides is not read error=%s", failure)
 
     def _service_lines(self, picture: Picture) -> Iterable[str]:
         """The lines but for those of jobs."""
@@ -134,13 +170,14 @@ class CheckmkOutput(Output[Config]):
         """Rename the services file into place."""
         settings = self._config.settings
         self._services_at, self._is_behind, self._said = picture.now, False, _health(picture)
-        lines = [*self._service_lines(picture), *self._lines.values()]
+        lines = [*self._service_lines(picture), *self._aged_lines(picture.now)]
         self._try(
             "services file",
             lambda: self._files.services(
                 lines,
                 written=picture.now / MICROSECONDS,
                 stale_after=settings.stale_after_microseconds / MICROSECONDS,
+                zone=settings.time_zone.key,
             ),
         )
 

@@ -89,6 +89,8 @@ class ViewOutput(Output[Config]):
     def _is_due(self, now: int) -> bool:
         """Whether to publish now; while a view is built, it takes at once what it must not miss."""
         passed = now - self._published_at
+        if self.view.is_ending:
+            return False  # the file of before goes, and the new one is closed: it comes right after
         if passed < 0 or (self.view.is_building and self._records):
             return True
         some = self._records or self._unmatched_grew
@@ -116,6 +118,7 @@ class ViewOutput(Output[Config]):
                 break
         if self.view.is_complete:
             self.view.finish(self._unmatched(), self._meta(picture))
+        self.view.settle()
 
     def _unmatched(self) -> list[Document]:
         """What belongs to no job; nothing if that cannot be read, and then the view is built anew later."""
