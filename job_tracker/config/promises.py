@@ -6,12 +6,13 @@ from zoneinfo import ZoneInfo
 
 from job_tracker.config.jobs import JobEntry, early
 from job_tracker.config.settings import Settings, SourceHost
-from job_tracker.core.jobs import Job, Jobs, Keywords, Kind
+from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.schedules.calendars import Calendar, Days
 from job_tracker.core.schedules.cron import Cron
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.core.schedules.starts import Starts
+from job_tracker.core.signals import Keywords
 
 Calendars = Mapping[str, Calendar]
 

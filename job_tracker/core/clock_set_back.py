@@ -101,6 +101,9 @@ def count_from_now(standing: Standing, job: Job, now: int) -> Standing:
     for run in fresh.runs:
         fresh.put(_not_after(run, job, now))
     fresh.last_start, fresh.last_end = _earlier(fresh.last_start, now), _earlier(fresh.last_end, now)
+    fresh.last_begun, fresh.paused_until = _earlier(fresh.last_begun, now), _earlier(fresh.paused_until, now)
+    if fresh.pause is not None:
+        fresh.pause = replace(fresh.pause, begin=min(fresh.pause.begin, now))
     fresh.errors = sum(run.errors for run in fresh.runs)
     fresh.since = min(fresh.since, now)
     fresh.former_source_drained, fresh.checkpointed = -1, fresh.serial

@@ -1,6 +1,6 @@
 """Deadlines: the moments at which silence starts to count.
 
-Rule: a deadline is computed from the promise and the runs alone; whether it may be judged is decided in `tracker`.
+Rule: a deadline is computed from the promise and the runs alone; whether it may be judged is decided in `sight`.
 Rule: a deadline that is counted names the next one, so that what a quiet window moved, the following ones count from.
 """
 
@@ -13,7 +13,9 @@ from job_tracker.core.standing import Deadline, Outcome, Rank, Standing
 
 
 def next_deadline(standing: Standing) -> Deadline | None:
-    """The deadline that comes first."""
+    """The deadline that comes first; while the job is paused that is the end of the pause."""
+    if standing.pause is not None:
+        return Deadline(standing.pause.end, Rank.PAUSE_OVER, 0)
     found = None
     for run in standing.runs:
         if run.timeout_at is not None and (found is None or run.timeout_at < found.moment):
@@ -30,7 +32,6 @@ def count(standing: Standing, job: Job, deadline: Deadline) -> None:
         _count_timeout(standing, job, deadline)
     else:
         _count_missed_start(standing, job)
-    standing.judged = deadline.moment
     standing.deadline = next_deadline(standing)
 
 
@@ -40,7 +41,7 @@ def first_timeout(standing: Standing, job: Job, begun: int) -> int:
     From one quiet window to the next at once, for what is heard after a long absence may be a great many such runs.
     """
     windows, until = job.windows, standing.promised_since
-    deadline = move_timeout(windows, begun + job.timeout + job.grace, job.grace)
+    deadline = move_timeout(windows, _to_end_by(job, begun) + job.grace, job.grace)
     while _is_renewed(standing) and deadline < until:
         goal = until if windows is None else windows.next_begin_after(deadline, until)
         steps = -(-(goal - deadline) // job.timeout)
@@ -49,9 +50,9 @@ def first_timeout(standing: Standing, job: Job, begun: int) -> int:
 
 
 def await_start(standing: Standing, job: Job) -> None:
-    """Set the next missed start after a message; none is awaited while the newest run is open."""
-    newest = standing.newest
-    if newest is not None and newest.outcome is Outcome.OPEN:
+    """Set the next missed start after a message; none is awaited while the last run is open."""
+    latest = standing.latest
+    if latest is not None and latest.outcome is Outcome.OPEN:
         standing.expected = standing.missed_at = None
     elif job.starts is not None:
         _await_expected(standing, job, job.starts)
@@ -70,7 +71,7 @@ def make_expected(standing: Standing, job: Job, moment: int) -> None:
 
 
 def next_start(standing: Standing, job: Job) -> int | None:
-    """The moment from which a start counts for the next expected one; None while the newest run is open."""
+    """The moment from which a start counts for the next expected one; None if none is awaited."""
     if standing.expected is None or job.starts is None:
         return standing.expected
     expected = job.starts.next_at_or_after(standing.awaits_from)
@@ -85,7 +86,15 @@ def renew(standing: Standing, job: Job, now: int) -> None:
         if run.outcome is Outcome.OPEN and run.begun is not None:
             standing.put(replace(run, timeout_at=first_timeout(standing, job, run.begun)))
     standing.awaits_from = now
+    if job.starts is not None and standing.last_begun is not None:
+        made = job.starts.made_by(standing.last_begun)  # a start before it may have made one behind it
+        standing.awaits_from = now if made is None else max(now, made + 1)
     await_start(standing, job)
+
+
+def deadline_of(job: Job, starts: Starts, expected: int) -> int:
+    """The moment from which an expected start is missed."""
+    return move_expected(job.windows, starts, expected, job.max_delay, job.grace)
 
 
 def _is_renewed(standing: Standing) -> bool:
@@ -94,6 +103,8 @@ def _is_renewed(standing: Standing) -> bool:
 
 def _await_cyclic(standing: Standing, job: Job) -> None:
     due = _due(standing, job)
+    if standing.paused_until is not None:
+        due = max(due, standing.paused_until + job.interval)
     if _is_renewed(standing) and due < standing.promised_since:
         due += -(-(standing.promised_since - due) // job.interval) * job.interval
     if due != standing.expected:
@@ -103,12 +114,12 @@ def _await_cyclic(standing: Standing, job: Job) -> None:
 
 def _due(standing: Standing, job: Job) -> int:
     """The next start of a cyclic job: an interval after the last start, or after the last end where that decides."""
-    newest = standing.newest
-    if newest is None:
+    latest = standing.latest
+    if latest is None:
         return standing.promised_since + job.interval
     start, end = standing.last_start, standing.last_end
     if end is not None and (
-        job.counts_from_end or newest.begun is None or start is None or end >= start + job.interval
+        job.counts_from_end or latest.begun is None or start is None or end >= start + job.interval
     ):
         return end + job.interval
     assert start is not None, "a closed run has begun or has ended"
@@ -116,19 +127,32 @@ def _due(standing: Standing, job: Job) -> int:
 
 
 def _await_expected(standing: Standing, job: Job, starts: Starts) -> None:
-    """Await the next start; those that passed while the newest run was open, or at its very end, are forgiven."""
-    ended = standing.newest.ended if standing.newest is not None else None
+    """Await the next start; those that passed while the last run was open, or at its very end, are forgiven."""
+    ended = standing.latest.ended if standing.latest is not None else None
     expected = starts.next_at_or_after(standing.awaits_from)
-    while expected is not None and ended is not None and _deadline_of(job, starts, expected) <= ended:
-        expected = starts.next_at_or_after(expected + 1)
+    if ended is not None:
+        expected = _first_behind(job, starts, expected, ended)
     standing.expected = expected
-    standing.missed_at = None if expected is None else _deadline_of(job, starts, expected)
+    standing.missed_at = None if expected is None else deadline_of(job, starts, expected)
     if expected is not None:
         standing.awaits_from = expected
 
 
-def _deadline_of(job: Job, starts: Starts, expected: int) -> int:
-    return move_expected(job.windows, starts, expected, job.max_delay, job.grace)
+def _first_behind(job: Job, starts: Starts, expected: int | None, passed: int) -> int | None:
+    """The first of the starts from one on whose deadline lies behind a moment."""
+    while expected is not None and deadline_of(job, starts, expected) <= passed:
+        expected = starts.next_at_or_after(expected + 1)
+    return expected
+
+
+def _to_end_by(job: Job, begun: int) -> int:
+    """When a run that begins at a moment has to end: in time, and by the clock time that is promised of its start."""
+    latest = begun + job.timeout
+    made = None if job.starts is None else job.starts.made_by(begun)
+    if job.starts is None or made is None:
+        return latest
+    end_by = job.starts.end_by(made)
+    return latest if end_by is None or begun >= end_by else min(latest, end_by)
 
 
 def _moved_missed_start(job: Job, deadline: int) -> int:
@@ -148,7 +172,8 @@ def _count_missed_start(standing: Standing, job: Job) -> None:
     assert standing.expected is not None, "it is the start that was missed"
     assert standing.missed_at is not None, "it is the deadline that counts"
     if job.starts is not None:
-        standing.awaits_from = standing.expected + 1
+        following = _first_behind(job, job.starts, standing.expected, standing.missed_at)  # of one moment, one counts
+        standing.awaits_from = standing.expected + 1 if following is None else following
         _await_expected(standing, job, job.starts)
     else:
         standing.missed_at = _moved_missed_start(job, standing.missed_at + job.interval)

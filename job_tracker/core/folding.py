@@ -3,12 +3,15 @@
 Rule: messages are folded by moment, source and number, not by arrival; one that comes late is folded where it belongs.
 """
 
-from job_tracker.core import deadlines, runs
+from job_tracker.core import deadlines, pauses, runs
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Message, Position, Signal, signal_of
+from job_tracker.core.messages import Message, Position
 from job_tracker.core.runs import Shelf
-from job_tracker.core.standing import Deadline, Standing
+from job_tracker.core.signals import Signal, signal_of
+from job_tracker.core.standing import Deadline, Outcome, Rank, Standing
 from job_tracker.core.verdicts import state_of
+
+OUTCOMES = {Signal.END: Outcome.WELL, Signal.WARNING: Outcome.WARNED, Signal.ERROR: Outcome.BADLY}
 
 BEHIND = chr(0x10FFFF)
 """In a position's place of the source: behind all messages of the moment."""
@@ -20,31 +23,46 @@ def fold_message(standing: Standing, jobs: Jobs, job: Job, message: Message, she
     standing.serial += 1
     if standing.deadline is not None and standing.deadline.moment < message.moment and standing.overtaken is None:
         standing.overtaken = standing.deadline
-    match signal_of(message.event, jobs.keywords):
-        case Signal.START:
-            timeout_at = deadlines.first_timeout(standing, job, message.moment)
-            if not runs.start(standing, job, message, timeout_at=timeout_at):
-                return
-            deadlines.make_expected(standing, job, message.moment)
-        case Signal.END:
-            following = deadlines.next_start(standing, job)
-            if runs.end(standing, message, next_start=following, shelf=shelf):
-                deadlines.make_expected(standing, job, message.moment)
-        case Signal.ERROR:
-            following = deadlines.next_start(standing, job)
-            if runs.error(standing, message, next_start=following, shelf=shelf):
-                deadlines.make_expected(standing, job, message.moment)
-        case _:
-            return
+    if not _hear(standing, jobs, job, message, shelf):
+        return
     runs.shed(standing)
     deadlines.await_start(standing, job)
     settle(standing, message.moment)
 
 
+def _hear(standing: Standing, jobs: Jobs, job: Job, message: Message, shelf: Shelf) -> bool:
+    """Whether it changed anything that state and deadlines follow from."""
+    signal = message.signal or signal_of(message.event, jobs.keywords)
+    match signal:
+        case Signal.START:
+            timeout_at = deadlines.first_timeout(standing, job, message.moment)
+            if not runs.start(standing, job, message, timeout_at=timeout_at):
+                return False
+            deadlines.make_expected(standing, job, message.moment)
+        case Signal.END | Signal.WARNING | Signal.ERROR:
+            following = deadlines.next_start(standing, job)
+            if runs.close(standing, job, message, OUTCOMES[signal], next_start=following, shelf=shelf):
+                deadlines.make_expected(standing, job, message.moment)
+        case Signal.SKIPPED:
+            return runs.skip(standing, message, shelf=shelf)
+        case Signal.PAUSE:
+            pauses.pause(standing, message)
+        case Signal.RESUME:
+            pauses.resume(standing, message)
+        case _:
+            return False
+    return True
+
+
 def fold_deadline(standing: Standing, job: Job, deadline: Deadline) -> None:
-    """Let a deadline count."""
+    """Let a deadline count, or a pause end."""
     standing.serial += 1
-    deadlines.count(standing, job, deadline)
+    standing.judged = deadline.moment
+    if deadline.rank is Rank.PAUSE_OVER:
+        pauses.over(standing, job)
+        deadlines.await_start(standing, job)
+    else:
+        deadlines.count(standing, job, deadline)
     settle(standing, deadline.moment)
 
 

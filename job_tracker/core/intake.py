@@ -4,11 +4,13 @@ Rule: one bad element costs itself and nothing else; whatever is not taken is ke
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode, encodable, uid_from
+from job_tracker.core.operator_word import OPERATOR, decode_word
+from job_tracker.core.signals import meant, signal_of
 from job_tracker.errors import BadMessage
 from job_tracker.moments import DAY
 
@@ -49,7 +51,7 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
                 continue
             fresh.add(uid)
         try:
-            message = decode(element, source=source, received=received, grace=jobs.grace)
+            message = understood(jobs, element, source=source, received=received)
         except BadMessage as bad:
             unmatched.append(Unmatched(source=source, received=received, reason=str(bad), element=element))
             continue
@@ -68,12 +70,30 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
     )
 
 
+def understood(jobs: Jobs, element: Any, *, source: str, received: int) -> Message:
+    """The message that an element is, with the job it is of and the word it means, decided here and for good.
+
+    Raises BadMessage with the reason.
+    """
+    if source == OPERATOR:
+        message = decode_word(element, received=received, grace=jobs.grace)
+    else:
+        message = decode(element, source=source, received=received, grace=jobs.grace)
+    job = jobs.of(message.name, message.env)
+    signal = message.signal or signal_of(message.event, jobs.keywords)
+    if job is None:
+        return message
+    if source != OPERATOR:
+        signal = meant(signal, message.exit_code, message.run, job.exit_codes)
+    return replace(message, signal=signal, key=job.key)
+
+
 def why_not(jobs: Jobs, message: Message) -> str | None:
     """Why a message belongs to no configured job, None if it does."""
-    job = jobs.by_key.get(message.key)
-    if job is None or job.name != message.name:
+    job = jobs.of(message.name, message.env)
+    if job is None:
         return "no such job is configured"
-    if job.sources and message.source not in job.sources:
+    if job.sources and message.source not in job.sources and message.source != OPERATOR:
         return f"only {', '.join(job.sources)} may speak for this job"
     return None
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from job_tracker.core.schedules.quiet import Windows
 from job_tracker.core.schedules.starts import Starts
+from job_tracker.core.signals import Keywords, Signal
 
 
 class Kind(Enum):
@@ -23,15 +24,6 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keywords:
-    """The words in a message's event that mean start, error and end; compared exactly."""
-
-    start: str = "STARTED"
-    error: str = "ERROR"
-    end: str = "SUCCESS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One configured promise.
 
@@ -39,6 +31,8 @@ class Job:
     cron jobs are expected to start, and how early.  windows: when silence raises no alarm.  sources: the only ones that
     may speak for it; empty means any.  group: what people list it by, if not by its source.
     order: its place in the configuration.
+    min_duration: microseconds that a run has to take.  exit_codes: what an end or an error with such a code means.
+    may_skip: the configuration itself lists a code that means skipped.
     """
 
     name: str
@@ -55,6 +49,9 @@ class Job:
     status_below: int = 0
     windows: Windows | None = None
     sources: tuple[str, ...] = ()
+    min_duration: int = 0
+    exit_codes: Mapping[int, Signal] = field(default_factory=dict, hash=False)
+    may_skip: bool = False
     group: str = ""
     order: int = 0
     key: str = field(init=False)
@@ -70,6 +67,7 @@ class Jobs:
     names: the key of the job that a message's job and instance speak of, its own or further ones that it reports by.
     tolerance: microseconds a watermark may lag before silence becomes UNKNOWN (interval + load timeout).
     history: runs kept per job.  sources: the names of all configured sources.
+    names: the key of the job that a message's job and instance speak of, its own or further ones that it reports by.
     """
 
     by_key: Mapping[str, Job]
@@ -78,8 +76,13 @@ class Jobs:
     tolerance: int
     grace: int
     history: int = 100
-    keywords: Keywords = Keywords()
+    keywords: Keywords = field(default_factory=Keywords)
 
     def __post_init__(self) -> None:
         own = {(job.name, job.env): key for key, job in self.by_key.items()}
         object.__setattr__(self, "names", {**self.names, **own})
+
+    def of(self, name: str, env: str) -> Job | None:
+        """The job that a message with that job and instance is of."""
+        key = self.names.get((name, env))
+        return None if key is None else self.by_key[key]

@@ -5,11 +5,10 @@ Rule: a message that cannot be read is refused here with its reason; what passes
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from job_tracker.core.jobs import Keywords
+from job_tracker.core.signals import Signal
 from job_tracker.errors import BadMessage
 from job_tracker.moments import MICROSECONDS
 
@@ -26,16 +25,11 @@ LATEST = 250_000_000_000
 Default = TypeVar("Default")
 
 
-class Signal(Enum):
-    """What a message, or a silence, means for a job."""
+Usage = Mapping[str, float]
+"""Numbers by name, such as user_sec; which ones is up to whoever measures."""
 
-    START = "start"
-    END = "end"
-    ERROR = "error"
-    OTHER = "other event"
-    TIMEOUT = "timeout"
-    MISSED = "missed start"
-
+USAGES, USAGE_NAME = 20, 40
+"""Numbers that are kept of one run, and characters of the name of one."""
 
 Position = tuple[int, str, int]
 """Where a message is folded: its moment, its source, its number there."""
@@ -46,7 +40,9 @@ class Message:
     """One report of a job.
 
     moment: microseconds, as judged.  claimed: microseconds, as sent; differs where the claim lay too far ahead.
-    number: the queue's `_id`.  received: microseconds, when the tracker heard it.
+    number: the queue's `_id`.  received: microseconds, when the tracker heard it.  signal: what it means, None only
+    where it was stored before that was kept.  usage: what the run used, as measured on its host.  until: of a pause,
+    its end.  key: of the job that it is of, which may report under other names than its own.
     """
 
     moment: int
@@ -61,12 +57,16 @@ class Message:
     uid: str = ""
     run: str | None = None
     exit_code: int | None = None
+    signal: Signal | None = None
+    usage: Usage | None = field(default=None, hash=False)
+    until: int | None = None
+    key: str = field(default="", compare=False, repr=False)
     position: Position = field(init=False, compare=False, repr=False)
-    key: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "position", (self.moment, self.source, self.number))
-        object.__setattr__(self, "key", f"{self.name}__{self.env}")
+        if not self.key:
+            object.__setattr__(self, "key", f"{self.name}__{self.env}")
 
 
 def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
@@ -90,6 +90,7 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
         uid=uid_from(_text(element, "uid")),
         run=_text(element, "run") or None,
         exit_code=_whole(element, "exit_code", default=None),
+        usage=_usage(element.get("usage")),
     )
 
 
@@ -110,15 +111,6 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode(errors="replace").decode()
     return text
-
-
-def signal_of(event: str, keywords: Keywords) -> Signal:
-    """The meaning of an event's word; anything not configured is OTHER."""
-    if event == keywords.start:
-        return Signal.START
-    if event == keywords.end:
-        return Signal.END
-    return Signal.ERROR if event == keywords.error else Signal.OTHER
 
 
 def _moment(value: Any) -> int:
@@ -152,6 +144,19 @@ def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | 
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 63:
         raise BadMessage(f"{name}: {_short(value)} is not a whole number")
     return value
+
+
+def _usage(value: Any) -> Usage | None:
+    """What can be read of it; a number that cannot be is no reason to refuse what the job says of itself."""
+    if not isinstance(value, Mapping):
+        return None
+    known = ((name, each) for name, each in value.items() if isinstance(name, str) and 0 < len(name) <= USAGE_NAME)
+    numbers = {encodable(name): each for name, each in known if _is_number(each)}
+    return dict(list(numbers.items())[:USAGES]) or None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _short(value: Any) -> str:

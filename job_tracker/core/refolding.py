@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from job_tracker.core.folding import BEHIND, reach
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Message, Position, Signal, signal_of
+from job_tracker.core.messages import Message, Position
 from job_tracker.core.pen import Pen
 from job_tracker.core.record import Archive, Past, Record, newest_of
+from job_tracker.core.signals import Signal, signal_of
 from job_tracker.core.standing import Run, Standing, Unseen
 from job_tracker.core.states import Shown
 

@@ -2,7 +2,8 @@
 
 Rule: words only; who opens and closes runs is `runs`, who computes deadlines is `deadlines`.
 
-A standing keeps only the runs that can still matter: open ones, the newest, and those whose errors are not forgotten.
+A standing keeps only the runs that can still matter: open ones, the last, the newest that was closed and not
+skipped, and those whose errors are not forgotten.
 The others are on the shelf (the ledger's, outside the core), where a message that names one by id finds it again.
 """
 
@@ -10,16 +11,18 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from job_tracker.core.messages import Position
+from job_tracker.core.messages import Position, Usage
 from job_tracker.core.states import State
 
 
 class Outcome(Enum):
-    """How a run ended; LOST: a newer run began and no end was ever seen."""
+    """How a run ended; LOST: a newer run began and no end was ever seen; SKIPPED: it found nothing to do."""
 
     OPEN = "open"
     WELL = "well"
+    WARNED = "warned"
     BADLY = "badly"
+    SKIPPED = "skipped"
     LOST = "lost"
 
 
@@ -28,7 +31,8 @@ class Run:
     """One execution of a job, from its first message to its last.
 
     order: 1 for the job's first run.  begun: microseconds, None if the start was not seen.  errors: counted and not
-    forgotten.  timeouts: full timeouts it has counted.  timeout_at: its next one, None once it is closed.
+    forgotten.  timeouts: full timeouts it has counted.  timeout_at: its next one, None once it is closed.  usage: what
+    it used, as measured on its host.  is_out_of_order: its start came behind its end, by a clock that stepped.
     """
 
     order: int
@@ -41,11 +45,14 @@ class Run:
     timeout_at: int | None = None
     text: str = ""
     exit_code: int | None = None
+    usage: Usage | None = field(default=None, hash=False)
+    is_out_of_order: bool = False
 
 
 class Rank(IntEnum):
     """What comes first at one moment."""
 
+    PAUSE_OVER = -1
     TIMEOUT = 0
     MISSED_START = 1
 
@@ -68,13 +75,22 @@ class Unseen:
     unheard_since: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing counts from begin to before end, because somebody said so; text: who, and why."""
+
+    begin: int
+    end: int
+    text: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Standing:
     """What a job carries; changed only by the step that forked it.  Moments are microseconds."""
 
     known_since: int
     promised_since: int
-    #: the runs that matter, in order, the newest last
+    #: the runs that matter, in order, the last one last
     runs: tuple[Run, ...] = ()
     #: runs ever begun
     count: int = 0
@@ -84,6 +100,9 @@ class Standing:
     missed: int = 0
     last_start: int | None = None
     last_end: int | None = None
+    #: when the last run began, seen or not, and the message that made it
+    last_begun: int | None = None
+    opened_by: Position | None = None
     #: the one that delivered last, and when that was
     source: str | None = None
     delivered: int = -1
@@ -105,6 +124,9 @@ class Standing:
     checkpointed: int = 0
     state: State = State.NEVER_RAN
     since: int = 0
+    #: somebody has paused the job; the end of the last pause that a cyclic job's next start lay in
+    pause: Pause | None = None
+    paused_until: int | None = None
     #: the deadline that has passed and cannot be judged; see `step`
     unseen: Unseen | None = None
     #: the one that comes first
@@ -113,9 +135,25 @@ class Standing:
     changed: dict[int, Run] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def newest(self) -> Run | None:
-        """The run whose first message came last."""
+    def latest(self) -> Run | None:
+        """The run whose first message came last, be it skipped: what is expected next follows it."""
         return self.runs[-1] if self.runs else None
+
+    @property
+    def newest(self) -> Run | None:
+        """The latest of the runs that were not skipped: what is said of the job follows it."""
+        for run in reversed(self.runs):
+            if run.outcome is not Outcome.SKIPPED:
+                return run
+        return None
+
+    @property
+    def newest_closed(self) -> Run | None:
+        """The newest of those that are closed: what is said of the job once all that are open were skipped."""
+        for run in reversed(self.runs):
+            if run.outcome is not Outcome.SKIPPED and run.outcome is not Outcome.OPEN:
+                return run
+        return None
 
     def fork(self) -> "Standing":
         """A copy to work on; the original stays as it was."""
@@ -123,6 +161,7 @@ class Standing:
         other.known_since, other.promised_since = self.known_since, self.promised_since
         other.runs, other.count, other.errors, other.missed = self.runs, self.count, self.errors, self.missed
         other.last_start, other.last_end = self.last_start, self.last_end
+        other.last_begun, other.opened_by = self.last_begun, self.opened_by
         other.source, other.delivered, other.former_source_drained = (
             self.source,
             self.delivered,
@@ -132,6 +171,7 @@ class Standing:
         other.last, other.judged, other.overtaken = self.last, self.judged, self.overtaken
         other.serial, other.checkpointed = self.serial, self.checkpointed
         other.state, other.since = self.state, self.since
+        other.pause, other.paused_until = self.pause, self.paused_until
         other.unseen, other.deadline = self.unseen, self.deadline
         other.changed = {}
         return other

@@ -16,6 +16,12 @@ FARTHEST_BACK = 100
 
 def describe(job: Job, standing: Standing) -> str:
     """The line for the monitoring; one line, not yet cut to anybody's limits."""
+    if standing.pause is not None:
+        return f"{_seen(job, standing)}; paused until {clock(job, standing.pause.end)} {standing.pause.text}"
+    return _seen(job, standing)
+
+
+def _seen(job: Job, standing: Standing) -> str:
     if standing.unseen is None:
         return _known(job, standing)
     unseen = f"cannot tell: {standing.unseen.source} unreachable since {clock(job, standing.unseen.unheard_since)}"
@@ -59,6 +65,8 @@ def _reason(job: Job, standing: Standing) -> str:
             return _progress(job, standing)
         case State.NOT_RUNNING:
             return _rest(job, standing)
+        case State.WARNING:
+            return _warning(job, standing)
         case State.NEVER_RAN | State.UNKNOWN:  # pragma: no branch (there is no other state, and UNKNOWN is only shown)
             deadline = "" if standing.missed_at is None else f", the first start is expected by {_by(job, standing)}"
             return f"no message yet{deadline}"
@@ -68,6 +76,13 @@ def _failure(run: Run | None) -> str:
     assert run is not None, "a run ended badly"
     code = f"exit code {run.exit_code}" if run.exit_code is not None else ""
     return run.text or code or "the job reported an error"
+
+
+def _warning(job: Job, standing: Standing) -> str:
+    newest = standing.newest
+    assert newest is not None, "a run ended with a warning"
+    code = f"exit code {newest.exit_code}" if newest.exit_code is not None else ""
+    return ", ".join(part for part in (newest.text or code or "the job warns", _rest(job, standing)) if part)
 
 
 def _overdue(job: Job, standing: Standing) -> str:

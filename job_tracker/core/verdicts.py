@@ -5,7 +5,7 @@ Rule: nothing here changes anything; the first condition that holds decides.
 
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.standing import Outcome, Standing
-from job_tracker.core.states import CRIT, OK, UNSEEN, Shown, State
+from job_tracker.core.states import CRIT, OK, UNSEEN, WARN, Shown, State
 
 
 def state_of(standing: Standing) -> State:
@@ -23,14 +23,20 @@ def state_of(standing: Standing) -> State:
         return State.DELAYED
     if running:
         return State.RUNNING
-    return State.NEVER_RAN if newest is None else State.NOT_RUNNING
+    if newest is None:
+        return State.NOT_RUNNING if standing.runs else State.NEVER_RAN
+    return State.WARNING if newest.outcome is Outcome.WARNED else State.NOT_RUNNING
 
 
 def status_of(job: Job, standing: Standing) -> int:
     """Checkmk's status, watermarks apart; a daily job does not wait a second night for its threshold."""
     counted = standing.errors + standing.missed
+    if standing.pause is not None:
+        return OK
     if counted >= job.max_errors:
         return CRIT
+    if standing.state is State.WARNING:
+        return WARN
     if not counted:
         return OK
     if job.kind is Kind.DAILY and (standing.missed or is_overdue(standing)):

@@ -20,6 +20,7 @@ from job_tracker.core.clock_set_back import (
 from job_tracker.core.folding import is_before, is_late
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.pen import Pen
 from job_tracker.core.record import Archive, Change, Record, Step, newest_of
 from job_tracker.core.refolding import refold
@@ -148,6 +149,8 @@ class Walk:
         """
         for message in sorted(messages, key=attrgetter("received")):
             job = self.jobs.by_key[message.key]
+            if message.source == OPERATOR:
+                continue
             if message.received < self.standing_of(job).delivered <= self.now:
                 continue
             standing = self.pen_of(job).record.standing

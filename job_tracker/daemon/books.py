@@ -14,9 +14,11 @@ from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.clock_set_back import NOTHING_AHEAD, ahead_of
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.messages import Message, Position
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Change, Step
 from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry, Ledger
+from job_tracker.operator_note import opened
 from job_tracker.ports import Delivery, Found, Memento, Scribe
 from job_tracker.process.supervisor import Supervisor
 
@@ -112,8 +114,9 @@ class Books:
         """Read a delivery, leaving out what was taken before, and what was read just now."""
         uids = _uids(delivery)
         known = self.ledger.known(uids)
+        elements = map(opened, delivery.elements) if delivery.source == OPERATOR else delivery.elements
         intake = take_in(
-            self._jobs, delivery.source, delivery.elements, delivery.received, lambda uid: uid in known or uid in read
+            self._jobs, delivery.source, elements, delivery.received, lambda uid: uid in known or uid in read
         )
         read.update(uids)
         return intake

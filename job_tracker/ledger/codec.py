@@ -11,9 +11,10 @@ from types import NoneType
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
-from job_tracker.core.messages import Message
+from job_tracker.core.messages import Message, Position, Usage
 from job_tracker.core.record import Change
-from job_tracker.core.standing import Deadline, Outcome, Rank, Run, Standing, Unseen
+from job_tracker.core.signals import Signal
+from job_tracker.core.standing import Deadline, Outcome, Pause, Rank, Run, Standing, Unseen
 from job_tracker.core.states import State
 from job_tracker.core.texts import describe
 
@@ -23,8 +24,11 @@ Whole, Text = (int,), (str,)
 MaybeWhole, MaybeText = (int, NoneType), (str, NoneType)
 """What a column holds; SQLite itself keeps anything anywhere."""
 
-RUN = (Whole, MaybeText, MaybeWhole, Text, MaybeWhole, Whole, Whole, MaybeWhole, Text, MaybeWhole)
-MESSAGE = (Whole, Text, Whole, Whole, Whole, Text, Text, Text, Text, Text, MaybeText, MaybeWhole)
+RUN = (Whole, MaybeText, MaybeWhole, Text, MaybeWhole, Whole, Whole, MaybeWhole, Text, MaybeWhole, MaybeText, Whole)
+MESSAGE = (
+    *(Whole, Text, Whole, Whole, Whole, Text, Text, Text, Text, Text, MaybeText, MaybeWhole),
+    *(MaybeText, MaybeText, MaybeWhole),
+)
 CHANGE = (Whole, Whole, Text, Whole, Text, Whole, Whole, Whole, Text, Whole)
 UNMATCHED = (Text, Text, Text, Text, Whole, Whole, Whole, Text)
 STRAY = (Text, Text, Whole)
@@ -37,7 +41,7 @@ MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
 _PLAIN = tuple(
     each.name
     for each in fields(Standing)
-    if each.name not in {"runs", "state", "unseen", "last", "changed", "deadline", "overtaken", "former_source_drained"}
+    if each.name not in {"runs", "state", "unseen", "pause", "last", "opened_by", "changed", "deadline", "overtaken"}
 )
 
 _plain_of = attrgetter(*_PLAIN)
@@ -55,12 +59,11 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
     """A standing as JSON; its runs only where they are not kept as rows of their own."""
     body: dict[str, Any] = dict(zip(_PLAIN, _plain_of(standing), strict=True))
     body["state"] = standing.state.value
-    body["last"] = standing.last
-    body["skipped"] = standing.overtaken
-    body["covered"] = standing.former_source_drained
-    if standing.unseen is not None:
-        unseen = standing.unseen
-        body["blind"] = [unseen.since, unseen.deadline, unseen.source, unseen.unheard_since]
+    body["last"], body["opened_by"] = standing.last, standing.opened_by
+    body["overtaken"] = standing.overtaken
+    unseen, pause = standing.unseen, standing.pause
+    body["unseen"] = unseen and [unseen.since, unseen.deadline, unseen.source, unseen.unheard_since]
+    body["pause"] = pause and [pause.begin, pause.end, pause.text]
     if with_runs:
         body["runs"] = [run_to_row(run) for run in standing.runs]
     return _encode(body)
@@ -69,24 +72,23 @@ def standing_to_text(standing: Standing, *, with_runs: bool) -> str:
 def standing_from_text(text: str, runs: tuple[Run, ...] = ()) -> Standing:
     """The standing that a JSON text tells of."""
     body = json.loads(text)
-    body.setdefault("delivered", -1)  # younger than the layout
-    if "awaits_from" not in body:  # as is this: a day was awaited, and the starts made on it and after it were listed
-        body["awaits_from"] = max([body["expected"] or body["promised_since"], *(made + 1 for made in body["made"])])
-    unseen = body.get("blind")
-    last = body["last"]
+    unseen, pause = body["unseen"], body["pause"]
     standing = Standing(
         **{name: body[name] for name in _PLAIN},
-        state=State.NEVER_RAN if body["state"] == State.UNKNOWN.value else State(body["state"]),  # younger, too
-        last=None if last is None else (last[0], last[1], last[2]),
-        overtaken=None if body["skipped"] is None else _deadline(*body["skipped"]),
-        former_source_drained=body["covered"],
-        unseen=None
-        if unseen is None
-        else Unseen(since=unseen[0], deadline=unseen[1], source=unseen[2], unheard_since=unseen[3]),
+        state=State(body["state"]),
+        last=_position(body["last"]),
+        opened_by=_position(body["opened_by"]),
+        overtaken=None if body["overtaken"] is None else _deadline(*body["overtaken"]),
+        unseen=unseen and Unseen(since=unseen[0], deadline=unseen[1], source=unseen[2], unheard_since=unseen[3]),
+        pause=pause and Pause(begin=pause[0], end=pause[1], text=pause[2]),
         runs=tuple(run_from_row(row) for row in body["runs"]) if "runs" in body else runs,
     )
     standing.deadline = next_deadline(standing)
     return standing
+
+
+def _position(place: list[Any] | None) -> Position | None:
+    return None if place is None else (place[0], place[1], place[2])
 
 
 def _deadline(moment: int, rank: int, run: int) -> Deadline:
@@ -94,7 +96,7 @@ def _deadline(moment: int, rank: int, run: int) -> Deadline:
 
 
 def run_to_row(run: Run) -> Row:
-    """order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code."""
+    """order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code, usage, is_out_of_order."""
     return (
         run.order,
         run.id,
@@ -106,12 +108,14 @@ def run_to_row(run: Run) -> Row:
         run.timeout_at,
         run.text,
         run.exit_code,
+        _numbers_to_text(run.usage),
+        int(run.is_out_of_order),
     )
 
 
 def run_from_row(row: Row) -> Run:
     """The run that a row tells of."""
-    order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code = checked(row, RUN)
+    order, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code, usage, stepped = checked(row, RUN)
     return Run(
         order=order,
         id=id,
@@ -123,11 +127,13 @@ def run_from_row(row: Row) -> Run:
         timeout_at=timeout_at,
         text=text,
         exit_code=exit_code,
+        usage=_numbers_from_text(usage),
+        is_out_of_order=bool(stepped),
     )
 
 
 def message_to_row(message: Message) -> Row:
-    """moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code."""
+    """moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code, signal, usage, until."""
     return (
         message.moment,
         message.source,
@@ -141,12 +147,18 @@ def message_to_row(message: Message) -> Row:
         message.uid,
         message.run,
         message.exit_code,
+        None if message.signal is None else message.signal.value,
+        _numbers_to_text(message.usage),
+        message.until,
     )
 
 
-def message_from_row(row: Row) -> Message:
-    """The message that a row tells of."""
-    moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code = checked(row, MESSAGE)
+def message_from_row(row: Row, key: str) -> Message:
+    """The message that a row of a job tells of."""
+    moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code, *meaning = checked(
+        row, MESSAGE
+    )
+    signal, usage, until = meaning
     return Message(
         moment=moment,
         source=source,
@@ -160,7 +172,19 @@ def message_from_row(row: Row) -> Message:
         uid=uid,
         run=run,
         exit_code=exit_code,
+        signal=None if signal is None else Signal(signal),
+        usage=_numbers_from_text(usage),
+        until=until,
+        key=key,
     )
+
+
+def _numbers_to_text(numbers: Usage | None) -> str | None:
+    return None if numbers is None else _encode(dict(numbers))
+
+
+def _numbers_from_text(text: str | None) -> Usage | None:
+    return None if text is None else json.loads(text)
 
 
 def change_to_row(change: Change) -> Row:

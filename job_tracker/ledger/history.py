@@ -12,8 +12,10 @@ from job_tracker.core.standing import Outcome, Run
 from job_tracker.ledger.access import Access
 from job_tracker.ledger.codec import CHANGE, SUBJECT, Row, checked, message_from_row, run_from_row, standing_from_text
 
-RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code"
-MESSAGE_COLUMNS = "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code"
+RUN_COLUMNS = "number, id, begun, outcome, ended, errors, timeouts, timeout_at, text, exit_code, usage, is_out_of_order"
+MESSAGE_COLUMNS = (
+    "moment, source, number, claimed, received, name, env, event, text, uid, run, exit_code, signal, usage, until"
+)
 CHANGE_COLUMNS = "serial, at, state_from, status_from, state_to, status_to, errors, missed, text"
 COMING_AND_GOING = (
     "(status_from = 0 AND status_to = 0"
@@ -41,7 +43,7 @@ class History:
                 " ORDER BY moment, source, number",
                 (job, *(floor or (-1, "", 0))),
             )
-            messages = tuple(map(message_from_row, rows))
+            messages = tuple(message_from_row(row, key) for row in rows)
             return Past(checkpoint=standing_from_text(text), floor=floor, messages=messages)
 
     def run(self, key: str, id: str, up_to: int) -> Run | None:
@@ -96,7 +98,7 @@ class History:
                 " ORDER BY moment DESC, source DESC, number DESC LIMIT ?",
                 (self._ids[key], most),
             ).fetchall()
-            return [message_from_row(row) for row in reversed(rows)]
+            return [message_from_row(row, key) for row in reversed(rows)]
 
     def _checkpoint(self, job: int, position: Position, runs: int) -> Row:
         """The newest checkpoint before a position and a number of runs; else the oldest there is."""

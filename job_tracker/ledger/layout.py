@@ -3,6 +3,7 @@
 Rule: a layout once released is never edited; a change is a new layout and a migration from the one before.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from job_tracker.errors import StoreRefused
 APPLICATION = 0x6A6F6274
 """'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
 
-LAYOUT = 3
+LAYOUT = 4
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -70,13 +71,58 @@ def _add_told(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox, 2: _add_told}
+FOURTH_LAYOUT = """
+ALTER TABLE runs ADD COLUMN usage TEXT;
+ALTER TABLE runs ADD COLUMN is_out_of_order INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN signal TEXT;
+ALTER TABLE messages ADD COLUMN usage TEXT;
+ALTER TABLE messages ADD COLUMN until INTEGER
+"""
+
+NEVER_RAN = """
+UPDATE changes SET state_from = 'NEVER_RAN' WHERE state_from = 'UNKNOWN' AND status_from = 0;
+UPDATE changes SET state_to = 'NEVER_RAN' WHERE state_to = 'UNKNOWN' AND status_to = 0
+"""
+
+
+def _add_meanings(connection: sqlite3.Connection) -> None:
+    """Layout 4: what a message means is kept with it, and what a run used with the run; a standing says more."""
+    for statement in (FOURTH_LAYOUT + ";" + NEVER_RAN).split(";"):
+        connection.execute(statement)
+    for read, write in (
+        ("SELECT standing, id FROM jobs", "UPDATE jobs SET standing = ? WHERE id = ?"),
+        (
+            "SELECT standing, job, serial FROM checkpoints",
+            "UPDATE checkpoints SET standing = ? WHERE job = ? AND serial = ?",
+        ),
+    ):
+        rows = connection.execute(read).fetchall()
+        connection.executemany(write, ((_fourth_standing(text), *place) for text, *place in rows))
+
+
+def _fourth_standing(text: str) -> str:
+    body = json.loads(text)
+    for old, new in (("skipped", "overtaken"), ("covered", "former_source_drained"), ("blind", "unseen")):
+        body[new] = body.pop(old, None)
+    if body["state"] == "UNKNOWN":  # of a standing it said that no message had come
+        body["state"] = "NEVER_RAN"
+    made = body.pop("made", [])  # a day was awaited, and the starts made on it and after it were listed
+    del body["day"]
+    body["awaits_from"] = max([body["expected"] or body["promised_since"], *(each + 1 for each in made)])
+    body |= {"last_begun": body["last_start"], "opened_by": None, "pause": None, "paused_until": None}
+    body.setdefault("delivered", -1)
+    if "runs" in body:
+        body["runs"] = [[*run, None, 0] for run in body["runs"]]
+    return json.dumps(body, separators=(",", ":"))
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox, 2: _add_told, 3: _add_meanings}
 """By the layout they start from."""
 
 
 def make(connection: sqlite3.Connection) -> None:
     """Lay out an empty file."""
-    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT).split(";"):
+    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + FOURTH_LAYOUT).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {LAYOUT}")

@@ -191,11 +191,11 @@ class Ledger:
                 self._rewind(job, record.rewound)
         write = self._connection.executemany
         write(
-            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             ((job, *run_to_row(run)) for job, record in records for run in record.runs.values()),
         )
         write(
-            f"INSERT OR IGNORE INTO messages (job, {MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR IGNORE INTO messages (job, {MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             ((job, *message_to_row(message)) for job, record in records for message in record.messages),
         )
         self._write_changes(((job, change) for job, record in records for change in record.changes), entry.now)
@@ -269,8 +269,9 @@ class Ledger:
             "DELETE FROM messages WHERE job = ? AND (moment, source, number) <= (?, ?, ?)", (job, *place)
         )
         self._connection.execute(
-            "DELETE FROM runs WHERE job = ? AND number <= ? AND number <= ? AND outcome <> 'open' AND errors = 0",
-            (job, runs, standing.count - kept),
+            "DELETE FROM runs WHERE job = ? AND number <= ? AND number <= ? AND outcome <> 'open' AND errors = 0"
+            " AND number <> ?",
+            (job, runs, standing.count - kept, 0 if standing.newest_closed is None else standing.newest_closed.order),
         )
 
     def _save_sources(self, entry: Entry) -> None:
@@ -306,8 +307,10 @@ class Ledger:
         runs: dict[int, dict[int, Run]] = {}
         live = f"SELECT job, {RUN_COLUMNS} FROM runs WHERE outcome = 'open' OR errors > 0"
         columns = ", ".join(f"runs.{name}" for name in RUN_COLUMNS.split(", "))
-        newest = f"SELECT job, {columns} FROM jobs JOIN runs ON job = jobs.id AND number = jobs.runs"
-        for statement in (live, newest):
+        last = f"SELECT job, {columns} FROM jobs JOIN runs ON job = jobs.id AND number = jobs.runs"
+        closed = "SELECT max(number) FROM runs WHERE job = jobs.id AND outcome NOT IN ('open', 'skipped')"
+        newest = f"SELECT job, {columns} FROM jobs JOIN runs ON job = jobs.id AND number = ({closed})"
+        for statement in (live, last, newest):
             for row in self._connection.execute(statement):
                 runs.setdefault(row[0], {})[row[1]] = run_from_row(row[1:])
         return {
@@ -330,7 +333,7 @@ class Ledger:
             (promise, standing_to_text(standing, with_runs=False), job),
         )
         self._connection.executemany(
-            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             ((job, *run_to_row(run)) for run in standing.changed.values()),
         )
         self._begin_anew(job, standing, now)

@@ -72,7 +72,7 @@ class KeptHistory:
                 found = each
                 break
         blocks = [block for last, block in kept.packed if found.floor is None or last > found.floor]
-        messages = [message_from_row(row) for block in blocks for row in unpacked(block)] + kept.fresh
+        messages = [message_from_row(row, key) for block in blocks for row in unpacked(block)] + kept.fresh
         since = [each for each in messages if found.floor is None or each.position > found.floor]
         since.sort(key=lambda message: message.position)
         return Past(checkpoint=found.standing, floor=found.floor, messages=tuple(since))

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from job_tracker.core.intake import understood
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, claimed_moment, decode
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.errors import BadMessage
 from job_tracker.ledger.codec import message_from_row, message_to_row
 from job_tracker.moments import MICROSECONDS
+from job_tracker.operator_note import opened
 from job_tracker.replay.spool import Spool
 
 FAULTS_KEPT = 20
@@ -48,7 +51,7 @@ class Recording:
     def messages(self) -> Iterator[Message]:
         """All messages by their arrival."""
         for row in self.spool:
-            yield message_from_row(row[1:])
+            yield message_from_row(row[2:], row[1])
 
     def put(self, message: Message) -> None:
         """Take a message in."""
@@ -57,7 +60,7 @@ class Recording:
         self.last = claimed if self.last is None or claimed > self.last else self.last
         self.sources.add(message.source)
         self.count += 1
-        self.spool.put((message.received, *message_to_row(message)))
+        self.spool.put((message.received, message.key, *message_to_row(message)))
 
     def blame(self, number: int, reason: str) -> None:
         """Say what a line is at fault for."""
@@ -108,12 +111,14 @@ def _message(jobs: Jobs, number: int, element: Any) -> Message:
     received = _moment(element, "received", claimed)
     source = _source(element) if element.get("source") is not None else _source_of(jobs, element)
     numbered = element if "_id" in element else {**element, "_id": number}
-    return decode(numbered, source=source, received=received, grace=jobs.grace)
+    if source == OPERATOR:
+        numbered = opened(numbered)
+    return understood(jobs, numbered, source=source, received=received)
 
 
 def _source_of(jobs: Jobs, element: Mapping[str, Any]) -> str:
     """The first source that may speak for the job of a message that names none."""
-    job = jobs.by_key.get(f"{element.get('job')}__{element.get('instance')}")
+    job = jobs.of(str(element.get("job")), str(element.get("instance")))
     named = job.sources if job is not None and job.sources else jobs.sources
     return named[0] if named else ""
 

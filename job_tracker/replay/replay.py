@@ -14,6 +14,7 @@ from job_tracker.core.board import Board, Watermark, make_board
 from job_tracker.core.intake import too_old, why_not
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Change
 from job_tracker.core.states import Shown
 from job_tracker.core.step import step
@@ -44,7 +45,7 @@ class Replay:
             raise ReplayError("there is no message to begin with: name --from, or give a file with messages")
         self.begin = (recording.first or 0) if begin is None else begin
         self.until = (self.begin if recording.last is None else recording.last) + RUN_ON if until is None else until
-        self.sources = (*jobs.sources, *sorted(recording.sources - set(jobs.sources)))
+        self.sources = (*jobs.sources, *sorted(recording.sources - {*jobs.sources, OPERATOR}))
         self.jobs = replace(jobs, sources=jobs.sources or self.sources)
         self.recording, self.progress = recording, progress
         self.turns = sorted({moment for outage in recording.outages for moment in (outage.begin, outage.end)})

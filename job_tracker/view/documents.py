@@ -255,7 +255,7 @@ def report_document(report: Report) -> Document:
     }
 
 
-_RANKS = {Rank.TIMEOUT: "timeout", Rank.MISSED_START: "missed start"}
+_RANKS = {Rank.PAUSE_OVER: "end of a pause", Rank.TIMEOUT: "timeout", Rank.MISSED_START: "missed start"}
 
 
 def _sort_runs(

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from job_tracker.config import reading as config
 from job_tracker.config import text as config_text
 from job_tracker.config import zones
-from job_tracker.core.jobs import Job, Keywords, Kind
+from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
+from job_tracker.core.signals import Keywords
 from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS, MINUTE
 

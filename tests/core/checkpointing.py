@@ -104,10 +104,12 @@ class Checkpointing:
     def _standing(self, key: str) -> Standing:
         kept = self.kept[key]
         bare = standing_from_text(kept.text)
+        closed = (run.order for run in kept.runs.values() if run.outcome not in (Outcome.OPEN, Outcome.SKIPPED))
+        newest = max(closed, default=0)
         wanted = [
             run
             for run in kept.runs.values()
-            if run.outcome is Outcome.OPEN or run.errors > 0 or run.order == bare.count
+            if run.outcome is Outcome.OPEN or run.errors > 0 or run.order in (bare.count, newest)
         ]
         return standing_from_text(kept.text, tuple(sorted(wanted, key=lambda run: run.order)))
 
@@ -142,5 +144,6 @@ class Checkpointing:
                 and number <= standing.count - history
                 and run.outcome is not Outcome.OPEN
                 and run.errors == 0
+                and (standing.newest_closed is None or number != standing.newest_closed.order)
             )
         }

@@ -5,7 +5,7 @@ from typing import Any
 
 from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Outcome, Standing
-from job_tracker.core.states import CRIT, OK, UNSEEN, State
+from job_tracker.core.states import CRIT, OK, UNSEEN, WARN, State
 from job_tracker.core.verdicts import shown, state_of
 
 BOOKKEEPING = {"changed", "checkpointed"}
@@ -26,24 +26,33 @@ def values(standing: Standing, leaving_out: set[str]) -> dict[str, Any]:
 def consistent(standing: Standing) -> bool:
     """Errors are the sum of the runs' errors, the state is what the runs amount to, the newest run is kept, …"""
     opened = [run for run in standing.runs if run.outcome is Outcome.OPEN]
-    newest_is_open = standing.newest is not None and standing.newest.outcome is Outcome.OPEN
+    last_is_open = standing.latest is not None and standing.latest.outcome is Outcome.OPEN
     return (
         standing.errors == sum(run.errors for run in standing.runs)
         and standing.missed >= 0
         and standing.state is state_of(standing)
         and [run.order for run in standing.runs] == sorted({run.order for run in standing.runs})
-        and (standing.newest.order if standing.newest else 0) == standing.count
+        and (standing.latest.order if standing.latest else 0) == standing.count
         and all(run.timeout_at is not None for run in opened)
         and all(run.timeout_at is None for run in standing.runs if run not in opened)
-        and (standing.missed_at is None) == newest_is_open
+        and (standing.missed_at is None or not last_is_open)
+        and (standing.pause is None or standing.pause.begin <= standing.pause.end)
     )
 
 
 def rightly_shown(job: Job, standing: Standing) -> bool:
     """Whether state and status fit together, and to the counts."""
     state, status, errors, missed = shown(job, standing)
+    if standing.pause is not None and status != UNSEEN:
+        return status == OK
     if status == UNSEEN:
-        return state is State.UNKNOWN and standing.unseen is not None and errors + missed < job.max_errors
+        return (
+            state is State.UNKNOWN
+            and standing.unseen is not None
+            and (errors + missed < job.max_errors or standing.pause is not None)
+        )
     if errors + missed >= job.max_errors:
         return status == CRIT
+    if state is State.WARNING:
+        return status in (WARN, CRIT)
     return status in ((job.status_below, CRIT) if errors + missed else (OK,))

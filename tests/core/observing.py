@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from job_tracker.core.folding import fold_deadline, fold_message
 from job_tracker.core.jobs import Job, Jobs
-from job_tracker.core.messages import Message, Signal, signal_of
+from job_tracker.core.messages import Message
+from job_tracker.core.signals import Signal, signal_of
 from job_tracker.core.standing import Rank, Run, Standing
 from job_tracker.core.states import State
+
+SIGNALS = {Rank.PAUSE_OVER: Signal.PAUSE_OVER, Rank.TIMEOUT: Signal.TIMEOUT, Rank.MISSED_START: Signal.MISSED}
 
 Transition = tuple[State, Signal, State]
 
@@ -25,7 +28,7 @@ class Observer:
             old = self.standing.state
             fold_message(self.standing, self.jobs, self.job, message, self.shelf)
             self.runs.update(self.standing.changed)
-            yield old, signal_of(message.event, self.jobs.keywords), self.standing.state
+            yield old, message.signal or signal_of(message.event, self.jobs.keywords), self.standing.state
         yield from self.judge(limit)
 
     def judge(self, limit: int) -> Iterator[Transition]:
@@ -34,7 +37,7 @@ class Observer:
             old = self.standing.state
             fold_deadline(self.standing, self.job, deadline)
             self.runs.update(self.standing.changed)
-            yield old, Signal.TIMEOUT if deadline.rank is Rank.TIMEOUT else Signal.MISSED, self.standing.state
+            yield old, SIGNALS[deadline.rank], self.standing.state
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id."""

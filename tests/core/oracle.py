@@ -221,6 +221,7 @@ class Run:
 
     run: str | None
     start: int | None
+    made: Message | None = None
     end: int | None = None
     result: str = "open"  # open, well, badly, lost
     errors: int = 0
@@ -277,7 +278,21 @@ class Standing:
                 same_window = window is not None and window == promise.window(moment)
                 if not older.timeouts and not same_window:
                     older.errors += 1
-        run = Run(run=message.run, start=moment)
+        last = self.runs[-1] if self.runs else None
+        # "A start that carries the id of the job's last run, whose start was not seen, is the start of that run and
+        # opens none, if the message that made that run came from the same source with a larger `_id`, or from another
+        # source at most the grace earlier."
+        if last is not None and last.made is not None and last.start is None and last.run is not None:
+            made = last.made
+            same = made.source == message.source
+            if last.run == message.run and (
+                made.number > message.number if same else moment - made.moment <= promise.grace
+            ):
+                last.start = last.end = moment  # "It then has begun and ended at the start's moment"
+                self.made_expected_start(moment)
+                self.forgive_until(moment)
+                return
+        run = Run(run=message.run, start=moment, made=message)
         # "start + timeout + G counts one error"
         run.next_timeout = promise.moved_timeout(moment + promise.timeout + promise.grace)
         self.runs.append(run)
@@ -289,7 +304,7 @@ class Standing:
         if run is None:
             # "Anything else is a run whose start was not seen: it began at an unknown moment, `missed` becomes 0,
             # and it makes the expected start that its moment belongs to."
-            run = Run(run=message.run, start=None)
+            run = Run(run=message.run, start=None, made=message)
             self.runs.append(run)
             self.made_expected_start(message.moment)
         was = run.result
@@ -308,11 +323,14 @@ class Standing:
             run.result = "badly"
             if was in ("open", "lost"):
                 run.end = message.moment
-        if self.promise.daily and run is self.runs[-1] and run.end == message.moment:
-            # "While the newest run is open no start is missed, and expected starts whose deadline passes meanwhile,
-            # or at the very moment of its end, are forgiven."
-            while self.daily_deadline() <= message.moment:
-                self.day += timedelta(days=1)
+        if run is self.runs[-1] and run.end == message.moment:
+            self.forgive_until(message.moment)
+
+    def forgive_until(self, moment: int) -> None:
+        """“While the newest run is open no start is missed, and expected starts whose deadline passes meanwhile, or at
+        the very moment of its end, are forgiven.”"""
+        while self.promise.daily and self.daily_deadline() <= moment:
+            self.day += timedelta(days=1)
 
     def which_run(self, message: Message) -> Run | None:
         """“*Which run*: with an id, the newest run that carries it.”"""

@@ -47,8 +47,15 @@ def cyclic(interval: float = 600, timeout: float = 100, name: str = "LOAD", zone
 def daily(clock: str, timeout: float = HOUR, name: str = "LOAD", zone: str = "UTC", **keys: Any) -> Job:
     """A job once a day that may start five minutes early and may take an hour; the grace is five seconds."""
     early = _span(keys.pop("early", 300))
-    starts = Daily(zone=ZoneInfo(zone), max_early=early, times=(_minutes(clock),))
+    end_by = keys.pop("end_by", None)
+    end_clock = None if end_by is None else _minutes(end_by)
+    starts = Daily(zone=ZoneInfo(zone), max_early=early, times=(_minutes(clock),), end_clock=end_clock)
     return _job(name, zone, keys, kind=Kind.DAILY, starts=starts, timeout=_span(timeout))
+
+
+def on_demand(timeout: float = 100, name: str = "LOAD", zone: str = "UTC", **keys: Any) -> Job:
+    """A job that somebody starts when it is wanted, and that may take a hundred seconds."""
+    return _job(name, zone, keys, kind=Kind.ON_DEMAND, timeout=_span(timeout))
 
 
 def quiet(begin: str, end: str) -> Quiet:
@@ -248,7 +255,7 @@ class Story:
 
 
 def _job(name: str, zone: str, keys: dict[str, Any], **found: Any) -> Job:
-    spans = {"delay": "max_delay", "grace": "grace"}
+    spans = {"delay": "max_delay", "grace": "grace", "soonest": "min_duration"}
     found["grace"] = _span(5)
     window = keys.pop("quiet", None)
     found["windows"] = None if window is None else Windows(zone=ZoneInfo(zone), rules=(window,))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job_tracker.core.jobs import Keywords
-from job_tracker.core.messages import LATEST, TEXT_LIMIT, Message, Signal, decode, signal_of
+from job_tracker.core.messages import LATEST, TEXT_LIMIT, Message, decode
+from job_tracker.core.signals import Keywords, Signal, signal_of
 from job_tracker.errors import BadMessage
 
 RECEIVED = 1_749_600_000_000_000

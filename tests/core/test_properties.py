@@ -21,7 +21,8 @@ from watching import Restarted, Watch
 
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change, Step
-from job_tracker.core.standing import Deadline, Outcome, Rank, Run, Standing, Unseen
+from job_tracker.core.signals import Signal
+from job_tracker.core.standing import Deadline, Outcome, Pause, Rank, Run, Standing, Unseen
 from job_tracker.core.states import UNSEEN, Shown, State
 from job_tracker.core.texts import describe
 from job_tracker.ledger.codec import (
@@ -298,6 +299,10 @@ def test_every_change_leads_from_what_was_shown_before_and_has_its_text(case: Ca
 moments = st.integers(0, 1 << 62)
 optional = st.none() | moments
 words = st.text(max_size=20)
+usages = st.none() | st.dictionaries(
+    st.sampled_from(["user_sec", "waits"]), st.integers(0, 9) | st.floats(0, 9), min_size=1
+)
+places = st.none() | st.tuples(moments, words, moments)
 runs = st.builds(
     Run,
     order=st.integers(1, 1000),
@@ -310,6 +315,8 @@ runs = st.builds(
     timeout_at=optional,
     text=words,
     exit_code=st.none() | st.integers(-255, 255),
+    usage=usages,
+    is_out_of_order=st.booleans(),
 )
 standings = st.builds(
     Standing,
@@ -327,7 +334,11 @@ standings = st.builds(
     expected=optional,
     missed_at=optional,
     awaits_from=moments,
-    last=st.none() | st.tuples(moments, words, moments),
+    last=places,
+    last_begun=optional,
+    opened_by=places,
+    pause=st.none() | st.builds(Pause, begin=moments, end=moments, text=words),
+    paused_until=optional,
     judged=optional,
     overtaken=st.none() | st.builds(Deadline, moments, st.sampled_from(Rank), st.integers(0, 1000)),
     serial=moments,
@@ -350,6 +361,10 @@ messages = st.builds(
     uid=words,
     run=st.none() | words,
     exit_code=st.none() | st.integers(-255, 255),
+    signal=st.none() | st.sampled_from(Signal),
+    usage=usages,
+    until=optional,
+    key=words,
 )
 
 
@@ -364,7 +379,7 @@ def test_reading_a_run_undoes_writing_it(run: Run) -> None:
 @given(messages)
 def test_reading_a_message_undoes_writing_it(message: Message) -> None:
     """A row has all of it, also the place where it is folded."""
-    found = message_from_row(message_to_row(message))
+    found = message_from_row(message_to_row(message), message.key)
 
     assert (found, found.position, found.key) == (message, message.position, message.key)
 

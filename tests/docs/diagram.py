@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from job_tracker.core.messages import Signal
+from job_tracker.core.signals import Signal
 from job_tracker.core.states import State
 
 BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
@@ -13,7 +13,7 @@ def render(transitions: Mapping[State, Mapping[Signal, frozenset[State]]]) -> st
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.NEVER_RAN.value}"]
     for old, row in transitions.items():
         for new in State:
-            signals = [signal.value for signal in Signal if new in row[signal]]
+            signals = [signal.value for signal in Signal if new in row.get(signal, ())]
             if new is not old and signals:
                 lines.append(f"    {old.value} --> {new.value}: {', '.join(signals)}")
     return "\n".join([*lines, "```"])

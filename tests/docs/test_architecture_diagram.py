@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diagram import BEGIN, END, render, replaced, section
 
-from job_tracker.core.messages import Signal
+from job_tracker.core.signals import Signal
 from job_tracker.core.states import TRANSITIONS, State
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"

@@ -1,5 +1,6 @@
 """The ledger: real files, and what a tracker finds in them that was not there when they were written."""
 
+import json
 import os
 import random
 import sqlite3
@@ -650,6 +651,29 @@ def test_a_removed_job_that_comes_back_has_its_history_and_a_promise_since_now(k
 # ------------------------------------------------------------------------------------------------ older and newer
 
 
+def as_before(text: str) -> str:
+    """A standing as it was written before the fourth layout."""
+    body = json.loads(text)
+    for old, new in (("skipped", "overtaken"), ("covered", "former_source_drained"), ("blind", "unseen")):
+        body[old] = body.pop(new)
+    if body["blind"] is None:
+        del body["blind"]
+    body["state"] = body["state"].replace("NEVER_RAN", "UNKNOWN")
+    for younger in ("last_begun", "opened_by", "pause", "paused_until", "awaits_from"):
+        del body[younger]
+    body |= {"day": 0, "made": []}
+    if "runs" in body:
+        body["runs"] = [run[:10] for run in body["runs"]]
+    return json.dumps(body)
+
+
+def as_far_as_known(standing: Standing) -> Standing:
+    """Without what the layouts before the fourth did not know."""
+    known = standing.fork()
+    known.opened_by, known.last_begun, known.awaits_from = None, known.last_start, 0
+    return known
+
+
 def make_first_layout(path: Path, source: Path) -> None:
     """A ledger as the first layout had it, with everything that another one holds."""
     path.parent.mkdir(exist_ok=True)
@@ -660,7 +684,12 @@ def make_first_layout(path: Path, source: Path) -> None:
         connection.execute("ATTACH ? AS other", (str(source),))
         tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
-            connection.execute(f"INSERT INTO main.{table} SELECT * FROM other.{table}")  # noqa: S608
+            names = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} SELECT {names} FROM other.{table}")  # noqa: S608
+        for table, columns in (("jobs", ("id",)), ("checkpoints", ("job", "serial"))):
+            where = " AND ".join(f"{name} = ?" for name in columns)
+            for text, *place in connection.execute(f"SELECT standing, {', '.join(columns)} FROM {table}").fetchall():  # noqa: S608
+                connection.execute(f"UPDATE {table} SET standing = ? WHERE {where}", (as_before(text), *place))  # noqa: S608
         connection.execute("DETACH other")
 
 
@@ -691,11 +720,12 @@ def test_a_store_of_the_first_layout_is_migrated_and_a_copy_is_kept(
 
     tracker.restart()
     after = dict(tracker.board.standings())
-    tracker.save(outbox=(("LOAD__P", T0, "ERROR", 2, "text"),))
     tracker.ledger.close()
 
     assert tracker.opened == f"store migrated path={path} layout=1->{layout.LAYOUT} copy={copy}"
-    assert after == before
+    assert {key: as_far_as_known(each) for key, each in after.items()} == {
+        key: as_far_as_known(each) for key, each in before.items()
+    }
     assert content(copy) == rows
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as connection:
