@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from job_tracker.config import notation, sequences
+from job_tracker.config import notation, outcomes, sequences
 from job_tracker.config.settings import (
     DEFAULT_EARLY,
     ClockTime,
@@ -23,6 +23,7 @@ from job_tracker.config.settings import (
 from job_tracker.core.jobs import Kind
 from job_tracker.core.schedules.calendars import EVERY_DAY, MON_FRI
 from job_tracker.core.schedules.daily import ClosedDay
+from job_tracker.core.signals import Signal
 from job_tracker.moments import DAY, MICROSECONDS
 
 KIND = "cyclic_or_daily"
@@ -30,6 +31,7 @@ INTERVAL, COUNTS_FROM = "cyclic_interval_in_hh:mm:ss", "cyclic_interval_counts_f
 DAILY_START, CRON = "daily_start_time_in_hh:mm", "cron_expression"
 MAX_DELAY, MAX_EARLY, END_BY = "start_max_delay_in_hh:mm:ss", "start_max_early_in_hh:mm:ss", "end_by_in_hh:mm"
 DAY_KEYS = ("weekdays", "days_of_month", "working_days_of_month", "closed_day")
+MIN_DURATION, TIMEOUT = "min_duration_in_hh:mm:ss", "timeout_in_hh:mm:ss"
 ONLY_ON, NOT_ON = "only_on", "not_on"
 
 KINDS = tuple(kind.value for kind in Kind)
@@ -47,6 +49,9 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
     MAX_DELAY: ("cyclic", "daily", "cron"),
 }
 """Keys that mean something for jobs of some kinds only."""
+
+
+CountsAs = Annotated[str, BeforeValidator(notation.one_of(*outcomes.COUNTS_AS))]
 
 
 class JobEntry(Section):
@@ -75,6 +80,7 @@ class JobEntry(Section):
     max_early: Duration | None = Field(default=None, alias="start_max_early_in_hh:mm:ss")
     end_by: ClockTime | None = Field(default=None, alias="end_by_in_hh:mm")
     timeout: PositiveDuration = Field(alias="timeout_in_hh:mm:ss")
+    min_duration: Duration = Field(default=0, alias="min_duration_in_hh:mm:ss")
     quiet_windows: Annotated[tuple[dict[str, Any], ...], BeforeValidator(sequences.windows)] = ()
     max_errors: Annotated[int, BeforeValidator(notation.whole(1, 1_000_000))] = Field(
         default=1, alias="max_errors_before_alerting"
@@ -82,6 +88,10 @@ class JobEntry(Section):
     status_below: Annotated[int, BeforeValidator(notation.whole(0, 1))] = Field(
         default=0, alias="status_below_threshold"
     )
+    exit_codes: Annotated[Mapping[int, Signal], BeforeValidator(outcomes.exit_codes)] = Field(default_factory=dict)
+    canceled_counts_as: CountsAs | None = None
+    dismissed_counts_as: CountsAs | None = None
+    gone_counts_as: CountsAs | None = None
     time_zone: Zone | None = None
     source_host: Annotated[tuple[str, ...], BeforeValidator(notation.source_names)] = ()
     group: Text = ""
@@ -111,6 +121,7 @@ class JobEntry(Section):
         for key, kinds in ONLY_FOR.items():
             if given.get(key) is not None and kind not in kinds:
                 yield key, f"is for {' and '.join(kinds)} jobs, and this one is {kind}"
+        yield from _longer_than_allowed(given.get(MIN_DURATION), given.get(TIMEOUT))
         several = isinstance(given.get(DAILY_START), list) and len(given[DAILY_START]) > 1
         if kind == "daily" and not several:
             yield from _wider_than_a_day(given.get(MAX_EARLY), given.get(MAX_DELAY), grace)
@@ -119,6 +130,14 @@ class JobEntry(Section):
 def early(grace: int) -> int:
     """Say how early an expected start may be where the job does not, in microseconds."""
     return max(grace, DEFAULT_EARLY)
+
+
+def _longer_than_allowed(min_duration: object, timeout: object) -> Iterator[Contradiction]:
+    try:
+        if min_duration is not None and notation.duration(min_duration) >= notation.duration(timeout):
+            yield MIN_DURATION, f"must be less than {TIMEOUT}"
+    except ValueError:  # each has its own fault
+        return
 
 
 def _wider_than_a_day(max_early: object, max_delay: object, grace: int) -> Iterator[Contradiction]:

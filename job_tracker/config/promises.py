@@ -5,6 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from job_tracker.config.jobs import JobEntry, early
+from job_tracker.config.outcomes import codes_of
 from job_tracker.config.settings import Settings, SourceHost
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.schedules.calendars import Calendar, Days
@@ -30,12 +31,20 @@ def jobs_of(
         tolerance=settings.interval_microseconds + settings.load_timeout_microseconds,
         grace=settings.grace_microseconds,
         history=settings.history,
-        keywords=Keywords(start=settings.start_keyword, error=settings.error_keyword, end=settings.end_keyword),
+        keywords=Keywords(
+            start=settings.start_keyword,
+            error=settings.error_keyword,
+            end=settings.end_keyword,
+            warning=settings.warning_keyword,
+        ),
     )
 
 
 def _job(entry: JobEntry, settings: Settings, calendars: Calendars, order: int) -> Job:
     zone = entry.time_zone or settings.time_zone
+    codes, may_skip = codes_of(
+        entry.exit_codes, entry.canceled_counts_as, entry.dismissed_counts_as, entry.gone_counts_as
+    )
     return Job(
         name=entry.name,
         env=entry.env,
@@ -52,6 +61,9 @@ def _job(entry: JobEntry, settings: Settings, calendars: Calendars, order: int) 
         windows=_windows(zone, rules_of(entry, settings, calendars)),
         sources=entry.source_host,
         group=entry.group,
+        min_duration=entry.min_duration,
+        exit_codes=codes,
+        may_skip=may_skip,
         order=order,
     )
 

@@ -100,6 +100,7 @@ class Settings(Section):
     start_keyword: Text = Field(default="STARTED", alias="jobs_start_keyword")
     error_keyword: Text = Field(default="ERROR", alias="jobs_error_keyword")
     end_keyword: Text = Field(default="SUCCESS", alias="jobs_end_keyword")
+    warning_keyword: Text | None = Field(default=None, alias="jobs_warning_keyword")
     quiet_from: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_from_in_hh:mm")
     quiet_until: ClockTime | None = Field(default=None, alias="no_timeout_for_cyclic_jobs_until_in_hh:mm")
     grace_microseconds: Seconds = Field(default=5 * MICROSECONDS, alias="controller_message_grace_period_in_sec")
@@ -132,6 +133,7 @@ class Settings(Section):
     )
     ssh_config: OptionalPath = None
     store_file: LocalPath = Path("/var/lib/job_tracker/job_tracker.sqlite")
+    control_queue: LocalPath | None = None
     notification_command: Annotated[tuple[str, ...], BeforeValidator(notation.command)] = ("send-notification.py",)
     notification_timeout_microseconds: PositiveSeconds = Field(
         default=30 * MICROSECONDS, alias="notification_timeout_in_sec"
@@ -179,6 +181,11 @@ class Settings(Section):
             return None
         return Quiet(begin=self.quiet_from, end=self.quiet_until)
 
+    @property
+    def control(self) -> Path:
+        """The tracker's own queue, which is where its operators speak; by default in a directory beside the store."""
+        return self.control_queue or self.store_file.parent / "control" / "queue.sqlite"
+
     def contradictions(self, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """What keys say against each other; what was wrong in itself has its default here."""
         for key, other in ((QUIET_FROM, QUIET_UNTIL), (QUIET_UNTIL, QUIET_FROM)):
@@ -190,7 +197,7 @@ class Settings(Section):
             yield QUIET_UNTIL, "the quiet window leaves less than one hour a day outside it"
         elif quiet and self.grace_microseconds >= outside:
             yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
-        yield from self._alike("start_keyword", "error_keyword", "end_keyword")
+        yield from self._alike("start_keyword", "error_keyword", "end_keyword", "warning_keyword")
         yield from self._alike("log_file", "view_file", "store_file")
 
     def _alike(self, *names: str) -> Iterator[Contradiction]:
@@ -260,5 +267,5 @@ def keys_of(section: type[Section]) -> tuple[str, ...]:
 
 def restart_needed(before: Settings, after: Settings) -> list[str]:
     """The keys that changed and that a reload does not take up: where files lie that are open already."""
-    names = ("run_dir", "store_file", "view_file", "log_file", "log_level")
+    names = ("run_dir", "store_file", "control_queue", "view_file", "log_file", "log_level")
     return [name for name in names if getattr(before, name) != getattr(after, name)]

@@ -156,7 +156,7 @@ def _pairs(items: list[Tree]) -> Iterator[tuple[str, Tree]]:
 
 def _at_a_tab(text: str, mark: yaml.error.Mark | Any) -> bool:
     """Whether YAML stumbled over a tab where a line's indentation ends."""
-    line = text.split("\n", mark.line + 1)[mark.line]
+    line = [*text.split("\n", mark.line + 1), ""][mark.line]  # what is missing may be missed behind the last line
     return line[: len(line) - len(line.lstrip())].find("\t") in range(mark.column + 1)
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from job_tracker.core.schedules.quiet import Windows
 from job_tracker.core.schedules.starts import Starts
-from job_tracker.core.signals import Keywords, Signal
+from job_tracker.core.signals import CAUSED, Keywords, Signal
 
 
 class Kind(Enum):
@@ -50,7 +50,7 @@ class Job:
     windows: Windows | None = None
     sources: tuple[str, ...] = ()
     min_duration: int = 0
-    exit_codes: Mapping[int, Signal] = field(default_factory=dict, hash=False)
+    exit_codes: Mapping[int, Signal] = field(default_factory=lambda: CAUSED, hash=False)
     may_skip: bool = False
     group: str = ""
     order: int = 0

@@ -24,6 +24,13 @@ class Signal(Enum):
     PAUSE_OVER = "end of a pause"
 
 
+CANCELED, DISMISSED, GONE = -1, -2, -3
+"""Exit codes that no process has, of runs that somebody ended, or that are no longer known where they ran."""
+
+CAUSED: Mapping[int, Signal] = {CANCELED: Signal.SKIPPED, DISMISSED: Signal.ERROR, GONE: Signal.ERROR}
+"""What they mean where nothing else is said."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
     """The words in a message's event that mean start, error, end and warning; compared exactly."""

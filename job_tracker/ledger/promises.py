@@ -30,6 +30,7 @@ def promise_to_text(job: Job) -> str:
     more = _starts(starts)
     if rules and not plain_quiet:
         more["windows"] = [_window(rule) for rule in rules]
+    more |= {key: value for key, value in (("min", job.min_duration), ("may_skip", job.may_skip)) if value}
     return json.dumps(
         [
             job.kind.value,

@@ -18,7 +18,7 @@ from job_tracker.config import zones
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
-from job_tracker.core.signals import Keywords
+from job_tracker.core.signals import Keywords, Signal
 from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS, MINUTE
 
@@ -1013,3 +1013,85 @@ def test_a_grace_as_long_as_the_hours_outside_the_quiet_window_is_a_fault() -> N
         "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet "
         "window, so that no deadline would ever pass"
     ]
+
+
+# ------------------------------------------------------------------------------------------------ outcomes
+
+
+def outcome_job(**keys: Any) -> dict[str, Any]:
+    """A job with some more keys."""
+    return {
+        "name": "LOAD",
+        "env": "P",
+        "cyclic_or_daily": "on_demand",
+        "timeout_in_hh:mm:ss": "00:10:00",
+    } | keys
+
+
+def read_outcome_job(**keys: Any) -> Job:
+    """What the core gets of it."""
+    text = json.dumps({"global_config": {}, "source_hosts": [], "jobs": [outcome_job(**keys)]})
+    return config.parse(text, name="test").jobs.by_key["LOAD__P"]
+
+
+def test_exit_codes_mean_what_the_lists_say_and_ends_that_somebody_caused_have_their_defaults() -> None:
+    """“default skipped … default error”; the defaults alone make no job one whose runs are skipped."""
+    listed = read_outcome_job(exit_codes={"success": [0, 4], "warning": [3], "skipped": [7]})
+    plain = read_outcome_job()
+
+    assert listed.exit_codes == {
+        0: Signal.END,
+        4: Signal.END,
+        3: Signal.WARNING,
+        7: Signal.SKIPPED,
+        -1: Signal.SKIPPED,
+        -2: Signal.ERROR,
+        -3: Signal.ERROR,
+    }
+    assert listed.may_skip
+    assert not plain.may_skip
+    assert plain.exit_codes == {-1: Signal.SKIPPED, -2: Signal.ERROR, -3: Signal.ERROR}
+
+
+def test_a_number_that_is_listed_stays_as_listed() -> None:
+    """“a number that these list themselves stays as listed there”."""
+    job = read_outcome_job(exit_codes={"warning": [-1]}, canceled_counts_as="success", gone_counts_as="skipped")
+
+    assert (job.exit_codes[-1], job.exit_codes[-3]) == (Signal.WARNING, Signal.SKIPPED)
+    assert job.may_skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("exit_codes", [1], "a list is not an object with some of success, warning, skipped"),
+        ("exit_codes", {"success": [0], "warning": [0]}, "warning: 0 is listed twice"),
+        ("exit_codes", {"failed": [1]}, "'failed' is not one of success, warning, skipped"),
+        ("exit_codes", {"skipped": ["x"]}, "skipped: 'x' is not a whole number"),
+        ("canceled_counts_as", "nothing", "'nothing' is none of"),
+        ("min_duration_in_hh:mm:ss", "00:10:00", "must be less than timeout_in_hh:mm:ss"),
+    ],
+)
+def test_outcomes_that_cannot_be_meant_are_faults(key: str, value: Any, fault: str) -> None:
+    """Each with its place."""
+    with pytest.raises(ConfigError) as raised:
+        read_outcome_job(**{key: value})
+
+    (told,) = raised.value.faults
+    assert told.startswith(f'jobs[0] "LOAD__P": {key}: ')
+    assert fault in told
+
+
+def test_a_word_for_warnings_is_none_of_the_other_words() -> None:
+    """Else an end would be two things."""
+    text = json.dumps({"global_config": {"jobs_warning_keyword": "SUCCESS"}, "source_hosts": [], "jobs": []})
+
+    with pytest.raises(ConfigError, match="jobs_warning_keyword: 'SUCCESS' is also jobs_end_keyword"):
+        config.parse(text, name="test")
+
+
+def test_the_control_queue_lies_beside_the_store_if_nothing_else_is_said() -> None:
+    """In a directory of its own, because others may write into it."""
+    text = json.dumps({"global_config": {"store_file": "/srv/jt/store.sqlite"}, "source_hosts": [], "jobs": []})
+
+    assert config.parse(text, name="test").settings.control == Path("/srv/jt/control/queue.sqlite")
