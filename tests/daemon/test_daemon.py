@@ -212,6 +212,22 @@ def test_a_faulty_configuration_is_refused_at_reload_and_the_old_one_stays(make:
     tracker.wait_for_service("job_tracker", "0 job_tracker - jobs: 1")
 
 
+def test_a_configuration_emptied_by_a_slip_is_refused_at_reload(make: Make) -> None:
+    """An editor that wrote nothing must not end all watching without a word; who means it says so in the file."""
+    tracker = make(cyclic("LOAD"))
+    tracker.start()
+
+    tracker.jobs = []
+    tracker.configure()
+    tracker.reload()
+    tracker.wait_for_service("job_tracker", "jobs: there is none, and 1 is watched; if that is meant, write no_jobs_is")
+
+    assert tracker.state_file("LOAD").exists()
+    tracker.configure(no_jobs_is_meant=True)
+    tracker.reload()
+    wait_until(lambda: not tracker.state_file("LOAD").exists())
+
+
 def test_a_reload_keeps_what_jobs_did_and_takes_new_ones_in(make: Make) -> None:
     """An edited promise keeps its history, a removed job's state file goes, a new job is known since now."""
     tracker = make(cyclic("LOAD"), cyclic("GONE"))

@@ -1,0 +1,145 @@
+"""docs/promises.md: each piece of configuration, tried on a year of messages with planted breaks of the promise.
+
+What a job does in that year is written here from the calendar on the wall, not from the program: Bavaria's holidays of
+2026 are listed, and clock times are made moments by the standard library.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from job_tracker.config import reading
+from job_tracker.moments import MICROSECONDS
+from job_tracker.replay.recording import read
+from job_tracker.replay.replay import Replay
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "promises.md").read_text(encoding="utf-8")
+PIECES = {
+    title: re.search(r"```yaml\n(.*?)```", body, flags=re.DOTALL)
+    for title, body in (section.split("\n", 1) for section in DOCUMENT.split("\n## ")[1:])
+}
+BERLIN = ZoneInfo("Europe/Berlin")
+HEADER = (
+    "global_config: {time_zone: Europe/Berlin}\nsource_hosts: [{connection: local, name: app1, message_queue: q}]\n"
+)
+HOLIDAYS = {
+    *("2026-01-01", "2026-01-06", "2026-04-03", "2026-04-06", "2026-05-01", "2026-05-14", "2026-05-25", "2026-06-04"),
+    *("2026-10-03", "2026-11-01", "2026-12-25", "2026-12-26"),
+}
+Run = tuple[str, int]
+"""When it starts on Berlin's clocks, and how many minutes it takes."""
+
+
+def days() -> list[date]:
+    return [date(2026, 1, 2) + timedelta(days=each) for each in range(360)]
+
+
+def is_working(day: date) -> bool:
+    return day.weekday() < 5 and day.isoformat() not in HOLIDAYS
+
+
+def working_days() -> Iterator[Run]:
+    """Each working day at six; not on 30 March, after the change of the clocks; late on 26 October."""
+    for day in filter(is_working, days()):
+        if day != date(2026, 3, 30):
+            yield f"{day} 06:{30 if day == date(2026, 10, 26) else 0:02d}", 20
+
+
+def last_working_days() -> Iterator[Run]:
+    """In May a day late: the 29th is a Friday, and it ran on Saturday; at the end of December it did not run at all."""
+    for month in range(1, 12):
+        last = [day for day in days() if day.month == month and is_working(day)][-1]
+        yield f"{last + timedelta(days=month == 5)} 20:05", 90
+
+
+def twice_a_day() -> Iterator[Run]:
+    """Both, but for the evening of 1 July."""
+    for day in days():
+        yield f"{day} 06:00", 60
+        if day != date(2026, 7, 1):
+            yield f"{day} 18:09", 60
+
+
+def finished_by_seven() -> Iterator[Run]:
+    """On 10 March it takes five hours, too long; on 29 March the hour of its start does not exist."""
+    for day in days():
+        start = f"{day} 03:00" if day == date(2026, 3, 29) else f"{day} 02:30"
+        yield start, 300 if day == date(2026, 3, 10) else 240
+
+
+def not_during_backups() -> Iterator[Run]:
+    """Each hour but from one to three and on Sundays; on 1 June it rests from ten to one, on 2 June a run hangs."""
+    for day in days():
+        for hour in (0, *range(3, 24)):
+            if day.weekday() != 6 and not (day == date(2026, 6, 1) and 10 <= hour < 13):
+                yield f"{day} {hour:02d}:00", 30 if (day, hour) == (date(2026, 6, 2), 12) else 5
+
+
+def each_night_at_four() -> Iterator[Run]:
+    """But for 1 September."""
+    for day in days():
+        if day != date(2026, 9, 1):
+            yield f"{day} 04:10", 30
+
+
+YEARS = {
+    "A job that runs on working days": (working_days, ("EXPORT", "P"), ["03-30 06:15:05", "10-26 06:15:05"]),
+    "The last working day of the month": (
+        last_working_days,
+        ("CLOSE_MONTH", "P"),
+        ["05-29 20:30:05"],
+    ),
+    "Twice a day": (twice_a_day, ("STOCK", "P"), ["07-01 18:10:05"]),
+    "Must be finished by seven": (finished_by_seven, ("LOAD_DWH", "P"), ["03-10 07:00:05"]),
+    "Not during backups": (not_during_backups, ("SYNC", "P"), ["06-01 10:05:05", "06-02 12:20:05"]),
+    "An ODI load that reports under another name": (
+        each_night_at_four,
+        ("Lade Kunden/Größe", "P"),
+        ["09-01 04:20:05"],
+    ),
+}
+
+
+def recording(runs: Iterator[Run], name: str, instance: str) -> Iterator[str]:
+    """A start and an end for each run, as `list` prints them."""
+    said = []
+    for start, minutes in runs:
+        begun = datetime.fromisoformat(start).replace(tzinfo=BERLIN).timestamp()
+        said += [(begun, "STARTED"), (begun + 60 * minutes, "SUCCESS")]
+    for number, (moment, event) in enumerate(sorted(said), 1):
+        yield json.dumps(
+            {"_id": number, "timestamp": moment, "job": name, "instance": instance, "event": event, "message": ""}
+        )
+
+
+def test_each_piece_is_tried() -> None:
+    """A piece that nobody tried would be the first to be wrong."""
+    assert set(PIECES) == set(YEARS)
+
+
+@pytest.mark.parametrize("title", YEARS)
+def test_a_year_of_a_promise_alarms_exactly_where_it_was_broken(title: str) -> None:
+    """No alarm on a holiday, none by a change of the clocks, and none left out."""
+    piece = PIECES[title]
+    assert piece is not None
+    config = reading.parse(HEADER + piece[1], name="promises.md", today=date(2026, 1, 2))
+    runs, (name, instance), broken = YEARS[title]
+    begin, until = (datetime(2026, *day, tzinfo=BERLIN).timestamp() for day in ((1, 2), (12, 27)))
+
+    heard = read(recording(runs(), name, instance), config.jobs)
+    replay = Replay(
+        config.jobs,
+        heard,
+        begin=round(begin) * MICROSECONDS,
+        until=round(until) * MICROSECONDS,
+        progress=lambda _: None,
+    )
+    alarms = [change.at for change in replay.changes() if change.after.status == 2 != change.before.status]
+
+    assert [f"{datetime.fromtimestamp(at / MICROSECONDS, BERLIN):%m-%d %H:%M:%S}" for at in alarms] == broken
+    assert not replay.unmatched
