@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,8 +32,8 @@ HOLIDAYS = {
     *("2026-01-01", "2026-01-06", "2026-04-03", "2026-04-06", "2026-05-01", "2026-05-14", "2026-05-25", "2026-06-04"),
     *("2026-10-03", "2026-11-01", "2026-12-25", "2026-12-26"),
 }
-Run = tuple[str, int]
-"""When it starts on Berlin's clocks, and how many minutes it takes."""
+Run = tuple[str, int] | tuple[str, int, int]
+"""When it starts on Berlin's clocks, how many minutes it takes, and the exit code with which it fails, if it does."""
 
 
 def days() -> list[date]:
@@ -80,6 +81,13 @@ def not_during_backups() -> Iterator[Run]:
                 yield f"{day} {hour:02d}:00", 30 if (day, hour) == (date(2026, 6, 2), 12) else 5
 
 
+def mirrored() -> Iterator[Run]:
+    """Each Sunday with 24, and once with 23."""
+    for day in days():
+        code = {date(2026, 5, 5): (23,)}.get(day, (24,) if day.weekday() == 6 else ())
+        yield f"{day} 01:00", 30, *code
+
+
 def each_night_at_four() -> Iterator[Run]:
     """But for 1 September."""
     for day in days():
@@ -97,6 +105,7 @@ YEARS = {
     "Twice a day": (twice_a_day, ("STOCK", "P"), ["07-01 18:10:05"]),
     "Must be finished by seven": (finished_by_seven, ("LOAD_DWH", "P"), ["03-10 07:00:05"]),
     "Not during backups": (not_during_backups, ("SYNC", "P"), ["06-01 10:05:05", "06-02 12:20:05"]),
+    "Exit code 24 is fine": (mirrored, ("MIRROR", "P"), ["05-05 01:30:00"]),
     "An ODI load that reports under another name": (
         each_night_at_four,
         ("Lade Kunden/Größe", "P"),
@@ -107,14 +116,15 @@ YEARS = {
 
 def recording(runs: Iterator[Run], name: str, instance: str) -> Iterator[str]:
     """A start and an end for each run, as `list` prints them."""
-    said = []
-    for start, minutes in runs:
+    said: list[tuple[float, dict[str, Any]]] = []
+    for start, minutes, *code in runs:
         begun = datetime.fromisoformat(start).replace(tzinfo=BERLIN).timestamp()
-        said += [(begun, "STARTED"), (begun + 60 * minutes, "SUCCESS")]
-    for number, (moment, event) in enumerate(sorted(said), 1):
-        yield json.dumps(
-            {"_id": number, "timestamp": moment, "job": name, "instance": instance, "event": event, "message": ""}
-        )
+        said += [(begun, {"event": "STARTED"}), (begun + 60 * minutes, {"event": "SUCCESS"})]
+        if code:
+            said[-1] = (begun + 60 * minutes, {"event": "ERROR", "exit_code": code[0]})
+    for number, (moment, what) in enumerate(sorted(said, key=lambda each: each[0]), 1):
+        whole = {"_id": number, "timestamp": moment, "job": name, "instance": instance, "message": ""} | what
+        yield json.dumps(whole)
 
 
 def test_each_piece_is_tried() -> None:
