@@ -3,17 +3,18 @@
 Rule: as in `notation`: what is wrong is a ValueError that quotes the value and says what was expected.
 """
 
+import re
 from collections.abc import Mapping
 
-from job_tracker.config import notation
 from job_tracker.config.notation import shown
 from job_tracker.core.signals import CANCELED, CAUSED, DISMISSED, GONE, Signal
 
-CODE = notation.whole(-(1 << 31), (1 << 31) - 1)
+_CODE = re.compile(r"-?[0-9]{1,9}")
 
 LISTS = {"success": Signal.END, "warning": Signal.WARNING, "skipped": Signal.SKIPPED}
 
-COUNTS_AS = {"error": Signal.ERROR, "success": Signal.END, "skipped": Signal.SKIPPED}
+COUNTS_AS: Mapping[str, Signal | None] = {"error": None, "success": Signal.END, "skipped": Signal.SKIPPED}
+"""An error is what the message says anyway."""
 
 
 def exit_codes(value: object) -> Mapping[int, Signal]:
@@ -25,11 +26,10 @@ def exit_codes(value: object) -> Mapping[int, Signal]:
     for word, signal in LISTS.items():
         given = value.get(word)
         for each in given if isinstance(given, list) else [] if given is None else [given]:
-            try:
-                code = CODE(each)
-            except ValueError as fault:
-                faults.append(f"{word}: {fault}")
+            if not (isinstance(each, str) and _CODE.fullmatch(each)):
+                faults.append(f"{word}: {shown(each)} is not a whole number")
                 continue
+            code = int(each)
             if code in found:
                 faults.append(f"{word}: {code} is listed twice")
             found.setdefault(code, signal)
@@ -43,6 +43,6 @@ def codes_of(
 ) -> tuple[Mapping[int, Signal], bool]:
     """All exit codes that mean something, and whether the configuration itself has one that means skipped."""
     said = {CANCELED: canceled, DISMISSED: dismissed, GONE: gone}
-    codes = {**CAUSED, **{code: COUNTS_AS[word] for code, word in said.items() if word is not None}, **listed}
-    may_skip = any(word == "skipped" and codes[code] is Signal.SKIPPED for code, word in said.items())
-    return codes, may_skip or Signal.SKIPPED in listed.values()
+    own = {code: COUNTS_AS[word] for code, word in said.items() if word is not None} | dict(listed)
+    codes = {code: signal for code, signal in ({**CAUSED, **own}).items() if signal is not None}
+    return codes, Signal.SKIPPED in own.values()

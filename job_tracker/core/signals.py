@@ -27,8 +27,8 @@ class Signal(Enum):
 CANCELED, DISMISSED, GONE = -1, -2, -3
 """Exit codes that no process has, of runs that somebody ended, or that are no longer known where they ran."""
 
-CAUSED: Mapping[int, Signal] = {CANCELED: Signal.SKIPPED, DISMISSED: Signal.ERROR, GONE: Signal.ERROR}
-"""What they mean where nothing else is said."""
+CAUSED: Mapping[int, Signal] = {CANCELED: Signal.SKIPPED}
+"""What they mean where nothing else is said; the others stay the errors that they are said to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

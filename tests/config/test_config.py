@@ -1045,12 +1045,11 @@ def test_exit_codes_mean_what_the_lists_say_and_ends_that_somebody_caused_have_t
         3: Signal.WARNING,
         7: Signal.SKIPPED,
         -1: Signal.SKIPPED,
-        -2: Signal.ERROR,
-        -3: Signal.ERROR,
     }
     assert listed.may_skip
     assert not plain.may_skip
-    assert plain.exit_codes == {-1: Signal.SKIPPED, -2: Signal.ERROR, -3: Signal.ERROR}
+    assert plain.exit_codes == {-1: Signal.SKIPPED}
+    assert read_outcome_job(canceled_counts_as="error").exit_codes == {}
 
 
 def test_a_number_that_is_listed_stays_as_listed() -> None:
@@ -1068,7 +1067,7 @@ def test_a_number_that_is_listed_stays_as_listed() -> None:
         ("exit_codes", {"success": [0], "warning": [0]}, "warning: 0 is listed twice"),
         ("exit_codes", {"failed": [1]}, "'failed' is not one of success, warning, skipped"),
         ("exit_codes", {"skipped": ["x"]}, "skipped: 'x' is not a whole number"),
-        ("canceled_counts_as", "nothing", "'nothing' is none of"),
+        ("canceled_counts_as", "nothing", "'nothing' is not 'error', 'success' or 'skipped'"),
         ("min_duration_in_hh:mm:ss", "00:10:00", "must be less than timeout_in_hh:mm:ss"),
     ],
 )
