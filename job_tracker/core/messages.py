@@ -13,7 +13,7 @@ from job_tracker.errors import BadMessage
 from job_tracker.moments import MICROSECONDS
 
 TEXT_LIMIT = 500
-"""Characters of a message's text that judging and showing need."""
+"""Characters of a message's text that judging and showing need; what is cut ends with a mark."""
 
 UID_LIMIT = 200
 """Characters of a uid that are remembered; of a longer one its hash is."""
@@ -86,7 +86,7 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
         name=_word(element, "job"),
         env=_word(element, "instance"),
         event=_word(element, "event"),
-        text=_text(element, "message")[:TEXT_LIMIT],
+        text=_cut(_text(element, "message")),
         uid=uid_from(_text(element, "uid")),
         run=_text(element, "run") or None,
         exit_code=_whole(element, "exit_code", default=None),
@@ -165,3 +165,7 @@ def _short(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits, or a very deep list
         return f"a {type(value).__name__} too long to show"
     return shown if len(shown) <= 60 else shown[:59] + "…"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"

@@ -39,7 +39,7 @@ def clock(job: Job, moment: int) -> str:
 
 def _known(job: Job, standing: Standing) -> str:
     begin = f"{standing.state.value} since {clock(job, standing.since)}{_counts(job, standing)}"
-    reason = _reason(job, standing)
+    reason = "; ".join(part for part in (_reason(job, standing), _behind(job, standing)) if part)
     return f"{begin}: {reason}" if reason else begin
 
 
@@ -72,6 +72,21 @@ def _reason(job: Job, standing: Standing) -> str:
             return f"no message yet{deadline}"
 
 
+def _behind(job: Job, standing: Standing) -> str:
+    """What counts besides, where the state is about something else: the error before, and the starts after it."""
+    failed = [run for run in standing.runs if run.errors and run.outcome in (Outcome.BADLY, Outcome.LOST)]
+    if standing.state is State.ERROR:
+        expected = standing.expected if job.starts is None else _walk_back(job.starts, standing)
+        return _not_since(job, expected) if standing.missed and expected is not None else ""
+    if not failed or standing.state not in (State.RUNNING, State.NOT_RUNNING):
+        return ""
+    last = failed[-1]
+    if last.outcome is Outcome.LOST:
+        return f"the run of {clock(job, last.begun)} never ended" if last.begun is not None else "a run never ended"
+    when = f" {clock(job, last.ended)}" if last.ended is not None else ""
+    return f"last error{when}: {_failure(last)}"
+
+
 def _failure(run: Run | None) -> str:
     assert run is not None, "a run ended badly"
     code = f"exit code {run.exit_code}" if run.exit_code is not None else ""
@@ -101,19 +116,29 @@ def _delay(job: Job, standing: Standing) -> str:
     is_of_before = standing.known_since <= standing.since < standing.promised_since
     if expected is None or expected > standing.since or is_of_before:
         return "an expected start did not come"
+    return _not_since(job, expected)
+
+
+def _not_since(job: Job, expected: int) -> str:
     return f"no start since it was expected at {clock(job, expected)}"
 
 
 def _first_missed(job: Job, starts: Starts, standing: Standing) -> int | None:
     """The first of the starts that were missed; some of them may have been missed behind an error, before DELAYED."""
     first = starts.latest_at_or_before(standing.since - job.max_delay - job.grace)
+    before = _walk_back(starts, standing)
+    return before if first is None else min(first, before)
+
+
+def _walk_back(starts: Starts, standing: Standing) -> int:
+    """As many starts back as were missed."""
     before = standing.awaits_from
     for _ in range(min(standing.missed, FARTHEST_BACK)):
         found = starts.latest_at_or_before(before - 1)
         if found is None:
             break
         before = found
-    return before if first is None else min(first, before)
+    return before
 
 
 def _progress(job: Job, standing: Standing) -> str:

@@ -48,6 +48,36 @@ def test_a_job_at_rest_whose_start_was_not_seen_claims_no_duration() -> None:
     )
 
 
+def test_a_run_after_an_error_says_why_it_is_still_an_alarm() -> None:
+    """A CRIT says why: the state is about the new run, the alarm about the one before."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10, message="ORA-01555").hears("STARTED", at=600)
+
+    assert story.text == (
+        "RUNNING since 2025-06-11 00:10:00 (1 of 1 errors): to end by 2025-06-11 00:11:45;"
+        " last error 2025-06-11 00:00:10: ORA-01555"
+    )
+
+
+def test_a_run_after_a_lost_one_names_it() -> None:
+    """Or nobody would know what to look for on the host."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("STARTED", at=50)
+
+    assert story.text == (
+        "RUNNING since 2025-06-11 00:00:00 (1 of 1 errors): to end by 2025-06-11 00:02:35;"
+        " the run of 2025-06-11 00:00:00 never ended"
+    )
+
+
+def test_a_start_that_is_missed_behind_an_error_is_said_with_it() -> None:
+    """The second reason must not hide behind the first."""
+    story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10, message="exit code 3").passes(to=700)
+
+    assert story.text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 1 errors, 1 missed start): exit code 3;"
+        " no start since it was expected at 2025-06-11 00:10:00"
+    )
+
+
 def test_an_error_says_what_the_job_said() -> None:
     """As in the contract: `ERROR since … (2 of 2 errors): ORA-01555 snapshot too old`."""
     story = Story(cyclic(max_errors=2)).hears("STARTED", at=0).hears("ERROR", at=10)
@@ -75,7 +105,10 @@ def test_an_error_and_missed_starts_are_both_counted() -> None:
     """The two promises that are broken."""
     story = Story(cyclic(max_errors=3)).hears("STARTED", at=0).hears("ERROR", at=10, message="no").passes(to=1205)
 
-    assert story.text == "ERROR since 2025-06-11 00:00:10 (1 of 3 errors, 2 missed starts): no"
+    assert story.text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 3 errors, 2 missed starts): no;"
+        " no start since it was expected at 2025-06-11 00:10:00"
+    )
 
 
 def test_a_timeout_says_how_long_it_runs_and_how_long_it_may() -> None:
