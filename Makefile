@@ -7,10 +7,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SECONDS ?= 0
 PYTEST_WORKERS ?= 2
+TIMES ?= 30
+WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check fix onhost golden bench bench-ssh bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ packages:
 
 test: $(VENV)/installed packages ## everything: core, the rooms around it, on-host tools, documents
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+test-again: $(VENV)/installed packages ## tests with threads, processes and clocks thirty times on a busy machine, all three times; hours
+	@TIMES=$(TIMES) WHOLE=$(WHOLE) WORKERS=$(PYTEST_WORKERS) sh tests/again.sh
 
 test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes
 	@sh tests/packages.sh hosts

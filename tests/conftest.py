@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from telling import Receiver
 
+TESTS = Path(__file__).parent
+
 for number, handler in (
     (signal.SIGHUP, signal.SIG_DFL),
     (signal.SIGQUIT, signal.SIG_DFL),
@@ -21,6 +23,17 @@ for number, handler in (
 ):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+LIVE = frozenset({"daemon", "onhost", "outputs", "service", "sources", "view"})
+"""Rooms whose tests use threads, processes or a clock: what they say must not depend on what else the machine does."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the room they are of."""
+    for item in items:
+        if LIVE.intersection(item.path.relative_to(TESTS).parts[:1]):
+            item.add_marker(pytest.mark.live)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_it_stops_within_a_second(make: Make, number: int) -> None:
     took = tracker.stop(number)
 
     assert took < PROMPTLY
-    assert tracker.log().endswith("INFO stopped\n")
+    assert tracker.log().endswith(f"INFO stopped by={signal.Signals(number).name}\n")
     assert tracker.shown("jobs")["view"]["stopped"] is not None
     assert tracker.complaints().count("Traceback") == 0
 
