@@ -66,5 +66,9 @@ class QueueDrainedElsewhere(SourceRefused):
     """Another tracker drains the queue; only an operator can say which of the two should."""
 
 
+class RequestUnknown(SourceRefused):
+    """The handler does not know a request; the conversation could go on, but what was asked for is not to be had."""
+
+
 class QueueBusy(JobTrackerError):
     """The queue is locked, full or read-only; nothing was changed, the connection stands, the request is repeated."""

@@ -60,6 +60,7 @@ class Report:
     (a restored or replaced queue), to be said in the log and in the source's service; empty if nothing did.
     messages, size: taken since the start, and the bytes of those answers; what came twice counts twice.
     last_message: microseconds, when messages came last.  latencies: those of the last answers, the newest last.
+    path: of the queue's file, as its host says; differs: what there is other than the configuration says, in words.
     """
 
     source: str
@@ -74,6 +75,8 @@ class Report:
     size: int = 0
     last_message: int | None = None
     latencies: tuple[int, ...] = ()
+    path: str = ""
+    differs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

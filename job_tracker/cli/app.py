@@ -213,6 +213,27 @@ def check_sources(
         raise typer.Exit(2)
 
 
+@app.command("take-over")
+def take_over(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="The sources, by their names.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All configured sources.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Let queues forget which tracker drained them.
+
+    For a tracker that was set up anew, or whose store was lost: it is refused ("drained by … since …") until then. It
+    needs neither store nor daemon, says what it means, and asks; without a terminal it needs --yes. Exit code 2 if
+    a queue did not forget.
+    """
+    from job_tracker.cli.screens import taking_over
+
+    if not taking_over.take_over(_config_path(config), names or (), every=every, agreed=yes):
+        raise typer.Exit(2)
+
+
 @app.command()
 def jobs(
     pattern: Annotated[

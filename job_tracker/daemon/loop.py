@@ -143,6 +143,8 @@ class Loop:
             is_well = report.contact in (Contact.REACHABLE, Contact.CONNECTING)
             level, contact = logging.INFO if is_well else logging.WARNING, report.contact.value
             log.log(level, "source changed source=%s contact=%s text=%s", report.source, contact, report.text)
+        if report.differs and (before is None or before.differs != report.differs):
+            log.warning("source differs source=%s text=%s", report.source, report.differs)
         if report.notice:
             log.warning("source noticed source=%s text=%s", report.source, report.notice)
 

@@ -11,6 +11,7 @@ from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.ports import Contact, Host, Terms
 from job_tracker.sources.making import make_transport
 from job_tracker.sources.queue.conversation import Conversation, Greeting, short
+from job_tracker.sources.queue.handler import differences
 
 SIDE_BY_SIDE = 64
 
@@ -22,6 +23,7 @@ class CheckResult:
     steps: what worked, in order.  text: what did not, in words an operator can act on; empty if all did.
     clock_offset: microseconds the host's clock is ahead of ours.  took: microseconds to the greeting.
     drainer: the beginning of the id of the tracker that drains the queue, None if none has.
+    path, interpreter: of the queue and of the Python there; differs: what is other than the configuration says.
     """
 
     source: str
@@ -34,6 +36,9 @@ class CheckResult:
     depth: int | None = None
     clock_offset: int | None = None
     drainer: str | None = None
+    path: str = ""
+    interpreter: str = ""
+    differs: str = ""
 
     @property
     def works(self) -> bool:
@@ -60,14 +65,14 @@ def check(host: Host, terms: Terms) -> CheckResult:
         )
     finally:
         transport.close()
-    return _good(host.name, greeting, transport.steps, clock() - began)
+    return _good(host, greeting, transport.steps, clock() - began)
 
 
-def _good(source: str, greeting: Greeting, steps: Sequence[str], took: int) -> CheckResult:
+def _good(host: Host, greeting: Greeting, steps: Sequence[str], took: int) -> CheckResult:
     exchange = greeting.exchange
     handler = f"message-queue.py {greeting.version} answers on Python {greeting.python}"
     return CheckResult(
-        source=source,
+        source=host.name,
         contact=Contact.REACHABLE,
         steps=(*steps, handler),
         took=took,
@@ -76,4 +81,7 @@ def _good(source: str, greeting: Greeting, steps: Sequence[str], took: int) -> C
         depth=greeting.depth,
         clock_offset=None if exchange.clock is None else exchange.clock - exchange.received,
         drainer=None if greeting.drainer is None else short(greeting.drainer),
+        path=greeting.path,
+        interpreter=greeting.interpreter,
+        differs=differences(host, greeting),
     )

@@ -252,6 +252,8 @@ def report_document(report: Report) -> Document:
         "bytes": report.size,
         "last_message": report.last_message,
         "notice": report.notice,
+        "path": report.path,
+        "differs": report.differs,
     }
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import drain, source
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
-from job_tracker.sources.queue.conversation import Exchange, Opened, Taken
+from job_tracker.sources.queue.conversation import Exchange, Greeting, Opened, Taken
 from job_tracker.sources.queue.drain import ADD_MAY_WAIT, Watermark
+from job_tracker.sources.queue.handler import differences
 from job_tracker.sources.queue.source import LONGEST_PAUSE, pause_after
 from job_tracker.sources.queue.transport import LONGEST_LINE, Lines, one_line
 
@@ -343,9 +345,67 @@ def test_a_second_tracker_is_refused_until_told_to_take_over(place: Place, box: 
     third.empty()
     box.report(Contact.UNREACHABLE, "superseded")
 
-    assert refused.text.endswith("UTC; stop that one, or take over")
+    assert refused.text.endswith("UTC; stop that one, or, if it is gone for good: job_tracker take-over here")
     [notice] = third.notices()
     assert "taken over from tracker first-of…" in notice
+
+
+def test_two_things_that_happened_to_a_queue_are_both_said(place: Place, box: Box) -> None:
+    """A queue that was replaced and had another tracker: whoever hears half of it repairs half of it."""
+    text = """
+say({**GREETING, "queue": "q2", "drainer": {"tracker": "somebody-else", "since": 1}})
+hear()
+say({**OPENED, "queue": "q2"})
+hear()
+"""
+    place.source(box, place.script(text), Memento(queue="q1"))
+    item = box.wait_for(lambda item: isinstance(item, Report) and bool(item.notice))
+
+    assert isinstance(item, Report)
+    assert "the queue was replaced by another one" in item.notice
+    assert "taken over from tracker somebody…" in item.notice
+
+
+def test_a_handler_that_serves_another_queue_than_configured_is_said(place: Place, box: Box) -> None:
+    """With a forced command the key decides what is drained, and a typing error here looked like success."""
+    text = """
+say({**GREETING, "path": "/var/other.sqlite", "interpreter": "/opt/python3"})
+hear(); say(OPENED)
+hear(); say({"done": "take", "messages": [], "highest": 0, "waited": 0, "depth": 0, "clock": 1.7e9})
+hear()
+"""
+    place.source(box, replace(place.script(text), message_queue="/var/q.sqlite"))
+    report = box.report(Contact.REACHABLE)
+
+    assert report.path == "/var/other.sqlite"
+    assert "the queue there is /var/other.sqlite, not /var/q.sqlite (message_queue)" in report.differs
+    assert f"the Python there is /opt/python3, not {sys.executable} (python)" in report.differs
+
+
+@pytest.mark.parametrize(
+    ("configured", "said"),
+    [("/var/q.sqlite", "/var/q.sqlite"), ("/var/./q.sqlite", "/var/q.sqlite"), ("q/q.sqlite", "/home/odi/q/q.sqlite")],
+)
+def test_the_same_path_is_the_same_however_it_is_written(place: Place, configured: str, said: str) -> None:
+    """A relative path starts in a home that only the host knows, and an older handler says nothing."""
+    host = replace(place.host, message_queue=configured, python="python3")
+
+    assert differences(host, greeting(path=said, interpreter="/usr/bin/python3")) == ""
+    assert differences(host, greeting(path="", interpreter="")) == ""
+
+
+def greeting(*, path: str, interpreter: str) -> Greeting:
+    return Greeting(
+        queue="q",
+        nonce=None,
+        depth=0,
+        version="0",
+        python="3",
+        drainer=None,
+        path=path,
+        interpreter=interpreter,
+        exchange=Exchange(asked=0, received=0, latency=0, clock=None),
+    )
 
 
 def test_a_newer_connection_of_the_same_tracker_wins(place: Place, box: Box) -> None:

@@ -39,13 +39,15 @@ def lines(result: CheckResult) -> Sequence[str]:
     shown += [f"  {safe(step)}" for step in result.steps]
     if result.works:
         shown.append(f"  {_found(result)}")
+        shown += [f"  WARN: {safe(each)}" for each in (result.differs,) if each]
     if result.text:
         shown.append(f"  FAILED: {safe(result.text)}")
     return shown
 
 
 def _found(result: CheckResult) -> str:
-    parts = [f"{result.depth} messages wait"]
+    where = f" in {safe(result.path)}" if result.path else ""
+    parts = [f"{result.depth} messages wait{where}"]
     if result.clock_offset is not None:
         parts.append(f"its clock differs by {drift(result.clock_offset)}")
     parts.append(f"connected in {result.took / 1000:.0f} ms")
@@ -72,6 +74,9 @@ def _document(result: CheckResult) -> Document:
             "depth": result.depth,
             "clock_offset": result.clock_offset,
             "drainer": result.drainer,
+            "path": result.path or None,
+            "interpreter": result.interpreter or None,
+            "differs": result.differs or None,
         }
     )
     return shown

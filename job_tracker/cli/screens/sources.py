@@ -9,7 +9,19 @@ from job_tracker.moments import MICROSECONDS
 
 Document = dict[str, Any]
 
-HEADINGS = ("SOURCE", "CONTACT", "SINCE", "DRIFT", "DEPTH", "MESSAGES", "BYTES", "LAST MESSAGE", "LATENCY", "TEXT")
+HEADINGS = (
+    "SOURCE",
+    "CONTACT",
+    "SINCE",
+    "DRIFT",
+    "DEPTH",
+    "MESSAGES",
+    "BYTES",
+    "LAST MESSAGE",
+    "LATENCY",
+    "QUEUE",
+    "TEXT",
+)
 CONTACT_STYLES = {"reachable": STYLES[0], "unreachable": STYLES[2], "refused": STYLES[2]}
 REACHABLE = "reachable"
 UNKNOWN_DEPTH = "?"
@@ -41,7 +53,7 @@ def table(sources: Iterable[Document], now: int, *, brief: bool, zone: str | Non
     return Table(
         headings=HEADINGS,
         rows=[_row(source, now, brief=brief, zone=zone) for source in sources],
-        narrow=frozenset({"SOURCE", "TEXT"}),
+        narrow=frozenset({"SOURCE", "QUEUE", "TEXT"}),
         right=frozenset({"DRIFT", "DEPTH", "MESSAGES", "BYTES", "LATENCY"}),
     )
 
@@ -61,7 +73,8 @@ def _row(source: Document, now: int, *, brief: bool, zone: str | None) -> list[C
         cell(source.get("bytes")),
         cell(when(source.get("last_message"))),
         cell(_latency(source)),
-        cell(source.get("text") or source.get("notice")),
+        cell(source.get("path")),
+        cell(source.get("text") or source.get("differs") or source.get("notice")),
     ]
 
 

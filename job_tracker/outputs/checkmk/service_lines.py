@@ -82,6 +82,9 @@ def source_line(
     if report.latency is not None:
         metrics["latency"] = report.latency / MICROSECONDS
     status = max(_contact_status(report, now, critical_after), WARN if remark.drifting else OK)
+    if report.differs:
+        status = max(status, WARN)
+        facts.append(report.differs)
     if remark.lately_dated_ahead(now):
         status = max(status, WARN)
         moment = clock_text(remark.dated_ahead, zone)

@@ -30,6 +30,11 @@ class ContactLog:
         self._latencies: deque[int] = deque(maxlen=LATENCIES)
         self._messages = self._size = 0
         self._last_message: int | None = None
+        self._path = self._differs = ""
+
+    def found(self, path: str, differs: str) -> None:
+        """Which queue it is, and how that differs from the configuration."""
+        self._path, self._differs = path, differs
 
     def measure(self, exchange: Exchange, depth: int) -> None:
         """Learn from an answer."""
@@ -65,6 +70,8 @@ class ContactLog:
             size=self._size,
             last_message=self._last_message,
             latencies=tuple(self._latencies),
+            path=self._path,
+            differs=self._differs,
         )
 
 

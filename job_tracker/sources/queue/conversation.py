@@ -15,6 +15,7 @@ from job_tracker.errors import (
     QueueBusy,
     QueueChanged,
     QueueDrainedElsewhere,
+    RequestUnknown,
     SourceClosed,
     SourceRefused,
     SourceSuperseded,
@@ -43,7 +44,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """What a queue says of itself before anybody asks; drainer: the id of the tracker that drains it, None if none."""
+    """What a queue says of itself before anybody asks.
+
+    drainer: the id of the tracker that drains it, None if none.  path, interpreter: of the queue's file and of the
+    Python there, empty if an older handler does not say.
+    """
 
     queue: str
     nonce: str | None
@@ -51,6 +56,8 @@ class Greeting:
     version: str
     python: str
     drainer: str | None
+    path: str
+    interpreter: str
     exchange: Exchange
 
 
@@ -113,6 +120,8 @@ class Conversation:
             version=one_line(_text(answer, "version"), 40),
             python=one_line(_text(answer, "python"), 40),
             drainer=_drainer(answer),
+            path=_said(answer, "path"),
+            interpreter=_said(answer, "interpreter"),
             exchange=exchange,
         )
 
@@ -148,6 +157,20 @@ class Conversation:
     def leave(self, nonce: str) -> None:
         """Leave the nonce and delete nothing."""
         self._ask({"do": "confirm", "through": 0, "nonce": nonce})
+
+    def forget(self) -> str:
+        """Let the queue forget who drains it, so that the next who opens it does; whom it forgot, in words.
+
+        SourceRefused if the handler is older than this request.
+        """
+        try:
+            answer, _, _ = self._ask({"do": "forget"})
+        except RequestUnknown:
+            raise SourceRefused(
+                "the handler there is older than this command: install this tracker's message-queue.py there, and"
+                " try again"
+            ) from None
+        return _said(answer, "text") or "forgotten"
 
     def ping(self) -> tuple[int, Exchange]:
         """Show that we are there; the queue's depth."""
@@ -242,7 +265,9 @@ def _raise(answer: dict[str, Any]) -> Never:
         case "drained-by":
             tracker = short(_text(answer, "tracker"))
             since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(_microseconds(answer, "since") // 1_000_000))
-            raise QueueDrainedElsewhere(f"drained by tracker {tracker} since {since}; stop that one, or take over")
+            raise QueueDrainedElsewhere(f"drained by tracker {tracker} since {since}")
+        case "bad-request":
+            raise RequestUnknown(f"does not understand this tracker: {text}")
         case error:
             raise SourceRefused(f"does not understand this tracker: {one_line(str(error)[:80])}: {text}")
 
@@ -288,6 +313,12 @@ def _text(answer: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise SourceRefused(f"answers without a valid {key}")
     return value
+
+
+def _said(answer: dict[str, Any], key: str) -> str:
+    """What is for people only: whatever else it is, it is not worth a refusal."""
+    value = answer.get(key)
+    return one_line(value[:4096]) if isinstance(value, str) else ""
 
 
 def _optional_text(answer: dict[str, Any], key: str) -> str | None:

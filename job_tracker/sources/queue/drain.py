@@ -14,6 +14,7 @@ from job_tracker.ports import Contact, Delivery, Host, Mailbox, Terms
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
 from job_tracker.sources.queue.conversation import Conversation, Greeting, Opened, Taken, short
+from job_tracker.sources.queue.handler import differences
 
 MOST = 5000
 """Messages asked for at once; a line holds about as many short ones."""
@@ -110,6 +111,7 @@ class Drain:
         opened = self._repeat(lambda: self._conversation.open(self._terms.tracker, take_over=self._host.is_ours))
         self._queue = opened.queue
         self._contact.measure(opened.exchange, opened.depth)
+        self._contact.found(greeting.path, differences(self._host, greeting))
         self._recognize(greeting, opened)
         wait = 0.0  # the first answer comes at once, and shows that the source is reachable
         while True:
@@ -125,11 +127,12 @@ class Drain:
 
     def _recognize(self, greeting: Greeting, opened: Opened) -> None:
         """Say what is strange about the queue, and leave the ledger's last nonce in it where that is missing."""
-        notice = self._bookmark.open(opened)
+        notices = [self._bookmark.open(opened)]
         if greeting.drainer is not None and greeting.drainer != self._terms.tracker:
-            notice = f"taken over from tracker {short(greeting.drainer)}; what that one has taken is not seen here"
-        if notice:
-            self._mailbox.put(self._contact.report(notice=notice))
+            former = short(greeting.drainer)
+            notices.append(f"taken over from tracker {former}; what that one has taken is not seen here")
+        if any(notices):
+            self._mailbox.put(self._contact.report(notice="; ".join(filter(None, notices))))
         nonce = self._bookmark.missing(opened)
         if nonce is not None:
             self._leave(nonce)

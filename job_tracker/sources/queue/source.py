@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from job_tracker.errors import QueueChanged, SourceRefused, SourceSuperseded, SourceUnreachable
+from job_tracker.errors import QueueChanged, QueueDrainedElsewhere, SourceRefused, SourceSuperseded, SourceUnreachable
 from job_tracker.ports import Contact, Delivery, Host, Mailbox, Memento, Terms
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
@@ -106,6 +106,9 @@ class DrainingSource:
         except SourceUnreachable as error:
             superseded = isinstance(error, SourceSuperseded)
             self._lost(Contact.UNREACHABLE, str(error))
+        except QueueDrainedElsewhere as error:
+            way_out = f"stop that one, or, if it is gone for good: job_tracker take-over {self.name}"
+            self._lost(Contact.REFUSED, f"{error}; {way_out}")
         except SourceRefused as error:
             self._lost(Contact.REFUSED, str(error))
         except Exception as error:
