@@ -66,6 +66,10 @@ class QueueDrainedElsewhere(SourceRefused):
     """Another tracker drains the queue; only an operator can say which of the two should."""
 
 
+class LoginRefused(SourceRefused):
+    """A host let us not in; it may count that against our address, so that it is tried again only after a while."""
+
+
 class RequestUnknown(SourceRefused):
     """The handler does not know a request; the conversation could go on, but what was asked for is not to be had."""
 

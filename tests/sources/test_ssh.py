@@ -936,6 +936,33 @@ def test_a_resolver_that_hangs_is_left_behind(there: There, monkeypatch: pytest.
     wait_until(lambda: not any(each.name.startswith("looking up") for each in threading.enumerate()))
 
 
+@pytest.mark.parametrize("words", [b"Not allowed at this time\r\n", b"Exceeded MaxStartups\r\n"])
+def test_a_host_that_turns_us_away_for_a_while_is_told(there: There, words: bytes) -> None:
+    """Newer sshd's count what failed against our address; nothing has to be repaired here but what failed before."""
+    with Server(say_and_listen(words)) as server, pytest.raises(SourceUnreachable) as caught:
+        there.greet(server.section)
+
+    assert re.search("PerSourcePenalties|MaxStartups", str(caught.value))
+
+
+def test_a_refused_login_is_not_tried_again_at_once(there: There, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four quick ones lock our address out of a host with OpenSSH 9.8, and whoever wants to repair it, too."""
+    monkeypatch.setattr(source, "FIRST_PAUSE", 0.01)
+    waited: list[float] = []
+    monkeypatch.setattr(source.Orders, "pause_before_connecting", lambda _, seconds: waited.append(seconds) or stop())
+
+    def stop() -> None:
+        raise source.Stopped
+
+    there.host.authorize("# nobody")
+    there.source(box)
+    refused = box.report(Contact.REFUSED)
+    wait_until(lambda: bool(waited))
+
+    assert "may that account log in" in refused.text
+    assert waited == [source.LOGIN_PAUSE]
+
+
 # ------------------------------------------------------------------------------------------------- lost connections
 
 
@@ -1056,6 +1083,38 @@ def test_only_so_many_connect_at_once_but_nobody_waits_for_one_that_hangs() -> N
 
     assert max(most[:2]) == 2
     assert max(most) <= 4
+
+
+def test_who_waits_for_a_turn_sleeps() -> None:
+    """A thousand that connect at once and look twenty times a second keep those who shake hands from doing so."""
+    turns = Turns(most=1, seconds=600.0)
+    lifelines = [Lifeline() for _ in range(20)]
+    inside: list[Lifeline] = []
+
+    def connect(lifeline: Lifeline) -> None:
+        with turns.turn(lifeline):
+            inside.append(lifeline)
+
+    with turns.turn(Lifeline()):
+        threads = [threading.Thread(target=connect, args=(each,)) for each in lifelines]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(turns._line) == len(lifelines))
+        ids = [thread.native_id for thread in threads]
+        before = sum(map(wake_ups, ids))
+        time.sleep(0.5)
+        woken = sum(map(wake_ups, ids)) - before
+    for thread in threads:
+        thread.join(SLOW)
+
+    assert woken <= len(lifelines)  # each may have been on its way to sleep
+    assert len(inside) == len(lifelines)
+
+
+def wake_ups(thread: int | None) -> int:
+    """How often a thread of ours has begun to wait."""
+    status = Path(f"/proc/self/task/{thread}/status").read_text()
+    return int(re.findall(r"\nvoluntary_ctxt_switches:\s+(\d+)", status)[0])
 
 
 def test_who_waits_for_a_turn_can_be_stopped() -> None:

@@ -10,7 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from job_tracker.errors import QueueChanged, QueueDrainedElsewhere, SourceRefused, SourceSuperseded, SourceUnreachable
+from job_tracker.errors import (
+    LoginRefused,
+    QueueChanged,
+    QueueDrainedElsewhere,
+    SourceRefused,
+    SourceSuperseded,
+    SourceUnreachable,
+)
 from job_tracker.ports import Contact, Delivery, Host, Mailbox, Memento, Terms
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
@@ -21,6 +28,9 @@ from job_tracker.sources.queue.transport import Transport
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before connecting again
+LOGIN_PAUSE = 20.0
+"""Seconds at least after a refused login: OpenSSH 9.8 and newer counts each as five seconds, and from fifteen on it
+locks our whole address out, for every other source there and for who wants to repair it (PerSourcePenalties)."""
 STOP_SECONDS = 0.9  # `stop` promises one second
 
 
@@ -48,6 +58,7 @@ class DrainingSource:
         self._bookmark = Bookmark(memento)
         self._contact = ContactLog(host.name, terms.clock)
         self._orders = Orders()
+        self._least_pause = 0.0
         self._thread = Thread(target=self._live, name=f"source {host.name}", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +88,7 @@ class DrainingSource:
                 answered, at_once = self._drain()
                 failures = 0 if answered else failures + 1
                 if not (at_once and failures == 0):
-                    self._orders.pause_before_connecting(pause_after(failures))
+                    self._orders.pause_before_connecting(max(pause_after(failures), self._least_pause))
         except Stopped:
             return
 
@@ -95,6 +106,7 @@ class DrainingSource:
             superior=self._orders,
         )
         at_once = superseded = False
+        self._least_pause = 0.0
         try:
             self._orders.connecting(transport)
             drain.run()
@@ -110,6 +122,7 @@ class DrainingSource:
             way_out = f"stop that one, or, if it is gone for good: job_tracker take-over {self.name}"
             self._lost(Contact.REFUSED, f"{error}; {way_out}")
         except SourceRefused as error:
+            self._least_pause = LOGIN_PAUSE if isinstance(error, LoginRefused) else 0.0
             self._lost(Contact.REFUSED, str(error))
         except Exception as error:
             # A fault of ours in one source must neither end it in silence nor touch the others.

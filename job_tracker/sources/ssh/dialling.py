@@ -24,6 +24,13 @@ POLITE_SECONDS = 0.2
 BANNER_PEEK = 512
 COMPLAINTS = 64 * 1024
 FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+TURNED_AWAY = {
+    b"Not allowed at this time": "talks to nobody from this tracker's address for a while: its sshd has counted failed"
+    " logins or broken connections against it (PerSourcePenalties); its log says which",
+    b"Exceeded MaxStartups": "has as many logins under way as its sshd allows (MaxStartups)",
+}
+"""What sshd says instead of its first line, and what that means."""
+
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
@@ -68,6 +75,9 @@ def await_banner(made: socket.socket, place: str, lifeline: Lifeline) -> None:
     lifeline.check()
     if not said:
         raise SourceUnreachable(f"{place} hung up before it said anything")
+    for words, meaning in TURNED_AWAY.items():
+        if said.startswith(words):
+            raise SourceUnreachable(f"{place} {meaning}")
     if b"SSH-" not in said and (b"\0" in said or said.startswith((b"HTTP/", b"220 ", b"+OK", b"* OK", b"<"))):
         raise SourceRefused(f"{place} does not speak SSH, it says {one_line(said, 80)!r}")
 

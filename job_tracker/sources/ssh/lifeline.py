@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Condition, Timer
+from threading import TIMEOUT_MAX, Condition, Timer
 
 from job_tracker.errors import SourceUnreachable
 
@@ -46,8 +46,8 @@ class Lifeline:
         if self._reason:
             raise SourceUnreachable(self._reason)
 
-    def wait(self, true: Callable[[], bool], seconds: float, step: float | None = None) -> bool:
-        """Wait until something is true, looking whenever `awake` says so and every `step` seconds."""
+    def wait(self, true: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is true, looking whenever `awake` says so; whether it became true in time."""
         until = time.monotonic() + seconds
         with self._condition:
             while not true():
@@ -55,7 +55,7 @@ class Lifeline:
                 self.check()
                 if left <= 0:
                     return False
-                self._condition.wait(left if step is None else min(left, step))
+                self._condition.wait(left)
             self.check()
         return True
 
@@ -99,27 +99,33 @@ class Turns:
         with self._condition:
             self._line.append(lifeline)
         try:
+            # Of a thousand that wait only the first looks at the clock, and only when there is something to be seen.
+            lifeline.wait(lambda: self._line[:1] == [lifeline], TIMEOUT_MAX)
             while not self._take(lifeline, mine):
-                lifeline.wait(lambda: self._free(lifeline), self._seconds, step=0.05)
+                lifeline.wait(lambda: self._until_free() <= 0, self._until_free())
+            self._wake_first()
             yield time.monotonic() - began
         finally:
             with self._condition:
                 self._ends.pop(mine, None)
                 if lifeline in self._line:
                     self._line.remove(lifeline)
-                waiting = self._line[: self._most]
-            for other in waiting:
-                other.awake()
+            self._wake_first()
 
     def _take(self, lifeline: Lifeline, mine: object) -> bool:
         with self._condition:
-            if not self._free(lifeline):
+            if self._until_free() > 0:
                 return False
             self._line.remove(lifeline)
             self._ends[mine] = time.monotonic() + self._seconds
             return True
 
-    def _free(self, lifeline: Lifeline) -> bool:
+    def _until_free(self) -> float:
+        """Seconds until the next turn is free."""
         now = time.monotonic()
-        free = self._most - sum(end > now for end in list(self._ends.values()))
-        return free > 0 and lifeline in self._line[:free]
+        taken = sorted(end for end in list(self._ends.values()) if end > now)
+        return taken[-self._most] - now if len(taken) >= self._most else 0.0
+
+    def _wake_first(self) -> None:
+        for first in self._line[:1]:
+            first.awake()

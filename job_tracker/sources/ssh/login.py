@@ -18,7 +18,7 @@ import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.agent import AgentSSH
 
-from job_tracker.errors import SourceRefused, SourceUnreachable
+from job_tracker.errors import LoginRefused, SourceRefused, SourceUnreachable
 from job_tracker.sources.ssh.host_keys import fingerprint
 from job_tracker.sources.ssh.lifeline import Lifeline
 from job_tracker.sources.ssh.route import Stop
@@ -78,7 +78,7 @@ def log_in(link: paramiko.Transport, stop: Stop, lifeline: Lifeline) -> str:
                 return candidate.name
     finally:
         agent.end()
-    raise SourceRefused(_refusal(stop, refused, complaints))
+    raise LoginRefused(_refusal(stop, refused, complaints))
 
 
 def _offer(link: paramiko.Transport, stop: Stop, candidate: Candidate, refused: list[str]) -> bool:
@@ -93,7 +93,7 @@ def _offer(link: paramiko.Transport, stop: Stop, candidate: Candidate, refused: 
         refused.append(candidate.name)
         if link.is_active():
             return False
-        raise SourceRefused(f"{_refusal(stop, refused, [])} (it hung up)") from None
+        raise LoginRefused(f"{_refusal(stop, refused, [])} (it hung up)") from None
     if further:
         raise SourceRefused(
             f"login refused: {stop.place} took the key of {stop.user}, but wants more: {', '.join(further)}"
@@ -107,7 +107,8 @@ def _refusal(stop: Stop, refused: list[str], complaints: list[str]) -> str:
         return f"login refused: there is no key to offer to {stop.place} for {stop.user}{because}"
     return (
         f"login refused: {stop.place} does not take {stop.user} with {' or '.join(refused)}{because};"
-        " is its public half in that user's authorized_keys there?"
+        " is its public half in that user's authorized_keys there, and may that account log in (it may be locked,"
+        " expired, or not allowed)? The log of the sshd there says which"
     )
 
 
