@@ -21,16 +21,20 @@ ANSWER_SECONDS = 5.0
 """OpenSSH's client answers within hundredths of a second, unless it waits for a name server."""
 
 
-def load_whole(path: Path | str) -> Config:
-    """Read a configuration file, and ask OpenSSH about its hosts if it names an ssh_config.  Raises ConfigError."""
+def load_whole(path: Path | str, *, each_host: bool = True) -> Config:
+    """Read a configuration file, and ask OpenSSH about its hosts if it names an ssh_config.  Raises ConfigError.
+
+    each_host: what it makes of each of them; a start only looks whether the file may be used, for every source asks
+    for itself when it connects, and no host's settings keep the tracker from watching the others.
+    """
     config = load(path)
-    faults = ssh_faults(config)
+    faults = ssh_faults(config, each_host=each_host)
     if faults:
         raise ConfigError(faults)
     return config
 
 
-def ssh_faults(config: Config) -> Sequence[str]:
+def ssh_faults(config: Config, *, each_host: bool = True) -> Sequence[str]:
     """What keeps us from following the ssh_config, each with its place; many hosts have one fault in common."""
     terms = config.settings.terms()
     if terms.ssh_config is None:
@@ -40,7 +44,7 @@ def ssh_faults(config: Config) -> Sequence[str]:
         examine(who.expanded(terms.ssh_config), who)
     except SourceRefused as refusal:
         return [f"{GLOBAL_CONFIG}: {refusal}"]
-    hosts = [section.host() for section in config.sources]
+    hosts = [section.host() for section in config.sources] if each_host else []
     with ThreadPoolExecutor(SIDE_BY_SIDE, "ssh_config") as pool:
         found = list(pool.map(lambda host: _fault(host, terms), hosts))
     places: dict[str, list[str]] = {}

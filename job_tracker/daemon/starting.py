@@ -26,7 +26,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
     asked = Asked()
     asked.watch_reload()
-    config = load_whole(config_path)
+    config = load_whole(config_path, each_host=False)
     begin_log(log, config.settings.log_file, config.settings.log_level)
     raise_file_limit()
     try:

@@ -28,8 +28,8 @@ CHUNK = 256 * 1024
 WORDS_KEPT = 16 * LONGEST_TEXT  # bytes of stderr
 ENDING_SECONDS = 0.5
 
-turns = Turns()
-"""Shared by all sources of this process."""
+turns, askers = Turns(), Turns(most=4)
+"""Shared by all sources of this process: who may shake hands now, and who may ask ssh, which takes its time."""
 
 
 def remote_command(host: Host) -> str:
@@ -56,10 +56,11 @@ class SshTransport:
         lifeline = self._lifeline
         lifeline.check()
         try:
-            with lifeline.until(deadline):
-                way = route(self._host, self._terms, lifeline)
+            way, waited = self._plan(deadline)
+            with lifeline.until(deadline + waited):
                 stream = self._dial(way)
-            with turns.turn(lifeline) as waited, lifeline.until(deadline + waited):
+            with turns.turn(lifeline) as waited_again, lifeline.until(deadline + waited + waited_again):
+                waited += waited_again
                 self._travel(way, stream)
                 lifeline.stage = "starting the handler"
                 self._start()
@@ -118,6 +119,13 @@ class SshTransport:
             stream.close()
         if proxy is not None:
             proxy.end()
+
+    def _plan(self, deadline: float) -> tuple[Route, float]:
+        """The way to go, and how long we waited until ssh could be asked for it, where there is something to ask."""
+        if self._terms.ssh_config is None:
+            return route(self._host, self._terms, self._lifeline), 0.0
+        with askers.turn(self._lifeline) as waited, self._lifeline.until(deadline + waited):
+            return route(self._host, self._terms, self._lifeline), waited
 
     def _dial(self, way: Route) -> socket.socket:
         first = way.stops[0]

@@ -10,6 +10,7 @@ backslashes vanish, and an equals sign is a blank.
 
 import glob
 import os
+import re
 import stat
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,9 @@ from job_tracker.sources.ssh.asker import Asker
 
 DEEPEST = 16
 """Files within files, as OpenSSH has it."""
+
+_OF_THE_NETWORK = re.compile(r"canonicalizehostname|localnetwork", re.IGNORECASE)
+"""Where ssh asks a name server, or looks at the machine's own addresses."""
 
 _UNQUOTED = str.maketrans({"=": " ", '"': None, "'": None, "\\": None})
 
@@ -43,11 +47,20 @@ class Included:
     patterns: tuple[str, ...]
 
 
-def examine(path: Path, asker: Asker) -> tuple[Signature, ...]:
-    """All files that ssh would read; SourceRefused if one of them may not be read by it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """All files that ssh would read; is_steady: what they say of a host changes only when they do."""
+
+    files: tuple[Signature, ...]
+    is_steady: bool
+
+
+def examine(path: Path, asker: Asker) -> Examined:
+    """Look at all files that ssh would read; SourceRefused if one of them may not be read by it."""
     found: dict[Path, Signature] = {}
     _examine(path, asker, found, f"ssh_config {path}", 0)
-    return tuple(found.values())
+    files = tuple(found.values())
+    return Examined(files=files, is_steady=all(_read(each)[1] for each in files))
 
 
 def _examine(path: Path, asker: Asker, found: dict[Path, Signature], place: str, depth: int) -> None:
@@ -60,7 +73,7 @@ def _examine(path: Path, asker: Asker, found: dict[Path, Signature], place: str,
         _require_trusted(path, status, asker, place)
         signature = Signature(path=path, changed=status.st_mtime_ns, size=status.st_size, inode=status.st_ino)
         found[path] = signature
-        includes = _read(signature)
+        includes, _ = _read(signature)
     except OSError as error:
         raise SourceRefused(f"{place} cannot be read: {error.strerror}") from None
     for each in includes:
@@ -80,8 +93,8 @@ def _require_trusted(path: Path, status: os.stat_result, asker: Asker, place: st
 
 
 @lru_cache(maxsize=1024)
-def _read(signature: Signature) -> tuple[Included, ...]:
-    """What a file includes; SourceRefused if reading it would run a program."""
+def _read(signature: Signature) -> tuple[tuple[Included, ...], bool]:
+    """What a file includes, and whether it is steady; SourceRefused if reading it would run a program."""
     text = signature.path.read_bytes().decode("utf-8", "replace")
     includes = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -93,7 +106,7 @@ def _read(signature: Signature) -> tuple[Included, ...]:
             )
         if keyword == "include":
             includes.append(Included(number=number, patterns=tuple(words[1:])))
-    return tuple(includes)
+    return tuple(includes), _OF_THE_NETWORK.search(text) is None
 
 
 def _place_of(pattern: str, asker: Asker, path: Path, number: int) -> Path:

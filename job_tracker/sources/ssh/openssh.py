@@ -18,17 +18,19 @@ from typing import TypeAlias
 from job_tracker.errors import SourceRefused
 from job_tracker.sources.queue.transport import one_line
 from job_tracker.sources.ssh.asker import Asker
-from job_tracker.sources.ssh.config_files import Signature, examine
+from job_tracker.sources.ssh.config_files import Examined, examine
 from job_tracker.sources.ssh.lifeline import Lifeline
 
 ANSWER_LASTS = 60.0
-"""Seconds; what depends on the network (Match localnetwork, CanonicalizeHostname) may be answered otherwise later."""
+"""Seconds, where it depends on the network (Match localnetwork, CanonicalizeHostname); else as long as the files do."""
 
 MOST_ANSWERS = 10_000
 MOST_WORDS = 64 * 1024  # bytes of an answer, which has about 5,000; and of what ssh complains about
 CHUNK = 16 * 1024
 REAP_SECONDS = 0.5
 PLACES = os.pathsep.join(("/usr/bin", "/usr/local/bin", "/bin"))
+
+NO_FILES = Examined(files=(), is_steady=True)
 
 Answer: TypeAlias = Mapping[str, tuple[str, ...]]
 """A host's settings: by keyword, in lower case, the values, one for each line."""
@@ -76,10 +78,10 @@ def settings_of(
 
     name, user, port: as somebody would give them to ssh.  ALWAYS are there even if they are ssh's defaults.
     """
-    files = examine(config, asker)
+    examined = examine(config, asker)
     given = (*(("-l", user) if user else ()), *(("-p", str(port)) if port else ()))
-    usual = _ask(("-F", "none"), "localhost", (), asker, lifeline)
-    answer = _ask(("-F", str(config), *given), name, files, asker, lifeline)
+    usual = _ask(("-F", "none"), "localhost", NO_FILES, asker, lifeline)
+    answer = _ask(("-F", str(config), *given), name, examined, asker, lifeline)
     said = {key: values for key, values in answer.items() if values != usual.get(key)}
     said |= {key: answer[key] for key in ALWAYS if key in answer}
     for key, values in said.items():
@@ -91,13 +93,13 @@ def settings_of(
     return said
 
 
-def _ask(options: Sequence[str], name: str, files: tuple[Signature, ...], asker: Asker, lifeline: Lifeline) -> Answer:
+def _ask(options: Sequence[str], name: str, examined: Examined, asker: Asker, lifeline: Lifeline) -> Answer:
     program = shutil.which("ssh", path=os.pathsep.join(filter(None, (os.environ.get("PATH"), PLACES))))
     if program is None:
         raise SourceRefused("ssh_config needs OpenSSH's client to say what it means, and there is no ssh in the PATH")
-    key = (program, os.stat(program).st_mtime_ns, tuple(options), name, files, asker.uid)
+    key = (program, os.stat(program).st_mtime_ns, tuple(options), name, examined, asker.uid)
     known = _answers.get(key)
-    if known is not None and time.monotonic() - known[0] < ANSWER_LASTS:
+    if known is not None and (examined.is_steady or time.monotonic() - known[0] < ANSWER_LASTS):
         return known[1]
     lifeline.stage = f"asking ssh about {one_line(name, 80)}"
     asked = time.monotonic()
