@@ -1330,6 +1330,7 @@ def test_sources_has_a_line_for_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     shown = as_text(sources.table(sources.documents(meta), now(), brief=False, zone=None)).splitlines()
     [first, second] = in_seconds(sources.documents(meta))
 
-    assert re.search(r"^app1 +unreachable +20.* -1.500 s +\? +7 +900 +20.* 2.0/9.0 ms +- +no answer", shown[1]), shown[1]
+    line = r"^app1 +unreachable +20.* -1.500 s +\? +7 +900 +20.* 2.0/9.0 ms +- +no answer"
+    assert re.search(line, shown[1]), shown[1]
     assert shown[2].split() == ["app2", *["-"] * 10]
     assert (first["clock_offset"], first["latency_worst"], second["lags_from"]) == (-1.5, 0.009, 1e-06)
