@@ -9,6 +9,8 @@ between two outages, is judged many messages at once; all else at its own moment
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 
 from job_tracker.core.board import Board, Watermark, make_board
 from job_tracker.core.intake import too_old, why_not
@@ -79,11 +81,12 @@ class Replay:
     def take_more(self, messages: list[Message], arrivals: "_Arrivals", now: int) -> int:
         """With messages that were said when they were heard, take those that follow in the same way; until when."""
         calm_until = next((moment for moment in self.turns if moment > now), self.until + 1)
-        while (following := arrivals.next) is not None and len(messages) < AT_ONCE:
-            if following.moment != following.received or following.received >= calm_until:
+        while arrivals.together and len(messages) < AT_ONCE:
+            moment = arrivals.together[0].received
+            if moment >= calm_until or any(each.moment != moment for each in arrivals.together):
                 break
-            now = following.received
-            messages += [each for each in arrivals.up_to(now, only_in_time=True) if self.take(each)]
+            now = moment
+            messages += [each for each in arrivals.up_to(now) if self.take(each)]
         return now
 
     def judge(
@@ -137,20 +140,23 @@ class Replay:
 
 
 class _Arrivals:
-    """Messages by their arrival, with a look at the next one."""
+    """Messages by their arrival; together: those that come next, all at one moment."""
 
     def __init__(self, messages: Iterator[Message]) -> None:
-        self._messages = messages
-        self.next: Message | None = next(messages, None)
+        self._moments = groupby(messages, key=attrgetter("received"))
+        self.together: list[Message] = []
+        self._look()
 
     def upcoming(self) -> tuple[int, ...]:
-        """When the next one arrives, if there is one."""
-        return () if self.next is None else (self.next.received,)
+        """When the next ones arrive, if there are any."""
+        return tuple(each.received for each in self.together[:1])
 
-    def up_to(self, now: int, *, only_in_time: bool = False) -> Iterator[Message]:
-        """Those that have arrived by now; only_in_time: up to one that was not said when it was heard."""
-        while (message := self.next) is not None and message.received <= now:
-            if only_in_time and message.moment != message.received:
-                return
-            self.next = next(self._messages, None)
-            yield message
+    def up_to(self, now: int) -> Iterator[Message]:
+        """Those that have arrived by now."""
+        while self.together and self.together[0].received <= now:
+            yield from self.together
+            self._look()
+
+    def _look(self) -> None:
+        _, found = next(self._moments, (0, iter(())))
+        self.together = list(found)

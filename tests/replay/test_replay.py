@@ -1,0 +1,115 @@
+"""Replays: many messages at once, and a history that is kept in little memory."""
+
+import json
+import random
+import sys
+from typing import Any
+
+import pytest
+from cases import Case, cases, random_case
+from effort import checkpoints_every, examples
+from hypothesis import given
+from watching import Watch, jobs_of
+
+from job_tracker.cli.screens import progress
+from job_tracker.replay import replay as room
+from job_tracker.replay.kept_history import KeptHistory, TakenUids
+from job_tracker.replay.recording import read
+from job_tracker.replay.replay import Replay
+
+DAY = 86_400 * 1_000_000
+
+
+def judged(case: Case) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
+    """The changes and the end, as a replay finds them."""
+    config, lines, start, until = case
+    jobs = jobs_of(json.dumps(config))
+    recording = read(map(json.dumps, lines), jobs)
+    replay = Replay(jobs, recording, begin=_micros(start), until=_micros(until))
+    changes = [(each.at, each.job.key, each.before, each.after) for each in replay.changes()]
+    return changes, replay.final()
+
+
+def _micros(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 2_000])
+def test_how_many_messages_are_judged_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon makes a step for each; only the speed may differ, with outages and late messages in between."""
+    monkeypatch.setattr(room, "AT_ONCE", at_once)
+    rng = random.Random(7)  # noqa: S311 - the same cases each time
+
+    for _ in range(60):
+        case = random_case(rng)
+        watch = Watch(case)
+        changes, final = judged(case)
+
+        assert [(at, key, after) for at, key, _, after in changes] == [
+            (round(line["at"] * 1_000_000), line["job"], _shown(line)) for line in watch.lines
+        ]
+        assert final == watch.final()
+
+
+def _shown(line: dict[str, Any]) -> Any:
+    from job_tracker.core.states import Shown, State
+
+    return Shown(state=State(line["to"]), status=line["status"], errors=line["errors"], missed=line["missed"])
+
+
+@examples(60)
+@given(cases())
+def test_what_is_kept_packed_is_what_an_archive_that_keeps_all_would_say(case: Case) -> None:
+    """A late message finds the same past, whether it lies in memory whole or in packets between checkpoints."""
+    with checkpoints_every(2):
+        packed = Watch(case, archive=lambda board: KeptHistory(board, 100))
+        whole = Watch(case)
+
+    assert packed.lines == whole.lines
+    assert packed.ends == whole.ends
+
+
+def test_a_uid_is_remembered_for_as_long_as_the_ledger_does() -> None:
+    """What came twice within five weeks counts once; memory does not grow for ever."""
+    taken = TakenUids()
+    uid, other = "0123456789abcdef" * 2, "given by hand"
+
+    assert taken.add(uid, 0)
+    assert not taken.add(uid, 35 * DAY)
+    assert taken.add(other, 36 * DAY)
+    assert taken.add(uid, 36 * DAY)
+
+
+class Terminal:
+    """A stderr on a terminal."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        self.said += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_what_takes_long_says_how_far_it_is_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay of a year without a word looks like one that hangs."""
+    clock = iter([0.0, 1.0, 2.5, 2.6, 3.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    with progress.shown("lines read") as tell:
+        for count in range(1, 4 * progress.EVERY + 1):
+            tell(count)
+
+    assert terminal.said.split("\r")[1:] == [
+        f"{2 * progress.EVERY:,} lines read",
+        f"{4 * progress.EVERY:,} lines read",
+        " " * len(f"{4 * progress.EVERY:,} lines read"),
+        "",
+    ]
