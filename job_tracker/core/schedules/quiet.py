@@ -107,16 +107,10 @@ def move_expected(windows: Windows | None, starts: Starts, start: int, delay: in
 def windows_around(windows: Windows, day: int) -> tuple[Window, ...]:
     """The windows that may hold a moment of a local day, in order, each with all that it touches."""
     first, last = day - REACH, day + 1  # of clocks set back over midnight, the next day's may have begun already
-    found = [window for near in range(first, last + 1) for window in _of_day(windows, near)]
-    step = REACH
-    while found and (before := _touching(windows, found, range(first - step, first))):
-        found += before
-        first, step = first - step, 2 * step
-    step = REACH
-    while found and (after := _touching(windows, found, range(last + 1, last + 1 + step))):
-        found += after
-        last, step = last + step, 2 * step
-    return tuple(_merged(found))
+    found = _merged([window for near in range(first, last + 1) for window in _of_day(windows, near)])
+    if found:
+        found = _merged([_from_its_begin(windows, found[0], first), *found, _to_its_end(windows, found[-1], last)])
+    return tuple(found)
 
 
 def left_outside(rules: tuple[Quiet, ...]) -> tuple[int, int]:
@@ -146,11 +140,24 @@ def _of_day(windows: Windows, day: int) -> Iterator[Window]:
                 yield begin, end
 
 
-def _touching(windows: Windows, found: list[Window], days: range) -> list[Window]:
-    """The windows of some days beside those found, if one of them touches the outermost of these."""
-    begin, end = min(found)[0], max(each[1] for each in found)
-    beside = [window for day in days for window in _of_day(windows, day)]
-    return beside if any(first <= end and last >= begin for first, last in beside) else []
+def _from_its_begin(windows: Windows, window: Window, first: int) -> Window:
+    """A window with all that it touches of the days before the first that it was made of."""
+    while True:
+        before = [each for near in range(first - REACH, first) for each in _of_day(windows, near)]
+        whole = next(each for each in _merged([*before, window]) if each[0] <= window[0] < each[1])
+        if whole[0] == window[0]:
+            return whole
+        window, first = whole, first - REACH
+
+
+def _to_its_end(windows: Windows, window: Window, last: int) -> Window:
+    """A window with all that it touches of the days after the last that it was made of."""
+    while True:
+        after = [each for near in range(last + 1, last + REACH + 1) for each in _of_day(windows, near)]
+        whole = next(each for each in _merged([*after, window]) if each[0] <= window[0] < each[1])
+        if whole[1] == window[1]:
+            return whole
+        window, last = whole, last + REACH
 
 
 def _merged(windows: list[Window]) -> list[Window]:

@@ -36,6 +36,18 @@ def test_a_short_window_within_a_long_one_hides_nothing() -> None:
     assert quiet.window_at(at("2026-05-05 12:30")) == (at("2026-05-04 12:00"), at("2026-05-05 13:00"))
 
 
+def test_what_begins_and_ends_within_the_week_is_found_whole_and_no_longer() -> None:
+    """All but one hour on Sunday is quiet; a look over that hour must not go on to the week before, for ever."""
+    quiet = windows(
+        (0, 24, Days(weekdays=0b0111111)), (0, 2, Days(weekdays=0b1000000)), (3, 24, Days(weekdays=0b1000000))
+    )
+
+    spans = {quiet.window_at(at(f"2026-05-{day:02d} 12:00")) for day in range(4, 11)}
+
+    first = at("2026-05-03 03:00"), at("2026-05-10 02:00")
+    assert spans == {first, (at("2026-05-10 03:00"), at("2026-05-17 02:00"))}
+
+
 def test_a_window_belongs_to_the_day_of_its_begin() -> None:
     """Friday's night is quiet until Saturday morning, Thursday's is not."""
     quiet = windows((22, 6, Days(weekdays=0b0010000)))
