@@ -40,6 +40,11 @@ class Keywords:
     end: str = "SUCCESS"
     warning: str | None = None
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that are configured."""
+        return tuple(word for word in (self.start, self.error, self.end, self.warning) if word is not None)
+
 
 def signal_of(event: str, keywords: Keywords) -> Signal:
     """The meaning of an event's word; anything not configured is OTHER."""

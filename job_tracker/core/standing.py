@@ -26,6 +26,9 @@ class Outcome(Enum):
     LOST = "lost"
 
 
+ENDED_WELL = (Outcome.WELL, Outcome.WARNED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a job, from its first message to its last.

@@ -8,7 +8,7 @@ from typing import Any
 
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.record import Past
-from job_tracker.core.standing import Outcome, Run
+from job_tracker.core.standing import ENDED_WELL, Run
 from job_tracker.ledger.access import Access
 from job_tracker.ledger.codec import CHANGE, SUBJECT, Row, checked, message_from_row, run_from_row, standing_from_text
 
@@ -67,8 +67,8 @@ class History:
         """When each job ended well last, of those that have a kept run that did."""
         with self._access.reading():
             rows = self._access.connection.execute(
-                "SELECT key, max(ended) FROM runs JOIN jobs ON jobs.id = job WHERE outcome = ? GROUP BY key",
-                (Outcome.WELL.value,),
+                "SELECT key, max(ended) FROM runs JOIN jobs ON jobs.id = job WHERE outcome IN (?, ?) GROUP BY key",
+                tuple(each.value for each in ENDED_WELL),
             )
             return dict(checked(row, SUBJECT) for row in rows)
 

@@ -137,6 +137,8 @@ def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
             "source": unseen.source,
             "unheard_since": unseen.unheard_since,
         },
+        "paused": standing.pause
+        and {"from": standing.pause.begin, "until": standing.pause.end, "text": standing.pause.text},
         "zone": job.zone.key,
     }
 
@@ -153,6 +155,7 @@ def run_document(run: Run) -> Document:
         "timeouts": run.timeouts,
         "timeout_at": run.timeout_at,
         "exit_code": run.exit_code,
+        "usage": None if run.usage is None else dict(run.usage),
         "text": run.text,
     }
 

@@ -325,3 +325,15 @@ def stamp(moment: float) -> float:
     """A story's moment as a message's timestamp."""
 
     return T + moment
+
+
+def test_a_job_that_uses_none_of_this_is_judged_as_ever() -> None:
+    """“A rule that excludes nothing changes nothing”: the same words, codes that nobody sends, a length of nothing."""
+    plain, promised = Story(cyclic()), Story(coded(soonest=0), keywords=WARNS, names={("X", "Y"): "LOAD__P"})
+
+    for story in (plain, promised):
+        story.hears("STARTED", at=0, run="a").hears("SUCCESS", at=10, run="a", exit_code=0)
+        story.hears("STARTED", at=600, run="b").hears("ERROR", at=610, run="b", exit_code=1).passes(to=3 * HOUR)
+
+    assert promised.lines == plain.lines
+    assert promised.shown == plain.shown

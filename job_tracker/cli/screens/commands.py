@@ -21,7 +21,7 @@ Document = dict[str, Any]
 WATCH_EVERY = 1.0
 """Seconds between two looks."""
 
-STATES = ("UNKNOWN", "NEVER_RAN", "RUNNING", "NOT_RUNNING", "ERROR", "TIMEOUT", "DELAYED")
+STATES = ("UNKNOWN", "NEVER_RAN", "RUNNING", "NOT_RUNNING", "ERROR", "TIMEOUT", "DELAYED", "WARNING")
 
 
 class NoSuchThing(JobTrackerError):

@@ -39,6 +39,8 @@ def following(job: Document, promise: Document) -> Iterator[str]:
             yield "A success of the late run clears it; an error of it makes it ERROR."
         case "DELAYED":
             yield "A start makes it RUNNING and forgets the missed starts."
+        case "WARNING":
+            yield "A start makes it RUNNING; a success of the same run makes it NOT_RUNNING."
         case "RUNNING" if run is not None:
             yield "A success makes it NOT_RUNNING, an error makes it ERROR."
         case _:
@@ -46,7 +48,9 @@ def following(job: Document, promise: Document) -> Iterator[str]:
     if job["status"] == CRIT and job["errors"]:
         verb = "is" if job["errors"] + job["missed"] == 1 else "are"
         yield f"It stays CRIT until a run ends well: {_counted(job)} {verb} not forgotten before."
-    if job["deadline"] is not None:
+    if job["deadline_of"] == "end of a pause":
+        yield f"The pause ends at {clock(job['deadline'], zone)}, or when somebody resumes it."
+    elif job["deadline"] is not None:
         late = "run over its time" if job["deadline_of"] == "timeout" else "start missed"
         yield f"Without a message, one more {late} is counted at {clock(job['deadline'], zone)}.{_alarm(job, promise)}"
 
@@ -80,6 +84,10 @@ def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> st
         case "NOT_RUNNING" if run is not None:
             ended = "was lost when a newer one began" if run["outcome"] == "lost" else "ended well"
             return f"{job['state']}: no run is open, and the newest, number {run['order']}, {ended}."
+        case "NOT_RUNNING":
+            return f"{job['state']}: no run is open, and all there were had nothing to do."
+        case "WARNING" if run is not None:
+            return f"{job['state']}: no run is open, and the newest, number {run['order']}, ended with a warning."
         case _:
             if unheard_words:
                 words = ", ".join(f"'{safe(word)}'" for word in unheard_words)
@@ -89,10 +97,15 @@ def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> st
 
 def _status(job: Document) -> str:
     counted, most = _counted(job), job["max_errors"]
+    if job["paused"] is not None:
+        until = clock(job["paused"]["until"], job["zone"])
+        return f"OK: paused until {until} {safe(job['paused']['text'])}; nothing counts meanwhile."
     if job["status"] == CRIT:
         if job["errors"] + job["missed"] >= most:
             return f"CRIT: {counted}, and the alarm is raised at {most}."
         return f"CRIT: only {counted} of {most}, but a daily job is not waited for a second time."
+    if job["known_state"] == "WARNING":
+        return "WARN: a run that ended with a warning is to be looked at."
     if job["errors"] + job["missed"]:
         return f"{('OK', 'WARN')[job['status']]}: {counted}, and the alarm is raised at {most}."
     return "OK: no errors and no missed starts are counted."

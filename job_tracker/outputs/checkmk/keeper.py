@@ -11,7 +11,7 @@ from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import Job
 from job_tracker.core.sight import owners
-from job_tracker.core.standing import Outcome
+from job_tracker.core.standing import ENDED_WELL
 from job_tracker.errors import OutputError, StoreFailed
 from job_tracker.moments import MICROSECONDS
 from job_tracker.outputs.checkmk.files import StatusFiles
@@ -95,7 +95,7 @@ class CheckmkOutput(Output[Config]):
         """When each job ended well last, as far as that is to be measured."""
         for each in found if self._config.settings.perfdata else ():
             for key, record in each.step.records.items():
-                ends = (run.ended for run in record.runs.values() if run.outcome is Outcome.WELL and run.ended)
+                ends = (run.ended for run in record.runs.values() if run.outcome in ENDED_WELL and run.ended)
                 self._successes[key] = max((self._successes.get(key, 0), *ends))
 
     def _aged_lines(self, now: int) -> Iterable[str]:

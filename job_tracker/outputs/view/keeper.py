@@ -151,7 +151,7 @@ class ViewOutput(Output[Config]):
             history=jobs.history,
             jobs=len(jobs.by_key),
             zone=settings.time_zone.key,
-            words=(jobs.keywords.start, jobs.keywords.error, jobs.keywords.end),
+            words=jobs.keywords.words,
             watermarks=picture.watermarks,
             reports=picture.reports,
         )
