@@ -86,7 +86,7 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
         name=_word(element, "job"),
         env=_word(element, "instance"),
         event=_word(element, "event"),
-        text=_cut(_text(element, "message")),
+        text=_told(_text(element, "message")),
         uid=uid_from(_text(element, "uid")),
         run=_text(element, "run") or None,
         exit_code=_whole(element, "exit_code", default=None),
@@ -167,5 +167,8 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= 60 else shown[:59] + "…"
 
 
-def _cut(text: str) -> str:
+def _told(text: str) -> str:
+    """What is kept of a job's text: nothing of blanks, which would hide an exit code; a mark where it is cut."""
+    if text.isspace():
+        return ""
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"

@@ -196,6 +196,13 @@ def test_deep_nesting_in_a_key_that_is_read_is_refused(key: str) -> None:
 def test_a_text_is_cut_to_what_is_needed() -> None:
     """Messages may be 64 KiB."""
     assert read(message="x" * 70_000).text == "x" * (TEXT_LIMIT - 1) + "…"
+    assert read(message="x" * TEXT_LIMIT).text == "x" * TEXT_LIMIT
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t \r", "\u00a0", " " * 70_000])
+def test_a_text_of_blanks_is_empty(blank: str) -> None:
+    """Whoever is woken up reads the exit code instead of nothing."""
+    assert read(message=blank).text == ""
 
 
 @pytest.mark.parametrize("key", ["job", "message", "run", "event"])
