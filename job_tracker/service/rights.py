@@ -11,6 +11,9 @@ from job_tracker.config.reading import Config
 from job_tracker.errors import ServiceRefused
 from job_tracker.service import classic_links
 
+READERS = "job_tracker_status"
+"""The group whose members may read what is told, and nothing else of the daemon's."""
+
 
 class RestartNeeded(ServiceRefused):
     """A reload cannot do what is asked; nothing was touched, the daemon goes on as it is."""
@@ -32,7 +35,7 @@ def prepare(config: Config, account: pwd.struct_passwd | None, *, is_running: bo
         raise RestartNeeded(f"run_dir is {run_dir}, but it runs with {shown}; restart it, that cannot be reloaded")
     if not run_dir.exists():
         run_dir.mkdir(mode=0o750, parents=True)
-        os.chown(run_dir, account.pw_uid, account.pw_gid)
+        os.chown(run_dir, account.pw_uid, readers_of(account))
     return classic_links.make(config.jobs.by_key, run_dir)
 
 
@@ -59,9 +62,18 @@ def give_up_root(account: pwd.struct_passwd) -> None:
     os.environ.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
 
 
-def group_of(account: pwd.struct_passwd) -> str:
-    """The name of a user's own group."""
+def readers_of(account: pwd.struct_passwd) -> int:
+    """The group that may read the run directory: the one made for Checkmk's agent, else the user's own."""
     try:
-        return grp.getgrgid(account.pw_gid).gr_name
+        return grp.getgrnam(READERS).gr_gid
     except KeyError:
-        return str(account.pw_gid)
+        return account.pw_gid
+
+
+def group_of(account: pwd.struct_passwd) -> str:
+    """That group by its name."""
+    gid = readers_of(account)
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -28,6 +28,7 @@ JOBS = [job(name, "app1") for name in ("FAILS", "WAITS", "TURNS", "BY_TCP")]
 ZONE = ZoneInfo(JOBS[0]["time_zone"])
 HOME = "/omd/sites/prod"
 PIPE = f"{HOME}/tmp/run/mkeventd/events"
+RUN_DIR = "750 job_tracker job_tracker_status\n"
 HEARTBEAT = re.compile(rb"<133>@\d{10} em job_tracker: alive: 4 jobs, 1 sources, \d+ notifications waiting\n")
 KEY = "/var/lib/job_tracker/.ssh/events_ed25519"
 
@@ -283,6 +284,8 @@ def test_files_belong_to_whom_they_should(site: Site) -> None:
     site.on(f"runuser -u nobody -- test -r {KEY}", code=1)
     assert site.on("stat -c '%a %U %G' /etc/job_tracker/send-notification.cfg") == "640 root job_tracker\n"
     assert site.on(f"stat -c '%a %U' {KEY}") == "600 job_tracker\n"
+    site.on("service job_tracker reload")
+    bases.until("readers may", lambda: site.on("stat -c '%a %U %G' /run/job_tracker") == RUN_DIR)
     site.on(f"test ! -e {KEY}", host="mon")
     for path in ("/var/lib/jobevents", "/var/lib/jobevents/.ssh", "/var/lib/jobevents/.ssh/authorized_keys"):
         site.on(f"runuser -u jobevents -- test -r {path} -a ! -w {path}", host="mon")

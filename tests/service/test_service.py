@@ -1,5 +1,6 @@
 """The service: real daemons in the background, started, stopped, killed and looked at as an init script does it."""
 
+import grp
 import json
 import os
 import pwd
@@ -609,6 +610,24 @@ def test_tmpfiles_makes_the_same_at_boot() -> None:
         "d /run/job_tracker 0750 job_tracker job_tracker -",
         "L+ /run/job_tracker.A__P.state - - - - /run/job_tracker/job_tracker.A__P.state",
     ]
+
+
+@needs_root
+@pytest.mark.parametrize("there_is_one", [True, False])
+def test_the_run_directory_is_for_its_readers_group_where_there_is_one(
+    tracker: Installed, monkeypatch: pytest.MonkeyPatch, there_is_one: bool
+) -> None:
+    """A Checkmk agent that is not root reads what is told, and nothing else of the daemon's."""
+    account = pwd.getpwnam("nobody")
+    group = grp.getgrgid(0) if there_is_one else grp.getgrgid(account.pw_gid)
+    monkeypatch.setattr(rights, "READERS", group.gr_name if there_is_one else "no such group")
+    tracker.configure(run_dir=str(tracker.home / "new"))
+
+    rights.prepare(load(tracker.config), account)
+
+    made = (tracker.home / "new").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (account.pw_uid, group.gr_gid, 0o750)
+    assert rights.group_of(account) == group.gr_name
 
 
 # -- systemd ---------------------------------------------------------------------------------------------------------
