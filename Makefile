@@ -12,7 +12,7 @@ WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench: $(VENV)/installed ## measure, each figure beside its target
 
 bench-ssh: $(VENV)/installed packages ## the same over SSH: fifty real sshd's, side by side with ssh itself
 	$(BIN)/python bench/bench_ssh.py
+
+bench-scale: $(VENV)/installed packages ## one tracker with a thousand sources over real sshd's; as root, some minutes
+	$(BIN)/python bench/bench_scale.py
 
 bench-run: $(VENV)/installed ## what `message-queue.py run` costs a job: start, throughput of --tail, many at once
 	$(BIN)/python bench/bench_run.py

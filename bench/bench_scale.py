@@ -115,7 +115,10 @@ class Fleet:
             yield began
         finally:
             self.process.terminate()
-            self.process.wait(30)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
 
     def reachable(self) -> int:
         """How many sources are, by the services file."""

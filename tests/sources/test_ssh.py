@@ -39,7 +39,7 @@ from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import source
 from job_tracker.sources.queue.conversation import Conversation
 from job_tracker.sources.queue.source import DrainingSource
-from job_tracker.sources.ssh import host_keys, login
+from job_tracker.sources.ssh import host_keys, lifeline, login
 from job_tracker.sources.ssh.channel import SshTransport, remote_command
 from job_tracker.sources.ssh.diagnosis import Command, diagnose
 from job_tracker.sources.ssh.host_keys import fingerprint, known_hosts, parse
@@ -1085,15 +1085,41 @@ def test_only_so_many_connect_at_once_but_nobody_waits_for_one_that_hangs() -> N
     assert max(most) <= 4
 
 
+def test_a_machine_that_is_too_slow_for_so_many_is_not_given_more() -> None:
+    """Each that is late lets another one begin; without an end to that all would be under way, and none be ready."""
+    turns = Turns(most=1, seconds=0.001)
+    inside: list[int] = []
+    most: list[int] = []
+    done = threading.Event()
+
+    def connect(number: int) -> None:
+        with turns.turn(Lifeline()):
+            inside.append(number)
+            most.append(len(inside))
+            done.wait(SLOW)
+            inside.remove(number)
+
+    threads = [threading.Thread(target=connect, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(inside) == lifeline.LATE)
+    done.set()
+    for thread in threads:
+        thread.join(SLOW)
+
+    assert len(most) == 20
+    assert max(most[: lifeline.LATE + 1]) <= lifeline.LATE
+
+
 def test_who_waits_for_a_turn_sleeps() -> None:
     """A thousand that connect at once and look twenty times a second keep those who shake hands from doing so."""
     turns = Turns(most=1, seconds=600.0)
     lifelines = [Lifeline() for _ in range(20)]
     inside: list[Lifeline] = []
 
-    def connect(lifeline: Lifeline) -> None:
-        with turns.turn(lifeline):
-            inside.append(lifeline)
+    def connect(waiting: Lifeline) -> None:
+        with turns.turn(waiting):
+            inside.append(waiting)
 
     with turns.turn(Lifeline()):
         threads = [threading.Thread(target=connect, args=(each,)) for each in lifelines]
@@ -1120,18 +1146,18 @@ def wake_ups(thread: int | None) -> int:
 def test_who_waits_for_a_turn_can_be_stopped() -> None:
     """A stop reaches everywhere."""
     turns = Turns(most=1, seconds=600.0)
-    lifeline = Lifeline()
+    waiting = Lifeline()
     failed = threading.Event()
 
     def wait() -> None:
-        with suppress(SourceUnreachable), turns.turn(lifeline):
+        with suppress(SourceUnreachable), turns.turn(waiting):
             return
         failed.set()
 
     with turns.turn(Lifeline()):
         thread = threading.Thread(target=wait)
         thread.start()
-        lifeline.cut("interrupted")
+        waiting.cut("interrupted")
         assert failed.wait(SLOW)
         thread.join(SLOW)
 

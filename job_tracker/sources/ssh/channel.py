@@ -28,8 +28,8 @@ CHUNK = 256 * 1024
 WORDS_KEPT = 16 * LONGEST_TEXT  # bytes of stderr
 ENDING_SECONDS = 0.5
 
-turns, askers = Turns(), Turns(most=4)
-"""Shared by all sources of this process: who may shake hands now, and who may ask ssh, which takes its time."""
+turns, dialling, askers = Turns(), Turns(most=64), Turns(most=4)
+"""Shared by all sources of this process: who may shake hands now, who may knock, and who may ask ssh."""
 
 
 def remote_command(host: Host) -> str:
@@ -57,10 +57,11 @@ class SshTransport:
         lifeline.check()
         try:
             way, waited = self._plan(deadline)
-            with lifeline.until(deadline + waited):
+            with dialling.turn(lifeline) as longer, lifeline.until(deadline + waited + longer):
+                waited += longer
                 stream = self._dial(way)
-            with turns.turn(lifeline) as waited_again, lifeline.until(deadline + waited + waited_again):
-                waited += waited_again
+            with turns.turn(lifeline) as longer, lifeline.until(deadline + waited + longer):
+                waited += longer
                 self._travel(way, stream)
                 lifeline.stage = "starting the handler"
                 self._start()

@@ -2,7 +2,7 @@
 
 Rule: whatever a thread may wait for hangs on its lifeline; once that is cut, nothing waits on it any more.
 Rule: at most TURNS connections are made side by side; who takes longer than two seconds no longer counts, so that a
-host that hangs delays no other.
+host that hangs delays no other, unless very many do: a machine that is too slow for so many must not be given more.
 """
 
 import socket
@@ -15,6 +15,8 @@ from job_tracker.errors import SourceUnreachable
 
 TURNS = 12
 TURN_SECONDS = 2.0
+LATE = 4
+"""For each turn, so many connections at most are under way, those that no longer count included."""
 
 
 class Lifeline:
@@ -122,6 +124,8 @@ class Turns:
 
     def _until_free(self) -> float:
         """Seconds until the next turn is free."""
+        if len(self._ends) >= LATE * self._most:
+            return self._seconds  # or as soon as one ends
         now = time.monotonic()
         taken = sorted(end for end in list(self._ends.values()) if end > now)
         return taken[-self._most] - now if len(taken) >= self._most else 0.0
