@@ -3,6 +3,17 @@
 Rule: whatever a host sends, before or after it has proved who it is, takes a bounded amount of memory.
 Rule: a link that is idle costs nothing: no thread of it wakes up unless there is something to read.
 
+For whoever upgrades paramiko: what is used or overridden of it beyond its documented interface.
+
+| where | what | why |
+|---|---|---|
+| here | `Packetizer.read_all`, `_read_timeout` | no packet and no first line fills the memory |
+| here | `Packetizer.start_handshake` | no timer thread for each connection |
+| here | `Transport._preferred_ciphers` | encryption and checksum in one go |
+| here | `Transport.preferred_keys`, `_filter_algorithm` | host keys proper, no certificates |
+| login.py | `AgentSSH._connect`, `_close` | an agent on a socket that hangs on the lifeline |
+| channel.py | `Channel.status_event`, `exit_status`, `eof_received` | how the handler ended, without waiting for ever |
+
 paramiko gives its socket a timeout of 0.1 s, to look whether it was closed: ten wake-ups a second for each connection.
 Here the socket blocks once the link stands, and whoever ends it shuts the socket down, which wakes the reader at once.
 """
