@@ -6,6 +6,7 @@ Wall times are only worth something on a machine that has nothing else to do; ea
 import contextlib
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,8 +18,6 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from rig import HANDLER, Row, default_base, median, wait_for
-
-from bench import surroundings, table
 
 BYTES = 1_000_000_000
 ROUNDS = 5
@@ -201,12 +200,14 @@ def private_kib(pid: int) -> int:
 
 def main() -> int:
     """Measure; exit code 1 if a target was missed."""
-    print(surroundings(default_base()), flush=True)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}", flush=True)
     rows: list[Row] = []
     for bench in (started, throughput, paced, at_once, killed):
         with tempfile.TemporaryDirectory(prefix="bench-run-", dir=default_base()) as home:
-            rows += bench(Path(home) / "queue.sqlite")
-    print(table(rows))
+            for row in bench(Path(home) / "queue.sqlite"):
+                rows.append(row)
+                verdict = {None: "", True: "met", False: "MISSED"}[row.met]
+                print(f"{row.figure}\n    {row.measured} [{row.target} {verdict}]; {row.comparison}", flush=True)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
     return int(any(row.met is False for row in rows))
 

@@ -131,7 +131,8 @@ class Queue:
         """A running serve; with `opened_by`, the tracker of that name has opened it."""
         serve = self.sessions.enter_context(closing(Serve(self.command("serve", *arguments))))
         if opened_by:
-            assert serve.ask("open", tracker=opened_by)["done"] == "open"
+            answer = serve.ask("open", tracker=opened_by)
+            assert answer.get("done") == "open", answer
         return serve
 
     def lock(self) -> AbstractContextManager[Connection]:
