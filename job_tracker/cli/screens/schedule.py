@@ -30,6 +30,12 @@ from job_tracker.view.promises import promise_words, weekday_words
 
 Document = dict[str, Any]
 
+NOTHING = {
+    "cyclic": "it has no times of its own: each start is expected an interval after the one before",
+    "on_demand": "no start is expected, ever",
+    "daily": "nothing is expected in these days",
+    "cron": "nothing is expected in these days",
+}
 MANY = 24
 """Starts of one day that are still shown one by one."""
 
@@ -74,6 +80,7 @@ def document(job: Job, begin: int, days: int) -> Document:
     end = local_moment(job.zone, first + days, 0)
     return {
         "job": job.key,
+        "kind": job.kind.value,
         "zone": job.zone.key,
         "promise": promise_words(job),
         "starts": list(_starts(job, begin, end)),
@@ -97,7 +104,7 @@ def as_text(found: Document) -> Iterator[str]:
             lines = lines[-1:]
         yield from (f"  {safe(line)}" for line in lines)
     if not rows:
-        yield "  nothing is expected in these days" if "starts" in found["promise"] else ""
+        yield f"  {NOTHING[found['kind']]}"
 
 
 def next_starts(job: Job, begin: int, count: int) -> list[int]:
