@@ -27,3 +27,8 @@ def span(duration: int) -> str:
     """A duration in microseconds as hh:mm:ss."""
     seconds = duration // MICROSECONDS
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def stale_after(interval: int) -> int:
+    """How old what a tracker at work keeps up to date can become; interval: the longest pause between two cycles."""
+    return max(60 * MICROSECONDS, 3 * interval)

@@ -18,8 +18,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from job_tracker import clock
 from job_tracker.config import notation, templates, zones
+from job_tracker.config.places import DEFAULT_VIEW
 from job_tracker.core.schedules.quiet import Quiet
-from job_tracker.moments import DAY, MICROSECONDS, MINUTE
+from job_tracker.moments import DAY, MICROSECONDS, MINUTE, stale_after
 from job_tracker.ports import Host, Terms
 
 DEFAULT_EARLY = 5 * MINUTE
@@ -127,7 +128,7 @@ class Settings(Section):
         "info"
     )
     run_dir: LocalPath = Path("/var/run")
-    view_file: LocalPath = Path("/var/lib/job_tracker/view.sqlite")
+    view_file: LocalPath = DEFAULT_VIEW
     unreachable_critical_after_microseconds: Seconds = Field(
         default=300 * MICROSECONDS, alias="source_unreachable_critical_after_in_sec"
     )
@@ -161,7 +162,7 @@ class Settings(Section):
     @property
     def stale_after_microseconds(self) -> int:
         """How old what a tracker at work keeps up to date can become."""
-        return max(60 * MICROSECONDS, 3 * self.interval_microseconds)
+        return stale_after(self.interval_microseconds)
 
     def terms(self, tracker: str = "") -> Terms:
         """How the tracker with that id speaks to its sources."""

@@ -26,6 +26,9 @@ class State(Enum):
 OK, WARN, CRIT, UNSEEN = range(4)
 """Checkmk's statuses."""
 
+STATUS_WORDS = ("OK", "WARN", "CRIT", "UNKNOWN")
+"""What they are called, by their numbers."""
+
 
 class Shown(NamedTuple):
     """What the monitoring is told of a job."""

@@ -7,24 +7,23 @@ Rule: while the daemon runs they stay with the run directory it began with, for 
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from job_tracker.outputs.checkmk.files import STATE_FILE, state_file_name
+
 CLASSIC = Path("/var/run")
 TMPFILES_HEAD = "# Made by `job_tracker links --tmpfiles`: the run directory, and the classic path of each job.\n"
-
-_STATE_FILE = re.compile(r"job_tracker\.[A-Za-z0-9_.-]+\.state")
 
 
 def make(keys: Iterable[str], run_dir: Path, classic: Path = CLASSIC) -> int:
     """Make the link of each job and remove those of jobs that are gone; the number of changes.  Raises OSError."""
     if classic.resolve() == run_dir.resolve():
         return 0
-    wanted = {name_of(key): run_dir / name_of(key) for key in keys}
+    wanted = {state_file_name(key): run_dir / state_file_name(key) for key in keys}
     changes = 0
     with os.scandir(classic) as found:
-        gone = [each.name for each in found if _STATE_FILE.fullmatch(each.name) and each.name not in wanted]
+        gone = [each.name for each in found if STATE_FILE.fullmatch(each.name) and each.name not in wanted]
     for name in gone:
         if _target(classic / name).parent == run_dir:
             (classic / name).unlink(missing_ok=True)
@@ -40,7 +39,7 @@ def elsewhere(keys: Iterable[str], run_dir: Path, classic: Path = CLASSIC) -> Pa
     """The directory whose state files the classic paths of these jobs show, if it is not the run directory."""
     if classic.resolve() == run_dir.resolve():
         return None
-    for path in (classic / name_of(key) for key in keys):
+    for path in (classic / state_file_name(key) for key in keys):
         if os.path.lexists(path):
             shown = (classic / _target(path)).parent if path.is_symlink() else classic
             if shown != run_dir and shown.resolve() != run_dir.resolve():
@@ -52,13 +51,8 @@ def tmpfiles(keys: Iterable[str], run_dir: Path, user: str, group: str) -> str:
     """The same for systemd-tmpfiles at boot: the directory, its owner, and the links."""
     # systemd has it that /run is written as such; on every system that has it, /var/run is a link there.
     lines = [f"d {run_dir} 0750 {user} {group} -\n"]
-    lines += [f"L+ /run/{name_of(key)} - - - - {run_dir / name_of(key)}\n" for key in keys]
+    lines += [f"L+ /run/{state_file_name(key)} - - - - {run_dir / state_file_name(key)}\n" for key in keys]
     return TMPFILES_HEAD + "".join(lines)
-
-
-def name_of(key: str) -> str:
-    """The name of a job's state file."""
-    return f"job_tracker.{key}.state"
 
 
 def _target(link: Path) -> Path:

@@ -123,7 +123,8 @@ def test_the_services_file_repeats_the_state_files_beside_the_daemon_and_its_sou
     tracker.wait_for("LOAD", "ERROR")
     services = tracker.services()
 
-    assert list(services) == ["job_tracker", "job_source_app1", "job_source_app2", "job_LOAD__P", "job_OTHER__P"]
+    ours = ["job_tracker", "job_source_app1", "job_source_app2", "job_unmatched"]
+    assert list(services) == [*ours, "job_LOAD__P", "job_OTHER__P"]
     assert services["job_LOAD__P"] == tracker.line("LOAD").rstrip("\n")
     assert services["job_OTHER__P"] == tracker.line("OTHER").rstrip("\n")
     assert services["job_tracker"].startswith("0 job_tracker - jobs: 2, sources: 2")
@@ -308,7 +309,7 @@ def test_the_local_check_is_green_while_it_runs(make: Make) -> None:
 
     shown = tracker.check()
 
-    assert list(shown) == ["job_tracker", "job_source_app1", "job_LOAD__P"]
+    assert list(shown) == ["job_tracker", "job_source_app1", "job_unmatched", "job_LOAD__P"]
     assert shown["job_tracker"].startswith("0 job_tracker - jobs: 1, sources: 1")
     assert shown["job_source_app1"].startswith("0 ")
 

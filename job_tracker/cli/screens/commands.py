@@ -12,6 +12,7 @@ from job_tracker import clock
 from job_tracker.cli.screens import explain, history, jobs, notifications, output, plain, sources, unmatched
 from job_tracker.cli.screens.as_json import in_seconds
 from job_tracker.cli.screens.times import age, is_stale
+from job_tracker.core.states import State
 from job_tracker.errors import JobTrackerError
 from job_tracker.view import reading
 from job_tracker.view.reading import JobView
@@ -21,7 +22,7 @@ Document = dict[str, Any]
 WATCH_EVERY = 1.0
 """Seconds between two looks."""
 
-STATES = ("UNKNOWN", "NEVER_RAN", "RUNNING", "NOT_RUNNING", "ERROR", "TIMEOUT", "DELAYED", "WARNING")
+STATES = tuple(state.value for state in State)
 
 
 class NoSuchThing(JobTrackerError):

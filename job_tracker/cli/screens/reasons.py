@@ -8,11 +8,10 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import clock
+from job_tracker.core.states import CRIT, UNSEEN
 from job_tracker.moments import span
 
 Document = dict[str, Any]
-
-OK, WARN, CRIT, UNSEEN = range(4)
 
 
 def why(job: Document, promise: Document, unheard_words: Sequence[str] = ()) -> Iterator[str]:

@@ -8,12 +8,10 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from job_tracker.moments import MICROSECONDS, span
+from job_tracker.core import states
+from job_tracker.moments import MICROSECONDS, span, stale_after
 
-STALE_INTERVALS = 3
-STALE_SECONDS = 60
-
-STATUS_WORDS = {0: "OK", 1: "WARN", 2: "CRIT", 3: "UNKNOWN"}
+STATUS_WORDS = dict(enumerate(states.STATUS_WORDS))
 
 
 @lru_cache(maxsize=256)
@@ -68,8 +66,7 @@ def ago(duration: int) -> str:
 
 def is_stale(meta: dict[str, Any], now: int) -> bool:
     """Whether a view is older than a working daemon lets it become."""
-    limit = max(STALE_SECONDS * MICROSECONDS, STALE_INTERVALS * meta["interval"])
-    return meta["stopped"] is not None or now - meta["written"] > limit
+    return meta["stopped"] is not None or now - meta["written"] > stale_after(meta["interval"])
 
 
 def age(meta: dict[str, Any], now: int, *, is_alive: bool, zone: str | None = None) -> str:

@@ -7,10 +7,8 @@ have been judged, nor be kept away by a fault in one of them.
 import re
 from pathlib import Path
 
+from job_tracker.config.places import DEFAULT_VIEW
 from job_tracker.errors import ConfigError
-
-DEFAULT_VIEW = Path("/var/lib/job_tracker/view.sqlite")
-"""As in `settings`; a test compares the two."""
 
 _KEY_OF_JSON = re.compile(r'"view_file"\s*:')
 

@@ -12,6 +12,7 @@ from typing import Any
 from job_tracker.config.notification_template import DEFAULT_TEMPLATE, compiled
 from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Run, Standing
+from job_tracker.core.states import STATUS_WORDS
 from job_tracker.core.texts import clock
 from job_tracker.moments import MICROSECONDS, clock_text, span
 
@@ -22,7 +23,6 @@ MEANWHILE = 40
 """Changes that are told one by one; of older ones only the number."""
 
 RUNS = 3
-WORDS = ("OK", "WARN", "CRIT", "UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def _values(notification: Notification) -> dict[str, Any]:
         "env": "" if job is None else job.env,
         "state": newest.state,
         "status": newest.status,
-        "word": WORDS[newest.status],
+        "word": STATUS_WORDS[newest.status],
         "at": _clock(newest.at, zone),
         "since": _clock(newest.at, zone) if job is None or standing is None else clock(job, standing.since),
         "text": newest.text,

@@ -1,0 +1,8 @@
+"""Places: where files lie unless the configuration says otherwise, for who does not read all of it.
+
+Rule: nothing is imported here but paths; a command that only looks for the view must be quick.
+"""
+
+from pathlib import Path
+
+DEFAULT_VIEW = Path("/var/lib/job_tracker/view.sqlite")
