@@ -82,6 +82,15 @@ def test_a_deadline_is_not_before_that_of_the_start_before_it() -> None:
     assert moved == [at("2026-05-04 10:00")] * 2
 
 
+def test_a_deadline_that_was_moved_from_window_to_window_holds_up_those_after_it() -> None:
+    """Two hours of grace: 01:30 moves to 04:00, which is quiet again, and so to 06:30; 06:20 waits for it."""
+    quiet = Windows(zone=BERLIN, rules=(Quiet(begin=60, end=120), Quiet(begin=210, end=270)))
+
+    moved = move_expected(quiet, daily(4 * 60 + 20, 23 * 60 + 30), at("2026-05-05 04:20"), 0, 2 * HOUR)
+
+    assert moved == at("2026-05-05 06:30")
+
+
 @pytest.mark.parametrize("grace", [0, 5, 600, 3600, 7200, 20_000])
 def test_deadlines_are_never_out_of_order_and_are_what_a_walk_from_the_first_finds(grace: int) -> None:
     """“moved out of quiet windows, but not before that of the E before it”, over windows nearer than the grace."""
