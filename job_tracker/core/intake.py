@@ -5,12 +5,13 @@ Rule: one bad element costs itself and nothing else; whatever is not taken is ke
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode, encodable, uid_from
 from job_tracker.core.operator_word import OPERATOR, decode_word
-from job_tracker.core.signals import meant, signal_of
+from job_tracker.core.signals import Signal, meant, signal_of
 from job_tracker.errors import BadMessage
 from job_tracker.moments import DAY
 
@@ -75,17 +76,21 @@ def understood(jobs: Jobs, element: Any, *, source: str, received: int) -> Messa
 
     Raises BadMessage with the reason.
     """
-    if source == OPERATOR:
-        message = decode_word(element, received=received, grace=jobs.grace)
-    else:
-        message = decode(element, source=source, received=received, grace=jobs.grace)
-    job = jobs.of(message.name, message.env)
-    signal = message.signal or signal_of(message.event, jobs.keywords)
-    if job is None:
-        return message
     if source != OPERATOR:
-        signal = meant(signal, message.exit_code, message.run, job.exit_codes)
-    return replace(message, signal=signal, key=job.key)
+        meaning = partial(_meaning, jobs)
+        return decode(element, source=source, received=received, grace=jobs.grace, meaning=meaning)
+    message = decode_word(element, received=received, grace=jobs.grace)
+    job = jobs.of(message.name, message.env)
+    return message if job is None else replace(message, key=job.key)
+
+
+def _meaning(
+    jobs: Jobs, name: str, env: str, event: str, run: str | None, exit_code: int | None
+) -> tuple[str, Signal | None]:
+    job = jobs.of(name, env)
+    if job is None:
+        return "", None
+    return job.key, meant(signal_of(event, jobs.keywords), exit_code, run, job.exit_codes)
 
 
 def why_not(jobs: Jobs, message: Message) -> str | None:

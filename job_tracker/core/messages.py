@@ -3,7 +3,7 @@
 Rule: a message that cannot be read is refused here with its reason; what passes needs no further check.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -33,6 +33,10 @@ USAGES, USAGE_NAME = 20, 40
 
 Position = tuple[int, str, int]
 """Where a message is folded: its moment, its source, its number there."""
+
+
+Meaning = Callable[[str, str, str, str | None, int | None], tuple[str, Signal | None]]
+"""Of job, instance, event, run, exit code: the key of the job, empty for its own name, and the word that is meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,9 @@ class Message:
             object.__setattr__(self, "key", f"{self.name}__{self.env}")
 
 
-def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
+def decode(
+    element: Any, *, source: str, received: int, grace: int, meaning: Meaning = lambda *_: ("", None)
+) -> Message:
     """Read one element of a queue's answer; a claim of more than the grace ahead of `received` is taken as then.
 
     Raises BadMessage with the reason.
@@ -77,20 +83,25 @@ def decode(element: Any, *, source: str, received: int, grace: int) -> Message:
     if not isinstance(element, Mapping):
         raise BadMessage(f"not a JSON object but {type(element).__name__}")
     claimed = claimed_moment(element)
+    name, env, event = _word(element, "job"), _word(element, "instance"), _word(element, "event")
+    run, exit_code = _text(element, "run") or None, _whole(element, "exit_code", default=None)
+    key, signal = meaning(name, env, event, run, exit_code)
     return Message(
         moment=received if claimed > received + grace else claimed,
         claimed=claimed,
         received=received,
         source=source,
         number=_whole(element, "_id", default=0),
-        name=_word(element, "job"),
-        env=_word(element, "instance"),
-        event=_word(element, "event"),
+        name=name,
+        env=env,
+        event=event,
         text=_told(_text(element, "message")),
         uid=uid_from(_text(element, "uid")),
-        run=_text(element, "run") or None,
-        exit_code=_whole(element, "exit_code", default=None),
+        run=run,
+        exit_code=exit_code,
         usage=_usage(element.get("usage")),
+        key=key,
+        signal=signal,
     )
 
 
