@@ -120,7 +120,7 @@ def test_the_services_file_repeats_the_state_files_beside_the_daemon_and_its_sou
     tracker.start()
 
     tracker.queue.add(said("LOAD", "ERROR", message="ORA-01555\nsnapshot <<<too old>>>"))
-    tracker.wait_for("LOAD", "ERROR")
+    tracker.wait_for_service("job_LOAD__P", "ERROR")  # which is renamed into place after the state file
     services = tracker.services()
 
     ours = ["job_tracker", "job_source_app1", "job_source_app2", "job_unmatched"]
