@@ -4,31 +4,30 @@
 Rule: nobody else folds an item, so that nothing is folded without being written down.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from job_tracker.core.folding import fold_deadline, fold_message
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change, Record
-from job_tracker.core.runs import Shelf
-from job_tracker.core.standing import Deadline, Standing, Unseen
+from job_tracker.core.standing import Deadline, Run, Standing, Unseen
 from job_tracker.core.states import Shown
 from job_tracker.core.verdicts import shown
 
-Look = Callable[[Standing, Shown], Unseen | None]
-"""What of a job cannot be seen after an item; before it, it showed this."""
 
-
-@dataclass(slots=True, kw_only=True)
 class Pen:
-    """One job under way."""
+    """One job under way.  It knows nobody who knows it: what goes in a circle waits for the garbage collector."""
 
-    jobs: Jobs
-    job: Job
-    record: Record
-    shelf: Shelf
-    look: Look
+    __slots__ = ("job", "jobs", "record")
+
+    def __init__(self, jobs: Jobs, job: Job, record: Record) -> None:
+        self.jobs, self.job, self.record = jobs, job, record
+
+    def shelf(self, id: str) -> Run | None:
+        """The newest run with an id among those a standing no longer keeps."""
+        raise NotImplementedError
+
+    def look(self, standing: Standing, before: Shown) -> Unseen | None:
+        """What of the job cannot be seen after an item; before it, it showed this."""
+        raise NotImplementedError
 
     @property
     def shown(self) -> Shown:

@@ -22,6 +22,10 @@ Limit = tuple[int, ...]
 """A moment, or a whole deadline, that those to be judged come before."""
 
 
+ENDS = (Signal.END, Signal.WARNING, Signal.ERROR, Signal.SKIPPED)
+"""Signals that may close, or find again, a run of long ago."""
+
+
 class _OlderRunError(Exception):
     """A message names a run from before the checkpoint, which may have changed since: begin before that run."""
 
@@ -97,7 +101,7 @@ class _Refold:
         self.folded = 0
         self.record = Record(standing=past.checkpoint.fork())
         self.record.runs.update((run.order, run) for run in past.checkpoint.runs)  # as they were, whatever came after
-        self.pen = Pen(jobs=jobs, job=job, record=self.record, shelf=self.shelf, look=_as_it_was)
+        self.pen = _RefoldPen(jobs, job, self.record, archive, self.first, can_go_back=can_go_back)
 
     def look_for_older_runs(self, messages: list[Message]) -> None:
         """What these messages did to a run from before the checkpoint can be undone only from before that run.
@@ -108,8 +112,8 @@ class _Refold:
         for message in messages:
             if message.run is not None and message.run not in known:
                 known.add(message.run)
-                if signal_of(message.event, self.jobs.keywords) in (Signal.END, Signal.ERROR):
-                    run = self.shelf(message.run)
+                if (message.signal or signal_of(message.event, self.jobs.keywords)) in ENDS:
+                    run = self.pen.shelf(message.run)
                     if run is not None:
                         self.record.runs[run.order] = run
 
@@ -126,6 +130,18 @@ class _Refold:
             self.pen.deadline(deadline)
             self.folded += 1
 
+
+class _RefoldPen(Pen):
+    """Writes a past once more."""
+
+    __slots__ = ("archive", "can_go_back", "first")
+
+    def __init__(
+        self, jobs: Jobs, job: Job, record: Record, archive: Archive, first: int, *, can_go_back: bool
+    ) -> None:
+        super().__init__(jobs, job, record)
+        self.archive, self.first, self.can_go_back = archive, first, can_go_back
+
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id that this attempt has let go of, else the one the ledger keeps from before."""
         kept = self.archive.run(self.job.key, id, self.first)
@@ -136,10 +152,9 @@ class _Refold:
             raise _OlderRunError(kept.order)
         return replace(kept, errors=0)
 
-
-def _as_it_was(standing: Standing, _before: Shown) -> Unseen | None:
-    """How far could be seen at the time is not asked again; the step looks around when all is folded."""
-    return standing.unseen
+    def look(self, standing: Standing, _before: Shown) -> Unseen | None:
+        """How far could be seen at the time is not asked again; the step looks around when all is folded."""
+        return standing.unseen
 
 
 def _limit(standing: Standing, limit: int, now: int, *, with_overtaken: bool) -> Limit:

@@ -270,15 +270,28 @@ class Walk:
         pen = self.pens.get(job.key)
         if pen is None:
             record = Record(standing=self.board.standing(job).fork())
-
-            def look(standing: Standing, before: Shown) -> Unseen | None:
-                return self.sight.still_unseen(job, standing, before, more_to_come=bool(self.to_come.get(job.key)))
-
-            pen = Pen(jobs=self.jobs, job=job, record=record, shelf=lambda id: self.shelf(record, job, id), look=look)
-            self.pens[job.key] = pen
+            to_come = self.to_come.get(job.key, ())
+            pen = self.pens[job.key] = _WalkPen(self.jobs, job, record, self.archive, self.sight, to_come)
         return pen
 
-    def shelf(self, record: Record, job: Job, id: str) -> Run | None:
+
+class _WalkPen(Pen):
+    """Writes what happens to one job for the first time.  to_come: moments of its messages, the next one last."""
+
+    __slots__ = ("archive", "sight", "to_come")
+
+    def __init__(
+        self, jobs: Jobs, job: Job, record: Record, archive: Archive, sight: Sight, to_come: Sequence[int]
+    ) -> None:
+        super().__init__(jobs, job, record)
+        self.archive, self.sight, self.to_come = archive, sight, to_come
+
+    def shelf(self, id: str) -> Run | None:
         """The newest run with an id: of this step, or of those the archive keeps; what was rewound is no more."""
-        kept = self.archive.run(job.key, id, record.standing.count if record.rewound is None else record.rewound.count)
-        return newest_of(record.runs, id, kept)
+        record = self.record
+        last = record.standing if record.rewound is None else record.rewound
+        return newest_of(record.runs, id, self.archive.run(self.job.key, id, last.count))
+
+    def look(self, standing: Standing, before: Shown) -> Unseen | None:
+        """While more of the job is to come, nothing new."""
+        return self.sight.still_unseen(self.job, standing, before, more_to_come=bool(self.to_come))
