@@ -56,7 +56,7 @@ class Sight:
         passed = deadline.moment
         known = standing.unseen if standing.unseen is not None and standing.unseen.deadline == passed else None
         paused_until = -1 if standing.pause is None else standing.pause.end  # before that nothing of it is in question
-        if paused_until > self.now:
+        if known is not None and known.since < paused_until:
             known = None
         if known is not None and passed < self.horizon(job, standing):
             return None
@@ -78,10 +78,9 @@ class Sight:
     def still_unseen(self, job: Job, standing: Standing, before: Shown, *, more_to_come: bool) -> Unseen | None:
         """What cannot be seen after an item: while more of the job is to come, nothing new."""
         unseen, deadline = standing.unseen, standing.overtaken or standing.deadline
-        is_told = unseen is not None and before.status == UNSEEN
+        is_told = unseen is not None and before.status == UNSEEN and standing.pause is None
         if is_told and deadline is not None and unseen is not None and deadline.moment == unseen.deadline:
-            is_paused = standing.pause is not None and standing.pause.end > self.now
-            return None if is_paused else unseen  # until that very deadline is judged
+            return unseen  # until that very deadline is judged
         if deadline is None or deadline.moment > self.now or (unseen is None and more_to_come):
             return None
         unseen = self.unseen(job, standing)

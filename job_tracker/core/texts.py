@@ -7,7 +7,7 @@ from job_tracker.core.jobs import Job
 from job_tracker.core.schedules.starts import Starts
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
-from job_tracker.core.verdicts import shown
+from job_tracker.core.verdicts import is_silenced, shown
 from job_tracker.moments import clock_text, span
 
 FARTHEST_BACK = 100
@@ -16,7 +16,7 @@ FARTHEST_BACK = 100
 
 def describe(job: Job, standing: Standing) -> str:
     """The line for the monitoring; one line, not yet cut to anybody's limits."""
-    if standing.pause is not None:
+    if standing.pause is not None and is_silenced(standing):
         return f"{_seen(job, standing)}; paused until {clock(job, standing.pause.end)} {standing.pause.text}"
     return _seen(job, standing)
 

@@ -31,7 +31,7 @@ def state_of(standing: Standing) -> State:
 def status_of(job: Job, standing: Standing) -> int:
     """Checkmk's status, watermarks apart; a daily job does not wait a second night for its threshold."""
     counted = standing.errors + standing.missed
-    if standing.pause is not None:
+    if is_silenced(standing):
         return OK
     if counted >= job.max_errors:
         return CRIT
@@ -42,6 +42,12 @@ def status_of(job: Job, standing: Standing) -> int:
     if job.kind is Kind.DAILY and (standing.missed or is_overdue(standing)):
         return CRIT
     return job.status_below  # until nothing is counted any more: a WARN that went with each start would come with each
+
+
+def is_silenced(standing: Standing) -> bool:
+    """Somebody has paused the job; not once the end of the pause has passed, though nobody could judge it yet."""
+    pause, unseen = standing.pause, standing.unseen
+    return pause is not None and (unseen is None or unseen.since < pause.end)
 
 
 def is_overdue(standing: Standing) -> bool:

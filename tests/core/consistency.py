@@ -6,7 +6,7 @@ from typing import Any
 from job_tracker.core.jobs import Job
 from job_tracker.core.standing import Outcome, Standing
 from job_tracker.core.states import CRIT, OK, UNSEEN, WARN, State
-from job_tracker.core.verdicts import shown, state_of
+from job_tracker.core.verdicts import is_silenced, shown, state_of
 
 BOOKKEEPING = {"changed", "checkpointed"}
 """What a standing holds besides its verdict: scraps of the step, and when it was last kept for a refold."""
@@ -43,7 +43,7 @@ def consistent(standing: Standing) -> bool:
 def rightly_shown(job: Job, standing: Standing) -> bool:
     """Whether state and status fit together, and to the counts."""
     state, status, errors, missed = shown(job, standing)
-    if standing.pause is not None and status != UNSEEN:
+    if is_silenced(standing):
         return status == OK
     if status == UNSEEN:
         return (

@@ -190,6 +190,18 @@ def test_a_paused_job_is_ok_also_while_its_source_is_away() -> None:
     assert story.passes(to=HOUR + 1).last == (HOUR, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
 
 
+def test_an_error_is_told_behind_the_end_of_a_pause_that_nobody_could_judge_yet() -> None:
+    """“The status is 0 throughout”, so not after it: what is known already is neither hidden nor UNKNOWN."""
+    known = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=5)
+    word(known, "PAUSE", 10, until=1000).source_vanishes(at=900).passes(to=1001)
+    assert known.last == (1000, "ERROR", "ERROR", 2, 1, 0)
+
+    heard = Story(cyclic(interval=24 * HOUR)).hears("SUCCESS", at=0)
+    word(heard, "PAUSE", 100, until=1000).source_vanishes(at=900).passes(to=1400)
+    assert heard.last == (1000, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+    assert heard.hears("ERROR", at=1500).last == (1500, "UNKNOWN", "ERROR", 2, 1, 0)
+
+
 def test_neither_pause_nor_resume_makes_a_job_seen() -> None:
     """It has said nothing itself."""
     story = word(Story(on_demand()), "PAUSE", 10, until=20)
