@@ -12,7 +12,8 @@ from pathlib import Path
 from rig import HANDLER, LOCAL_CHECK, Place, Row, add, add_command, median, name_of, place, runs
 
 from job_tracker import clock
-from job_tracker.outputs.checkmk.files import service_line, services_text
+from job_tracker.outputs.checkmk.files import services_text
+from job_tracker.outputs.checkmk.line import service_line
 from job_tracker.sources.local.child import ChildTransport
 from job_tracker.sources.queue.conversation import Conversation
 
