@@ -5,7 +5,8 @@ from typing import Any
 
 from job_tracker.config.reading import parse
 from job_tracker.errors import ConfigError
-from job_tracker.replay.replay import Replay, read
+from job_tracker.replay.recording import read
+from job_tracker.replay.replay import Replay
 from second_reading.cases import SECOND, Case
 
 
