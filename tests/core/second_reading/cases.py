@@ -63,20 +63,25 @@ MORE = (
     "operator",
     "stepped",
 )
-CRONS = (
-    "0 2 * * *",
-    "30 2 * * *",
-    "*/30 * * * *",
-    "15 */3 * * *",
-    "0 0 * * *",
-    "30 1,2,3 * * mon-fri",
-    "0 12 1 * *",
-    "0 6 * * 1#1",
-    "45 23 L * *",
-    "5 4 */2 * sun",
-    "0 * * * *",
-    "17 0-6 * * *",
-)
+CRONS = {
+    "0 2 * * *": 1,
+    "30 2 * * *": 1,
+    "*/30 * * * *": 48,
+    "15 */3 * * *": 8,
+    "0 0 * * *": 1,
+    "30 1,2,3 * * mon-fri": 3,
+    "0 12 1 * *": 1,
+    "0 6 * * 1#1": 1,
+    "45 23 L * *": 1,
+    "5 4 */2 * sun": 1,
+    "0 * * * *": 24,
+    "17 0-6 * * *": 7,
+    "0 1-3 * * *": 3,
+    "*/20 2 * * *": 3,
+    "59 23 * * 5L": 1,
+}
+"""Expressions, and how often a day they may be due."""
+MOST_EXPECTED = 70
 CALENDAR_PICKS = (1, 2, 3, 5, 9)
 
 
@@ -261,9 +266,8 @@ class _Maker:
         self.ends_by(job)
 
     def as_cron(self, job: dict[str, Any], span: int) -> None:
-        job["cron_expression"] = self.random.choice(
-            [c for c in CRONS if span <= 3 * DAY or ("*/30" not in c and "0-6" not in c)]
-        )
+        fitting = [expression for expression, often in CRONS.items() if often * span <= MOST_EXPECTED * DAY]
+        job["cron_expression"] = self.random.choice(fitting)
         if self.maybe(0.6):
             job["start_max_delay_in_hh:mm:ss"] = _hms(self.length(SECOND, 5 * HOUR))
         if self.maybe(0.6):
@@ -403,23 +407,27 @@ class _Story:
 
     def lines(self) -> list[dict[str, Any]]:
         random, found = self.maker.random, []
-        at = self.begin + random.choice((0, 0, 1, HOUR, -HOUR))
+        at, is_open = self.begin + random.choice((0, 0, 1, HOUR, -HOUR)), False
         for _ in range(random.choice((1, 3, 5, 8, 12, 16))):
             if at > self.begin + self.span:
                 break
-            found += self.beat(at)
-            at = self.next(found, at)
+            found += self.beat(at, is_open)
+            at, is_open = self.next(found, at)
         return found
 
-    def next(self, lines: list[dict[str, Any]], at: int) -> int:
-        """Choose the moment of the next message: near the next deadline, near another corner, or anywhere."""
+    def next(self, lines: list[dict[str, Any]], at: int) -> tuple[int, bool]:
+        """Choose the moment of the next message: near the next deadline, near another corner, or anywhere.
+
+        Says also whether a run is open: who ends what has begun gets into deeper corners.
+        """
         random = self.maker.random
         story, _ = fold(self.promise, self.begin, self.understood(lines), at)
         corners = [moment for moment in self.corners(story, at) if moment > at]
         near = random.choice((0, 0, 1, -1, SECOND, -SECOND))
         if corners and self.maker.maybe(0.75):
-            return max(at, random.choice(corners) + near)
-        return at + random.choice((0, 1, SECOND, random.randrange(HOUR), random.randrange(max(1, self.span // 5))))
+            return max(at, random.choice(corners) + near), bool(story.open_runs)
+        step = random.choice((0, 1, SECOND, random.randrange(HOUR), random.randrange(max(1, self.span // 5))))
+        return at + step, bool(story.open_runs)
 
     def corners(self, story: Any, at: int) -> Iterator[int]:
         deadline = next_deadline(story)
@@ -448,14 +456,14 @@ class _Story:
     def understood(self, lines: list[dict[str, Any]]) -> tuple[reading.Message, ...]:
         return reading.read(lines, self.house, self.begin).messages[self.promise.key]
 
-    def beat(self, at: int) -> list[dict[str, Any]]:
+    def beat(self, at: int, is_open: bool) -> list[dict[str, Any]]:
         """Say one thing, or two where a clock steps within a run."""
         random, maker = self.maker.random, self.maker
         if maker.has("operator") and maker.maybe(0.3):
             return [self.operator(at)]
         if maker.has("stepped") and maker.maybe(0.35):
             return self.stepped(at)
-        words = ["start"] * 5 + ["end"] * 4 + ["error"] * 3
+        words = ["start"] * (3 if is_open else 9) + ["end"] * (7 if is_open else 2) + ["error"] * 3
         words += ["warning"] * 3 if maker.has("warning") else []
         words += ["other"] if maker.has("other") else []
         line = self.line(at, random.choice(words), self.run())

@@ -94,8 +94,8 @@ def _next_expected(story: Story) -> int | None:
     """Find the first E that was neither made nor forgiven, and whose deadline was not judged yet."""
     assert story.promise.sequence is not None
     known = [moment for moment in (story.settled, story.passed) if moment is not None]
-    if not known:
-        return story.promise.sequence.after(story.known_since - 1)
+    if not story.seen:
+        known.append(story.known_since - 1)
     return story.promise.sequence.after(max(known))
 
 

@@ -78,11 +78,11 @@ def judge(
     verdicts = Verdicts(changes=[], final={}, shown={}, rewritten={})
     for order, one in enumerate(house.promises):
         observer = Observer(one, house, heard, began, end)
-        changes += [(change.found, change.at, order, number, change) for number, change in enumerate(observer.watch())]
+        changes += [(change.found, order, number, change) for number, change in enumerate(observer.watch())]
         verdicts.final[one.key] = observer.final()
         verdicts.shown[one.key] = observer.shown_since
         verdicts.rewritten[one.key] = observer.rewritten
-    verdicts.changes.extend(found[-1] for found in sorted(changes, key=lambda found: found[:4]))
+    verdicts.changes.extend(found[-1] for found in sorted(changes, key=lambda found: found[:3]))
     return verdicts
 
 
@@ -113,6 +113,8 @@ class Observer:
         while now is not None and now <= self.end:
             self.now = now
             yield from self._step(now)
+            if self.shown_since[-1][0] == now:
+                del self.shown_since[-1]
             self.shown_since.append((now, self.shown))
             now = self._next_moment(now)
         self.now = self.end
