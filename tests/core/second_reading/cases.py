@@ -102,9 +102,16 @@ class Case:
         return f"{json.dumps(self.config, indent=1)}\nbegin={self.begin} until={self.until}\n{lines}"
 
 
-def case(seed: int, *, plain: bool = False, feature: str | None = None, without: frozenset[str] = frozenset()) -> Case:
-    """Make the case of a seed."""
-    return _Maker(seed=seed, plain=plain, feature=feature, without=without).make()
+def case(
+    seed: int,
+    *,
+    plain: bool = False,
+    feature: str | None = None,
+    without: frozenset[str] = frozenset(),
+    among: tuple[str, ...] = MORE,
+) -> Case:
+    """Make the case of a seed; among: what may be drawn beside what is plain."""
+    return _Maker(seed=seed, plain=plain, feature=feature, without=without, among=among).make()
 
 
 @dataclass(kw_only=True)
@@ -113,6 +120,7 @@ class _Maker:
     plain: bool
     feature: str | None
     without: frozenset[str]
+    among: tuple[str, ...]
     random: Random = field(default_factory=Random)
     features: set[str] = field(default_factory=set)
     calendars: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -146,7 +154,7 @@ class _Maker:
         found = {name for name in PLAIN if self.random.random() < 0.3}
         if not self.plain:
             chance = self.random.choice((0.1, 0.3))
-            found |= {name for name in MORE if self.random.random() < chance}
+            found |= {name for name in self.among if self.random.random() < chance}
         if self.feature:
             found.add(self.feature)
         if "outages" in found:

@@ -27,7 +27,13 @@ def main() -> int:
     count: Counter[str] = Counter()
     for seed in range(asked.first, asked.first + asked.cases):
         try:
-            case = cases.case(seed, plain=asked.plain, feature=asked.feature, without=frozenset(asked.without))
+            case = cases.case(
+                seed,
+                plain=asked.plain,
+                feature=asked.feature,
+                without=frozenset(asked.without),
+                among=tuple(asked.among),
+            )
         except NoWayOutError:
             count["quiet for ever"] += 1
             continue
@@ -191,6 +197,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--feature")
     parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--among", nargs="*", default=cases.MORE)
     parser.add_argument("--most", type=int, default=3)
     parser.add_argument("--no-shrink", dest="shrink", action="store_false")
     parser.add_argument("--refused", action="store_true")
