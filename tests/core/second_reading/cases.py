@@ -540,7 +540,7 @@ class _Story:
     def operator(self, at: int) -> dict[str, Any]:
         random = self.maker.random
         self.number += 1
-        event = random.choice(("PAUSE", "PAUSE", "PAUSE", "RESUME", "SUCCESS", "ERROR", "NONSENSE"))
+        event = random.choice(("PAUSE", "PAUSE", "PAUSE", "RESUME", "SUCCESS", "ERROR"))
         message: dict[str, Any] = {"author": "ops", "why": "maintenance"}
         if event == "PAUSE":
             until = at + random.choice(

@@ -137,7 +137,7 @@ class Observer:
             # A tracker looks all the time: what could be judged before this moment has been.
             yield from self._judge_until(max(self.horizon, self._reach(now - 1)))
         arrived = [message for message in self._messages() if message.arrived == now]
-        for message in arrived:
+        for message in sorted(arrived, key=lambda message: (message.received, message.line)):
             if self.promise.source_hosts is None and not message.by_operator:
                 self.owners = frozenset({message.source})
         reach = max(self.horizon, self._reach(now))
@@ -171,12 +171,15 @@ class Observer:
         story = fold(self.promise, self.began, self.heard, self.horizon, more)[0] if more else self._story()
         deadline = self._first_deadline(self.horizon + (more > 0), self.end)
         blind_since = self._blind_since()
-        is_blind = blind_since is not None and blind_since <= self.now
-        if at is not None:
-            # Within the walk a job stays UNKNOWN until the walk has passed that deadline, and does not become so.
-            is_blind = self.blind_for is not None and (is_blind or deadline == self.blind_for)
-        self.blind_for = deadline if is_blind else None
-        found = shown(story, self.now, is_blind=is_blind)
+        if at is None:
+            is_blind = blind_since is not None and blind_since <= self.now
+        else:
+            # What happens at this very moment comes before it is known that nobody can tell; and a job stays UNKNOWN
+            # until the walk has passed that deadline.
+            is_blind = blind_since is not None and blind_since < self.now
+            is_blind = is_blind or (self.blind_for is not None and deadline == self.blind_for)
+        found = shown(story, self.now, is_blind=is_blind, is_walking=at is not None)
+        self.blind_for = deadline if found.state == "UNKNOWN" else None
         if found == self.shown:
             return
         self.shown = found

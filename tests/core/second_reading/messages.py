@@ -19,7 +19,7 @@ OPERATORS_WORDS: Mapping[str, str] = {"PAUSE": "pause", "RESUME": "resume", "SUC
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message as it was understood; received: by the recording's words, arrived: not before the tracker began.
+    """A message as it was understood; line: its place in the recording; received: by the recording's words, arrived: not before the tracker began.
 
     until: when a pause is to end.
     """
@@ -27,6 +27,7 @@ class Message:
     at: int
     source: str
     number: int
+    line: int
     received: int
     arrived: int
     word: str
@@ -99,7 +100,7 @@ def read(lines: Iterable[Mapping[str, Any]], house: House, begin: int | None) ->
 def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: int) -> list[Message]:
     """Take the messages of one job, in the order of their arrival, each uid once."""
     found = []
-    for line in lines:
+    for place, line in enumerate(lines):
         if (line["job"], line["instance"]) not in promise.names:
             continue
         source = line.get("source", "")
@@ -107,7 +108,7 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: i
             continue
         if source == OPERATOR and line["event"] not in OPERATORS_WORDS:
             continue
-        found.append((line.get("uid"), _understood(line, promise, house, began)))
+        found.append((line.get("uid"), _understood(line, place, promise, house, began)))
     found.sort(key=lambda pair: (pair[1].received, pair[1].place))
     known: set[str] = set()
     messages = []
@@ -118,7 +119,7 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: i
     return messages
 
 
-def _understood(line: Mapping[str, Any], promise: Promise, house: House, began: int) -> Message:
+def _understood(line: Mapping[str, Any], place: int, promise: Promise, house: House, began: int) -> Message:
     stamped = microseconds(line["timestamp"])
     received = microseconds(line.get("received", line["timestamp"]))
     source, run = line.get("source", ""), line.get("run")
@@ -133,6 +134,7 @@ def _understood(line: Mapping[str, Any], promise: Promise, house: House, began: 
         at=received if stamped > received + house.grace else stamped,
         source=source,
         number=line["_id"],
+        line=place,
         received=received,
         arrived=max(began, received),
         word=word,

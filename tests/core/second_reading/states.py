@@ -19,10 +19,14 @@ class Shown:
     missed: int
 
 
-def shown(story: Story, now: int, *, is_blind: bool) -> Shown:
-    """Say what a job shows; is_blind: whether a deadline has passed that cannot be judged."""
+def shown(story: Story, now: int, *, is_blind: bool, is_walking: bool) -> Shown:
+    """Say what a job shows.
+
+    is_blind: whether a deadline has passed that cannot be judged.  is_walking: whether what happens at this very moment
+    is still being folded; the end of a pause, a deadline, comes after its messages.
+    """
     state, status = _state(story), _status(story)
-    if is_paused(story, now):
+    if is_paused(story, now) or (is_walking and story.pause is not None and now == story.pause.end):
         status = 0
     elif is_blind and status == 0:
         state, status = "UNKNOWN", 3
