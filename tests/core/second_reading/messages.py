@@ -19,8 +19,9 @@ OPERATORS_WORDS: Mapping[str, str] = {"PAUSE": "pause", "RESUME": "resume", "SUC
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message as it was understood; line: its place in the recording; received: by the recording's words, arrived: not before the tracker began.
+    """A message as it was understood.
 
+    line: its place in the recording.  received: by the recording's words; arrived: not before the tracker began.
     until: when a pause is to end.
     """
 
