@@ -462,7 +462,7 @@ class _Story:
             )
 
     def understood(self, lines: list[dict[str, Any]]) -> tuple[reading.Message, ...]:
-        return reading.read(lines, self.house, self.begin).messages[self.promise.key]
+        return reading.read(lines, self.house).messages[self.promise.key]
 
     def beat(self, at: int, is_open: bool) -> list[dict[str, Any]]:
         """Say one thing, or two where a clock steps within a run."""

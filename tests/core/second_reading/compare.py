@@ -89,7 +89,7 @@ def _looks(case: Case, verdicts: Verdicts, key: str, since: int) -> Iterator[tup
         for line in case.recording
         if line.get("received", 1e12) < line.get("timestamp", 0)
     ]
-    steps = [(at, shown) for at, shown in verdicts.shown[key] if at >= since]
+    steps = [(at, shown) for at, shown in verdicts.shown[key] if at >= max(since, case.begin * SECOND)]
     steps = [step for step in steps if not any(begin <= step[0] <= end for begin, end in ahead)]
     for at, shown in steps[:: max(1, len(steps) // LOOKS)]:
         yield at, (shown.state, shown.status, shown.errors, shown.missed)

@@ -71,7 +71,7 @@ def judge(
     """Judge a recording by a configuration; begin and until in seconds, as a replay takes them."""
     house = promise.read(config)
     first = None if begin is None else microseconds(begin)
-    heard = messages.read(recording, house, first)
+    heard = messages.read(recording, house)
     began = heard.first if first is None else first
     end = heard.last + HOURS_AFTER if until is None else microseconds(until)
     changes = []
@@ -101,7 +101,7 @@ class Observer:
         self.owners = one.source_hosts or recording.sources
         self.now = began
         self.shown = Shown(state="NEVER_RAN", status=0, errors=0, missed=0)
-        self.shown_since = [(began, self.shown)]
+        self.shown_since: list[tuple[int, Shown]] = []
         self.rewritten: int | None = None
         self.blind_for: int | None = None
         self._deadlines: dict[tuple[int, int, int], int | None] = {}
@@ -109,12 +109,12 @@ class Observer:
 
     def watch(self) -> Iterator[Change]:
         """Walk through all moments at which something may change, and tell what does."""
-        now: int | None = self.began
+        # What was heard before the tracker began is told as of then.
+        first = min((message.arrived for message in self._messages()), default=self.began)
+        now: int | None = min(first, self.began)
         while now is not None and now <= self.end:
             self.now = now
             yield from self._step(now)
-            if self.shown_since[-1][0] == now:
-                del self.shown_since[-1]
             self.shown_since.append((now, self.shown))
             now = self._next_moment(now)
         self.now = self.end
@@ -133,11 +133,11 @@ class Observer:
         )
 
     def _step(self, now: int) -> Iterator[Change]:
-        if now > self.began:
+        if self.heard or now > self.began:
             # A tracker looks all the time: what could be judged before this moment has been.
             yield from self._judge_until(max(self.horizon, self._reach(now - 1)))
         arrived = [message for message in self._messages() if message.arrived == now]
-        for message in sorted(arrived, key=lambda message: (message.received, message.line)):
+        for message in sorted(arrived, key=lambda message: message.line):
             if self.promise.source_hosts is None and not message.by_operator:
                 self.owners = frozenset({message.source})
         reach = max(self.horizon, self._reach(now))
@@ -236,7 +236,7 @@ class Observer:
         return now + 1 if seen is None else seen
 
     def _next_moment(self, now: int) -> int | None:
-        moments = [message.arrived for message in self._messages()]
+        moments = [self.began, *(message.arrived for message in self._messages())]
         for outage in self.recording.outages:
             moments += [outage.begin, outage.end]
         deadline = self._first_deadline(self.horizon, self.end)

@@ -21,7 +21,7 @@ OPERATORS_WORDS: Mapping[str, str] = {"PAUSE": "pause", "RESUME": "resume", "SUC
 class Message:
     """A message as it was understood.
 
-    line: its place in the recording.  received: by the recording's words; arrived: not before the tracker began.
+    line: its place in the recording.
     until: when a pause is to end.
     """
 
@@ -29,7 +29,6 @@ class Message:
     source: str
     number: int
     line: int
-    received: int
     arrived: int
     word: str
     run: str | None = None
@@ -71,8 +70,8 @@ def microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def read(lines: Iterable[Mapping[str, Any]], house: House, begin: int | None) -> Recording:
-    """Read a recording; begin: when the tracker began, before which nothing arrives."""
+def read(lines: Iterable[Mapping[str, Any]], house: House) -> Recording:
+    """Read a recording."""
     lines = list(lines)
     spoken = [line for line in lines if "unreachable_from" not in line]
     outages = [
@@ -87,10 +86,9 @@ def read(lines: Iterable[Mapping[str, Any]], house: House, begin: int | None) ->
     moments = [microseconds(line["timestamp"]) for line in spoken]
     arrivals = [microseconds(line.get("received", line["timestamp"])) for line in spoken]
     first = min(moments, default=0)
-    began = first if begin is None else begin
     named = {line.get("source", "") for line in lines} - {OPERATOR}
     return Recording(
-        messages={promise.key: tuple(_of(promise, spoken, house, began)) for promise in house.promises},
+        messages={promise.key: tuple(_of(promise, spoken, house)) for promise in house.promises},
         outages=_joined(outages),
         sources=house.sources or frozenset(named),
         first=first,
@@ -98,7 +96,7 @@ def read(lines: Iterable[Mapping[str, Any]], house: House, begin: int | None) ->
     )
 
 
-def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: int) -> list[Message]:
+def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House) -> list[Message]:
     """Take the messages of one job, in the order of their arrival, each uid once."""
     found = []
     for place, line in enumerate(lines):
@@ -109,8 +107,8 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: i
             continue
         if source == OPERATOR and line["event"] not in OPERATORS_WORDS:
             continue
-        found.append((line.get("uid"), _understood(line, place, promise, house, began)))
-    found.sort(key=lambda pair: (pair[1].received, pair[1].place))
+        found.append((line.get("uid"), _understood(line, place, promise, house)))
+    found.sort(key=lambda pair: (pair[1].arrived, pair[1].place))
     known: set[str] = set()
     messages = []
     for uid, message in found:
@@ -120,7 +118,7 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House, began: i
     return messages
 
 
-def _understood(line: Mapping[str, Any], place: int, promise: Promise, house: House, began: int) -> Message:
+def _understood(line: Mapping[str, Any], place: int, promise: Promise, house: House) -> Message:
     stamped = microseconds(line["timestamp"])
     received = microseconds(line.get("received", line["timestamp"]))
     source, run = line.get("source", ""), line.get("run")
@@ -136,8 +134,7 @@ def _understood(line: Mapping[str, Any], place: int, promise: Promise, house: Ho
         source=source,
         number=line["_id"],
         line=place,
-        received=received,
-        arrived=max(began, received),
+        arrived=received,
         word=word,
         run=run,
         until=until,
