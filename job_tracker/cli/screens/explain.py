@@ -82,8 +82,8 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
     for run in job["open_runs"]:
         named = f" --run {safe(run['id'])}" if run["id"] else ""
         yield (
-            f"Nobody has ended run {run['order']} though later ones ended. If it is over, say so on its host "
-            f"(`message-queue.py … add … --event SUCCESS{named}`) or here (`job_tracker mark`)."
+            f"Nobody has ended run {run['order']} though later ones ended. If it is over, say so on its host: "
+            f"`message-queue.py … add … --event SUCCESS{named}`."
         )
     if job["expected"] is None:
         if job["last_run"] is not None:
