@@ -28,7 +28,10 @@ from job_tracker.replay.recording import Recording
 
 RUN_ON = 2 * DAY
 AT_ONCE = 2_000
-"""Messages and deadlines judged by one step, about."""
+"""Messages, or deadlines, judged by one step, about.  Never a bound for a step with messages: what comes late of a job,
+behind one that was ahead of its clock, would then be told as one change instead of one each."""
+LONGEST = DAY // 4
+"""What is judged at once does not span more than this, or silence within it could fill the memory."""
 
 
 class Replay:
@@ -68,7 +71,7 @@ class Replay:
                 now = self.take_more(messages, arrivals, now)
             if messages:  # their sources were drained at every moment before, too
                 yield from self.judge((), messages[0].received - 1, most=AT_ONCE if is_calm else None)
-            wake = yield from self.judge(messages, now, most=AT_ONCE if is_calm else None)
+            wake = yield from self.judge(messages, now, most=AT_ONCE if is_calm and not messages else None)
             upcoming = [*arrivals.upcoming(), *(moment for moment in self.turns if moment > now), self.until]
             if wake is not None and not self.is_calm(now):
                 upcoming.append(wake)
@@ -80,10 +83,10 @@ class Replay:
 
     def take_more(self, messages: list[Message], arrivals: "_Arrivals", now: int) -> int:
         """With messages that were said when they were heard, take those that follow in the same way; until when."""
-        calm_until = next((moment for moment in self.turns if moment > now), self.until + 1)
+        calm_until, begun = next((moment for moment in self.turns if moment > now), self.until + 1), now
         while arrivals.together and len(messages) < AT_ONCE:
             moment = arrivals.together[0].received
-            if moment >= calm_until or any(each.moment != moment for each in arrivals.together):
+            if moment >= min(calm_until, begun + LONGEST) or any(each.moment != moment for each in arrivals.together):
                 break
             now = moment
             messages += [each for each in arrivals.up_to(now) if self.take(each)]

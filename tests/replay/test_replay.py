@@ -51,6 +51,22 @@ def test_how_many_messages_are_judged_at_once_changes_nothing(at_once: int, monk
         assert final == watch.final()
 
 
+def test_messages_behind_one_that_was_ahead_are_told_one_by_one() -> None:
+    """Each is a change of its own to whoever heard them one by one; together they would be told as the last of them."""
+    job = {"name": "A", "env": "P", "cyclic_or_daily": "cyclic", "timeout_in_hh:mm:ss": "01:00:00"}
+    config = {"jobs": [{**job, "cyclic_interval_in_hh:mm:ss": "01:00:00"}], "global_config": {"time_zone": "UTC"}}
+    said = [(0, "STARTED", 0), (12, "OTHER", 10), (11, "ERROR", 11), (11.5, "STARTED", 11.5)]
+    lines = [
+        {"job": "A", "instance": "P", "event": event, "timestamp": 1.7e9 + at, "received": 1.7e9 + received}
+        for at, event, received in said
+    ]
+    case = (config, lines, 1.7e9, 1.7e9 + 60)
+
+    assert [(at, after) for at, _, _, after in judged(case)[0]] == [
+        (round(line["at"] * 1_000_000), _shown(line)) for line in Watch(case).lines
+    ]
+
+
 def _shown(line: dict[str, Any]) -> Any:
     from job_tracker.core.states import Shown, State
 
