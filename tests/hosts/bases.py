@@ -95,6 +95,8 @@ def base(kind: str) -> Path:
     if any((HOME / "hosts").glob("*/")):
         raise Unavailable("there are hosts on an older base: `nspawn.py down` first")
     for old in (HOME / "bases").glob(f"{kind}-*"):
+        if os.path.ismount(old / "proc"):  # left by a debootstrap that was ended
+            run("umount", "--lazy", str(old / "proc"))
         shutil.rmtree(old)
     draft = path.with_suffix(".draft")
     draft.parent.mkdir(parents=True, exist_ok=True)
