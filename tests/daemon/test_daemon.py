@@ -769,7 +769,7 @@ def test_hostile_messages_are_kept_aside_with_their_reason_and_the_ones_after_th
     assert "job: missing or empty" in reasons
     assert text.returncode == 0
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text.stdout)
-    assert list(lines) == ["job_tracker", "job_source_app1", "job_LOAD__P"]
+    assert list(lines) == ["job_tracker", "job_source_app1", "job_unmatched", "job_LOAD__P"]
     assert sorted(path.name for path in tracker.run_dir.iterdir()) == [
         "job_tracker.LOAD__P.state",
         "job_tracker.services",
@@ -791,7 +791,7 @@ def test_hostile_texts_of_a_configured_job_do_not_reach_the_monitoring_as_they_a
     assert "\\n" not in line
     assert "\x1b" not in line
     assert len(line) < 600
-    assert set(tracker.check()) == {"job_tracker", "job_source_app1", "job_LOAD__P"}
+    assert set(tracker.check()) == {"job_tracker", "job_source_app1", "job_unmatched", "job_LOAD__P"}
 
 
 def test_a_message_from_the_future_is_taken_as_now_and_its_source_drifts(make: Make) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from running import SLOW, Line, Tracker, cyclic, daily, in_memory, said, wait_until
 
-LAUNCHER = Path(__file__).with_name("fatal_writes.py")
+LAUNCHER = Path(__file__).parents[1] / "kit" / "fatal_writes.py"
 MOST_WRITES = 2000
 
 
