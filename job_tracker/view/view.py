@@ -177,10 +177,10 @@ class View:
         except sqlite3.Error as failure:
             self.fail(str(failure))
 
-    def close(self) -> None:
-        """Let the last publication be written, if that takes no longer than half a second."""
+    def close(self, patience: float = CLOSING) -> None:
+        """Let the last publication be written, if that takes no longer than so many seconds."""
         if self._worker is not None:
-            self._worker.finish(CLOSING)
+            self._worker.finish(patience)
         self._worker = None
         self._abandon()
 

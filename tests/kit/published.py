@@ -180,5 +180,5 @@ class Published:
         )
 
     def close(self) -> None:
-        """Let the last publication be written."""
-        self.view.close()
+        """Let the last publication be written, however slow the disk is."""
+        self.view.close(patience=60.0)

@@ -22,6 +22,7 @@ from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
+from job_tracker.core.notices import Notice, Notices
 from job_tracker.core.record import Record, Step
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
@@ -331,8 +332,9 @@ def test_notifications_are_kept_with_the_step_that_caused_them(kept: Callable[..
     """Delivered later, perhaps by another process: they must not get lost between the two."""
     tracker = kept(three_jobs())
     row = ("LOAD__P", T0, "ERROR", 2, "ERROR since …")
+    notice = Notice(subject=row[0], at=row[1], state=row[2], status=row[3], text=row[4])
 
-    tracker.save(outbox=(row,))
+    tracker.save(notices=Notices(notices=(notice,), told={"LOAD__P": ("ERROR", 2)}, unseen={}))
     tracker.restart()
 
     found = tracker.ledger._connection.execute("SELECT job, at, state, status, text FROM outbox").fetchall()
@@ -529,19 +531,6 @@ def test_what_could_not_be_seen_at_the_time_stays_in_the_history(kept: Callable[
     states = [(before, after) for _, _, before, _, after, *_ in tracker.changes()["LOAD__P"]]
     assert ("NOT_RUNNING", "UNKNOWN") in states
     assert states[-1] == ("RUNNING", "NOT_RUNNING")
-
-
-def test_a_standing_of_a_version_that_did_not_note_when_a_source_delivered_is_read(kept: Callable[..., Kept]) -> None:
-    """The job stays with its source until anybody delivers."""
-    tracker = kept(jobs_of(cyclic("LOAD")))
-    tracker.say(10, "LOAD", "STARTED")
-    assert tracker.board.standing(tracker.jobs.by_key["LOAD__P"]).delivered > 0
-    tracker.ledger._connection.execute("UPDATE jobs SET standing = json_remove(standing, '$.delivered')")
-
-    tracker.restart()
-
-    standing = tracker.board.standing(tracker.jobs.by_key["LOAD__P"])
-    assert (standing.source, standing.delivered, standing.last_start) == ("app1", -1, T0 + 10 * SECOND)
 
 
 def test_the_last_messages_of_each_job_are_the_last_by_their_moment(kept: Callable[..., Kept]) -> None:

@@ -54,7 +54,10 @@ def publish(path: Path) -> Iterator[Callable[..., Published]]:
 
 def settled(published: Published) -> None:
     """Wait until the thread has written what it was given."""
-    published.view._tables["meta"].commit()
+    worker = published.view._worker
+    assert worker is not None
+    worker.commit()
+    assert list(worker.select("SELECT 1")) == [(1,)]  # answered behind all that was asked before
 
 
 def everything(path: Path) -> dict[str, list[tuple[str, Any]]]:
