@@ -269,7 +269,8 @@ def _sort_runs(
     """Each new run pushes one out; a run that still matters stays until it no longer does."""
     standing = record.standing
     oldest = standing.count - history
-    kept = {run.order for run in standing.runs} if oldest > 0 else ()
+    matter = (run for run in standing.runs if run.outcome is Outcome.OPEN or run.errors > 0)
+    kept = {run.order for run in matter} if oldest > 0 else ()
     for order, run in record.runs.items():
         if order > oldest or order in kept:
             runs.append((key, run))

@@ -442,6 +442,11 @@ def test_readers_see_the_old_view_until_the_new_one_is_whole(path: Path) -> None
     assert not is_finished(view)
 
     assert read_jobs(path)[1][0]["state"] == "RUNNING"
+    view.begin(published.jobs.by_key, published.jobs.history)  # what its thread may have left is in nobody's way
+    view.fill(map(published.past, published.jobs.by_key))
+    view.finish([], published.meta())
+    assert is_finished(view)
+    view.close()
     assert [each.name for each in path.parent.iterdir()] == ["view.sqlite"]
 
 
