@@ -177,14 +177,18 @@ def test_what_could_not_be_noted_at_the_start_is_noted_at_the_end(queue):
     assert abs(queue.messages()[1]["timestamp"] - begun) < MARGIN
 
 
-def noters(pid: int) -> set[int]:
-    """Those children of a `run` that note, once they have let go of the job's streams and turn to the queue."""
-    found = set()
-    for child in children(pid):
-        with contextlib.suppress(FileNotFoundError):
-            if os.readlink(f"/proc/{child}/fd/2") == os.devnull:
-                found.add(child)
-    return found
+def noters(pid: int, queue) -> set[int]:
+    """Those children of a `run` that note: they have let go of the job's streams, and opened the queue's file."""
+    return {child for child in children(pid) if str(queue.path) in held(child)}
+
+
+def held(pid: int) -> set[str]:
+    """What a process holds open; nothing once it is gone."""
+    files = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            files.add(os.readlink(link))
+    return files
 
 
 def rest_of(stream) -> bytes:
@@ -204,7 +208,7 @@ def test_a_file_system_that_hangs_holds_up_nothing(queue):
     frozen = set()
 
     def freeze() -> int:
-        for child in noters(process.pid) - frozen:
+        for child in noters(process.pid, queue) - frozen:
             os.kill(child, signal.SIGSTOP)
             frozen.add(child)
         return len(frozen)
@@ -227,8 +231,8 @@ def test_a_file_system_that_hangs_holds_up_nothing(queue):
                 os.kill(pid, signal.SIGKILL)
             process.kill()
             process.wait(30)
-            process.stdout.close()
-            process.stderr.close()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                stream.close()
 
     assert (code, stdout) == (9, b"")
     assert "no longer waited for" in queue.unlabelled(stderr)
