@@ -352,6 +352,30 @@ def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOp
 
 
 @app.command()
+def suggest(
+    pattern: Annotated[
+        str, typer.Argument(metavar="[JOB|PATTERN]", help="Only these jobs, as LOAD_*.", autocompletion=_jobs_like)
+    ] = "",
+    config: ConfigOption = None,
+    view: ViewOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Suggest what the history says should be promised instead.
+
+    Read from the history that is kept, and never acted on: starts that come hours off (a time zone), a delay, a grace
+    or a timeout that does not fit, a job that keeps to weekdays, that is always skipped, or that reports under another
+    name. Each with the lines of configuration that would say so. Nothing is said of a job with fewer than 20 runs.
+
+    With --json: {"view": {…}, "hints": [{"job": …, "kind": …, "text": …, "lines": {…}, "without": […]}], "runs_needed":
+    20, "too_short": [JOB, …]}
+    """
+    from job_tracker.cli.screens import suggest as screen
+
+    path = _config_path(config)
+    screen.show(path, _view_path(path, view), pattern, json=json, as_yaml=path.suffix in OTHER_SUFFIXES)
+
+
+@app.command()
 def sources(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
     """Show a line per source host.
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from job_tracker.core.messages import Message
-from job_tracker.core.standing import Run
+from job_tracker.core.standing import Outcome, Run
 from job_tracker.view.documents import Document, Publication
 
 
@@ -19,6 +19,12 @@ class Past:
     runs: Iterable[Run]
     changes: Iterable[Document]
     messages: Iterable[Message]
+
+
+def run_of(document: Document) -> Run:
+    """A run as it was before it became a document, as far as that is shown."""
+    names = ("order", "id", "begun", "ended", "errors", "timeouts", "exit_code", "text")
+    return Run(outcome=Outcome(document["outcome"]), **{name: document[name] for name in names})
 
 
 def run_key(job: str, order: int) -> str:

@@ -23,6 +23,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "promises.md").read_text(encodi
 PIECES = {
     title: re.search(r"```yaml\n(.*?)```", body, flags=re.DOTALL)
     for title, body in (section.split("\n", 1) for section in DOCUMENT.split("\n## ")[1:])
+    if "```yaml" in body
 }
 BERLIN = ZoneInfo("Europe/Berlin")
 HEADER = (

@@ -52,13 +52,13 @@ def show_jobs(path: Path, wanted: Wanted, *, json: bool) -> None:
     now = clock.now()
     stale = is_stale(meta, now) or not is_alive(meta)
     if json:
-        output.put_json({"view": _view(meta, now), "jobs": in_seconds(found)})
+        output.put_json({"view": view_document(meta, now), "jobs": in_seconds(found)})
     elif found:
         if stale and output.is_terminal():
             output.put(f"{age(meta, now, is_alive=is_alive(meta), zone=meta['zone'])}\n")
         output.put_table(_table(meta, found, now, brief=output.is_terminal(), stale=stale))
     note = jobs.totals(found) if found or not wanted.pattern else f"no job fits {wanted.pattern}"
-    _put_age(meta, now, json=json, before=f"{note}; ")
+    put_age(meta, now, json=json, before=f"{note}; ")
     for line in _remarks(path, meta, found) if not json else ():
         output.put_note(line)
 
@@ -77,12 +77,12 @@ def show_history(path: Path, name: str, most: int, *, json: bool) -> None:
     now = clock.now()
     lines = history.entries(found.runs, found.changes, most)
     if json:
-        output.put_json({"view": _view(found.meta, now), "job": found.job["job"], "history": in_seconds(lines)})
+        output.put_json({"view": view_document(found.meta, now), "job": found.job["job"], "history": in_seconds(lines)})
     elif lines:
         output.put_table(history.table(lines, found.job["zone"], now, brief=output.is_terminal()))
     shown = sum(1 for line in lines if line["what"] == "run")
     note = f"{shown} of {found.job['runs']} runs; "
-    _put_age(found.meta, now, json=json, before=note, zone=found.job["zone"])
+    put_age(found.meta, now, json=json, before=note, zone=found.job["zone"])
 
 
 def show_reasons(path: Path, name: str, *, json: bool) -> None:
@@ -93,7 +93,7 @@ def show_reasons(path: Path, name: str, *, json: bool) -> None:
     if json:
         output.put_json(
             {
-                "view": _view(found.meta, now),
+                "view": view_document(found.meta, now),
                 "job": in_seconds({**found.job, "promise": found.promise}),
                 "sentences": {section.name: list(section.sentences) for section in sections},
                 "messages": in_seconds(found.messages),
@@ -102,7 +102,7 @@ def show_reasons(path: Path, name: str, *, json: bool) -> None:
     else:
         output.put(explain.as_text(sections))
     before = "\n" if output.is_terminal() and not json else ""
-    _put_age(found.meta, now, json=json, before=before, zone=found.job["zone"])
+    put_age(found.meta, now, json=json, before=before, zone=found.job["zone"])
 
 
 def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
@@ -110,7 +110,11 @@ def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
     meta, rows = reading.read_unmatched(path)
     now = clock.now()
     if json:
-        document = {"view": _view(meta, now), "unmatched": in_seconds(rows), "adopting": unmatched.adopting(rows)}
+        document = {
+            "view": view_document(meta, now),
+            "unmatched": in_seconds(rows),
+            "adopting": unmatched.adopting(rows),
+        }
         output.put_json(document)
     elif rows:
         output.put_table(unmatched.table(rows, meta["zone"]))
@@ -122,7 +126,7 @@ def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
         snippet = unmatched.snippet(rows, as_yaml=as_yaml)
         if snippet:
             output.put(f"\nTo adopt them, put into `jobs`, with the promises that are really meant:\n\n{snippet}\n")
-    _put_age(meta, now, json=json, before="" if rows else "every message belongs to a job; ")
+    put_age(meta, now, json=json, before="" if rows else "every message belongs to a job; ")
 
 
 def show_sources(path: Path, *, json: bool) -> None:
@@ -131,10 +135,10 @@ def show_sources(path: Path, *, json: bool) -> None:
     now = clock.now()
     found = sources.documents(meta)
     if json:
-        output.put_json({"view": _view(meta, now), "sources": in_seconds(found)})
+        output.put_json({"view": view_document(meta, now), "sources": in_seconds(found)})
     elif found:
         output.put_table(sources.table(found, now, brief=output.is_terminal(), zone=meta["zone"]))
-    _put_age(meta, now, json=json, before="" if found else "no source is configured; ")
+    put_age(meta, now, json=json, before="" if found else "no source is configured; ")
 
 
 def show_notifications(path: Path, *, json: bool) -> None:
@@ -142,10 +146,10 @@ def show_notifications(path: Path, *, json: bool) -> None:
     meta, rows = reading.read_outbox(path)
     now = clock.now()
     if json:
-        output.put_json({"view": _view(meta, now), "notifications": in_seconds(rows)})
+        output.put_json({"view": view_document(meta, now), "notifications": in_seconds(rows)})
     elif rows:
         output.put_table(notifications.table(rows, now))
-    _put_age(meta, now, json=json, before="" if rows else "no notification waits; ")
+    put_age(meta, now, json=json, before="" if rows else "no notification waits; ")
 
 
 def _selected(path: Path, wanted: Wanted) -> tuple[Document, list[Document]]:
@@ -242,13 +246,13 @@ def _facts(job: Document) -> tuple[Any, ...]:
     return tuple(job[name] for name in ("state", "status", "since", "errors", "missed", "runs"))
 
 
-def _put_age(meta: Document, now: int, *, json: bool, before: str = "", zone: str | None = None) -> None:
+def put_age(meta: Document, now: int, *, json: bool, before: str = "", zone: str | None = None) -> None:
     """How old the answer is; zone: that of its times, where it is not the configuration's."""
     named = zone or meta["zone"]
     output.put_note(f"{before}times in {named}; {age(meta, now, is_alive=is_alive(meta), zone=named)}", apart=json)
 
 
-def _view(meta: Document, now: int) -> Document:
+def view_document(meta: Document, now: int) -> Document:
     alive = is_alive(meta)
     stale = is_stale(meta, now) or not alive
     shown: Document = in_seconds(meta)

@@ -4,11 +4,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from job_tracker.cli.screens.plain import Table, cell
 from job_tracker.cli.screens.times import clock
+from job_tracker.view.hints.names import nearest
 
 Document = dict[str, Any]
 
@@ -17,8 +17,6 @@ UNKNOWN_JOB = "no such job is configured"
 """The reason that a new job in the configuration removes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_LIKELY = 0.75
-"""How like two names have to be, for one to be taken for the other."""
 
 
 def table(rows: Sequence[Document], zone: str | None) -> Table:
@@ -49,13 +47,11 @@ def quoted(name: str) -> str:
 
 def guesses(rows: Sequence[Document], keys: Sequence[str]) -> list[tuple[str, str]]:
     """Of each name that is nearly that of a configured job: the name as reported, and the job."""
-    by_form = {key.lower(): key for key in keys}
     found: dict[str, str] = {}
-    for row in _adoptable(rows):
-        name = f"{row['name']}__{row['env']}"
-        near = get_close_matches(name.strip().lower(), by_form, n=1, cutoff=_LIKELY)
-        if near:
-            found[f"{quoted(row['name'])} of {quoted(row['env'])}"] = by_form[near[0]]
+    for row in adoptable(rows):
+        near = nearest(row["name"], row["env"], keys)
+        if near is not None:
+            found[f"{quoted(row['name'])} of {quoted(row['env'])}"] = near
     return list(found.items())
 
 
@@ -73,7 +69,7 @@ def adopting(rows: Sequence[Document]) -> list[Document]:
     One that no job may be called is reported under its own name by a job of another.
     """
     sources: dict[tuple[str, str], list[str]] = {}
-    for row in _adoptable(rows):
+    for row in adoptable(rows):
         sources.setdefault((row["name"], row["env"]), []).append(row["source"])
     return [
         {
@@ -87,7 +83,8 @@ def adopting(rows: Sequence[Document]) -> list[Document]:
     ]
 
 
-def _adoptable(rows: Sequence[Document]) -> list[Document]:
+def adoptable(rows: Sequence[Document]) -> list[Document]:
+    """Those that a job in the configuration would take."""
     return [row for row in rows if row["reason"] == UNKNOWN_JOB and row["name"] and row["env"]]
 
 
