@@ -7,7 +7,7 @@ Rule: nobody else folds an item, so that nothing is folded without being written
 from job_tracker.core.folding import fold_deadline, fold_message
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
-from job_tracker.core.record import Change, Record
+from job_tracker.core.record import Change, Record, Trace
 from job_tracker.core.standing import Deadline, Run, Standing, Unseen
 from job_tracker.core.states import Shown
 from job_tracker.core.verdicts import shown
@@ -38,7 +38,7 @@ class Pen:
         """Let a message speak; the change it makes."""
         before = self.shown
         fold_message(self.record.standing, self.jobs, self.job, message, self.shelf)
-        return self.note(message.moment, before)
+        return self.note(message.moment, before, source=message.source)
 
     def deadline(self, deadline: Deadline) -> Change | None:
         """Let a deadline count; the change it makes."""
@@ -46,9 +46,12 @@ class Pen:
         fold_deadline(self.record.standing, self.job, deadline)
         return self.note(deadline.moment, before)
 
-    def note(self, moment: int, before: Shown, *, in_history: bool = True) -> Change | None:
+    def note(self, moment: int, before: Shown, *, source: str = "", in_history: bool = True) -> Change | None:
         """Write down what an item did; in_history: unless a refold has written its own."""
         record, standing = self.record, self.record.standing
+        if record.trail is not None and in_history:
+            put = tuple(standing.changed.values())
+            record.trail.append(Trace(moment, source, put, standing.missed, standing.pause))
         if standing.changed:
             record.runs.update(standing.changed)
             standing.changed.clear()

@@ -5,12 +5,12 @@ Rule: whatever is not in a record has not changed; whatever an archive answers w
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from job_tracker.core.board import Board
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Message, Position
-from job_tracker.core.standing import Run, Standing
+from job_tracker.core.standing import Pause, Run, Standing
 from job_tracker.core.states import Shown
 
 CHECKPOINT_EVERY = 64
@@ -50,11 +50,22 @@ class Archive(Protocol):
         """The newest run of a job that carries an id, of those up to an order."""
 
 
+class Trace(NamedTuple):
+    """What one item did: its moment, whose word it was (empty: a deadline), the runs it put; what was missed then."""
+
+    moment: int
+    source: str
+    runs: tuple[Run, ...]
+    missed: int
+    pause: Pause | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Record:
     """What a step did to one job, for the ledger: nothing else has to be written.
 
     rewound: the standing from which the job was folded again; what was kept since is replaced by what is here.
+    trail: of all items folded since the standing before, or the one rewound to; None where nobody wants to know.
     """
 
     standing: Standing
@@ -63,6 +74,7 @@ class Record:
     changes: list[Change] = field(default_factory=list)
     checkpoints: list[Standing] = field(default_factory=list)
     rewound: Standing | None = None
+    trail: list[Trace] | None = None
 
     def checkpoint_if_due(self) -> None:
         """Keep the standing now and then, so that a late message need not fold a job's whole life again."""

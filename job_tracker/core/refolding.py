@@ -75,6 +75,7 @@ def _fold_again(
         past = archive.past(job.key, position, older_than)
         can_go_back = older_than is None or past.checkpoint.count < older_than
         attempt = _Refold(jobs, job, past, archive, can_go_back=can_go_back)
+        attempt.record.trail = None if record.trail is None else []
         try:
             attempt.look_for_older_runs([*past.messages, *record.messages])
             attempt.run(_in_order(past, record, late), limit)
@@ -89,6 +90,7 @@ def _fold_again(
     standing.delivered, standing.former_source_drained = before.delivered, before.former_source_drained
     record.standing, record.runs, record.changes = standing, attempt.record.runs, attempt.record.changes
     record.checkpoints, record.rewound = attempt.record.checkpoints, past.checkpoint
+    record.trail = attempt.record.trail
     return attempt.folded
 
 

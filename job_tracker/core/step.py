@@ -80,6 +80,8 @@ def step(
     now: int,
     archive: Archive,
     most: int | None = None,
+    *,
+    trail: bool = False,
 ) -> Step:
     """Let messages and deadlines speak in the order of their moments, up to now.
 
@@ -87,6 +89,7 @@ def step(
     most: deadlines and refolded messages after which it stops, to go on with the next step: an absence of months, or a
     clock set ahead by years, holds more than fits into the memory or into a minute.  Late messages of a job are then
     folded together, and make one change instead of one each.
+    trail: whether each item is written down, for `finding`.
     """
     # a watermark ahead of the clock was set by a clock that ran wrong: nobody has looked that far
     drained = {source: moment for source, moment in board.drained.items() if moment <= now + 1}
@@ -96,4 +99,4 @@ def step(
         if watermark.drained is not None and watermark.drained <= now + 1:
             drained[source] = max(watermark.drained, drained.get(source, -1))
     sight = Sight(jobs=jobs, drained=MappingProxyType(drained), before=board.drained, watermarks=watermarks, now=now)
-    return Walk(board, jobs, sight, archive, most).step(sorted(messages, key=attrgetter("position")))
+    return Walk(board, jobs, sight, archive, most, trail=trail).step(sorted(messages, key=attrgetter("position")))

@@ -32,9 +32,11 @@ from job_tracker.core.states import Shown
 class Walk:
     """One step under way; it forks each standing it touches once, so the old board stays as it was."""
 
-    def __init__(self, board: Board, jobs: Jobs, sight: Sight, archive: Archive, most: int | None) -> None:
+    def __init__(
+        self, board: Board, jobs: Jobs, sight: Sight, archive: Archive, most: int | None, *, trail: bool = False
+    ) -> None:
         self.board, self.jobs, self.sight = board, jobs, sight
-        self.now, self.archive, self.most = sight.now, archive, most
+        self.now, self.archive, self.most, self.trail = sight.now, archive, most, trail
         self.done = 0
         self.clock = board.clock.shows(self.now, jobs.grace)
         self.late: dict[str, list[Message]] = {}
@@ -269,7 +271,7 @@ class Walk:
         """The pen of a job that is touched."""
         pen = self.pens.get(job.key)
         if pen is None:
-            record = Record(standing=self.board.standing(job).fork())
+            record = Record(standing=self.board.standing(job).fork(), trail=[] if self.trail else None)
             to_come = self.to_come.get(job.key, ())
             pen = self.pens[job.key] = _WalkPen(self.jobs, job, record, self.archive, self.sight, to_come)
         return pen

@@ -1,0 +1,227 @@
+"""Events are found once, in order; what is judged anew is added and never rewritten."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cases import Case, cases
+from effort import checkpoints_every, examples
+from hypothesis import given
+from hypothesis import strategies as st
+from story import Story, cyclic, on_demand
+from watching import Watch
+
+from job_tracker.core import events
+from job_tracker.core.events import Event
+from job_tracker.core.finding import found
+from job_tracker.core.record import Step
+from job_tracker.core.standing import Outcome
+from job_tracker.core.step import step
+
+
+class Told:
+    """A log in memory that forgets nothing; numbered: all events, in the order in which they were told."""
+
+    reach = 0
+
+    def __init__(self) -> None:
+        self.numbered: list[tuple[int, Event]] = []
+
+    def take(self, fresh: Sequence[Event]) -> None:
+        """Number them, as the ledger does."""
+        numbers = {event: len(self.numbered) + at for at, event in enumerate(fresh, start=1)}
+        for event in fresh:
+            corrects = tuple(numbers[each] if isinstance(each, Event) else each for each in event.corrects)
+            object.__setattr__(event, "corrects", corrects)
+            self.numbered.append((numbers[event], event))
+
+    def of(self, job: str, since: int) -> list[tuple[int, Event]]:
+        """See `events.Log`."""
+        return [(seq, each) for seq, each in self.valid if each.job == job and each.at > since]
+
+    @property
+    def valid(self) -> list[tuple[int, Event]]:
+        """Those that no other one corrects."""
+        corrected = {seq for _, each in self.numbered for seq in each.corrects}
+        return [(seq, each) for seq, each in self.numbered if seq not in corrected]
+
+
+class Telling(Watch):
+    """A replay that tells what each step found."""
+
+    def __init__(self, case: Case, **keys: Any) -> None:
+        self.log = Told()
+        super().__init__(case, **keys)
+
+    def advance(self, messages: Any, now: int) -> Step:
+        """One step, with its trail, told before it is kept."""
+        heard, before = tuple(messages), self.board
+        made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory, self.most, trail=True)
+        self.log.take(found(made, before, self.jobs, self.memory, self.log))
+        self.memory.keep(made.records)
+        self.board = made.board
+        return made
+
+
+class Tale(Story):
+    """A story that keeps what was told."""
+
+    def __init__(self, *jobs: Any, **keys: Any) -> None:
+        self.log = Told()
+        super().__init__(*jobs, **keys)
+
+    def look(self, messages: Any = ()) -> Step:
+        """The same, told."""
+        made = step(self.board, self.jobs, messages, self.watermarks(), self.now, self.archive, trail=True)
+        self.log.take(found(made, self.board, self.jobs, self.archive, self.log))
+        self.archive.keep(made.records)
+        self.board, self.wake = made.board, made.wake
+        return made
+
+    @property
+    def told(self) -> list[str]:
+        """The kinds of all events, in order."""
+        return [each.kind for _, each in self.log.numbered]
+
+    def last(self, kind: str) -> tuple[int, Event]:  # type: ignore[override]
+        """The last event of a kind, with its number."""
+        return [(seq, each) for seq, each in self.log.numbered if each.kind == kind][-1]
+
+
+# --- properties -------------------------------------------------------------------------------------------------------
+
+
+@examples(60)
+@given(cases(), st.integers(0, 2), st.sampled_from([1, 5, 64]))
+def test_what_stands_of_the_events_is_what_the_runs_are(case: Case, most: int, every: int) -> None:
+    """Who follows the log and heeds corrections knows every run with its outcome, and no other."""
+    with checkpoints_every(every):
+        watch = Telling(case, most=most or None)
+
+    ended = sorted(
+        (key, run.id or "", run.begun or -1, run.outcome.value)
+        for key, runs in watch.memory.runs.items()
+        for run in runs.values()
+        if run.outcome is not Outcome.OPEN
+    )
+    told = sorted(
+        (each.job, each.id or "", _begun(each), each.body["outcome"])
+        for _, each in watch.log.valid
+        if each.kind in events.END_KINDS
+    )
+    assert told == ended
+
+
+@examples(60)
+@given(cases())
+def test_a_step_that_leaves_no_trail_finds_nothing_of_runs(case: Case) -> None:
+    """With the log off there is nothing to walk through, and the board is the same."""
+    assert Telling(case).board == Watch(case).board
+
+
+def _begun(event: Event) -> int:
+    begin = event.body["begin"]
+    return -1 if begin is None else round(begin * 1_000_000)
+
+
+# --- stories ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_told_as_it_goes() -> None:
+    """Start and end are an event each, with what the job showed before and then."""
+    tale = Tale(on_demand())
+
+    tale.hears("STARTED", 10, run="a").hears("SUCCESS", 40, run="a", exit_code=0)
+
+    assert tale.told == ["run.started", "job.changed", "run.succeeded", "job.changed"]
+    _, end = tale.last(events.SUCCEEDED)
+    assert (end.run, end.id, end.late) == (1, "a", False)
+    assert (end.body["seconds"], end.body["exit_code"], end.body["source"]) == (30.0, 0, "app1")
+
+
+def test_what_was_over_before_anybody_could_be_told_is_late_and_no_flood() -> None:
+    """After an hour's silence a job that ran well six times is six starts that are late, six ends, and no change."""
+    tale = Tale(cyclic(interval=600))
+    tale.hears("STARTED", 10, run="0").hears("SUCCESS", 20, run="0").source_vanishes(30)
+    told = len(tale.told)
+
+    messages = [
+        {"event": event, "timestamp": 1_749_600_000 + 600 * number + second, "run": str(number)}
+        for number in range(1, 6)
+        for event, second in (("STARTED", 10), ("SUCCESS", 20))
+    ]
+    tale.source_returns(3030, *messages)
+
+    fresh = [each for _, each in tale.log.numbered[told:]]
+    assert [each.kind for each in fresh if each.kind in (events.UNSEEN, events.SEEN)] == [events.UNSEEN, events.SEEN]
+    assert [each.late for each in fresh if each.kind == events.STARTED] == [True] * 5
+    assert [each.late for each in fresh if each.kind == events.SUCCEEDED] == [False] * 5
+    assert events.CHANGED not in [each.kind for each in fresh]
+
+
+def test_missed_starts_that_are_found_at_once_are_one_event() -> None:
+    """An hour that nobody looked at is one event with a count, dated with the last of the deadlines."""
+    tale = Tale(cyclic(interval=600))
+    tale.hears("STARTED", 10).hears("SUCCESS", 20).source_vanishes(30)
+
+    tale.source_returns(3700)
+
+    _, missed = tale.last(events.MISSED)
+    assert (missed.body["count"], missed.body["first"]) == (6, 1_749_600_000 + 615.0)
+
+
+def test_a_late_start_takes_the_missed_one_back() -> None:
+    """What was told stays in the log; the job's change names it as what is no longer so."""
+    tale = Tale(cyclic(interval=600))
+    tale.hears("STARTED", 10).hears("SUCCESS", 20).passes(700)
+    number, _ = tale.last(events.MISSED)
+    before = list(tale.log.numbered)
+
+    tale.hears("STARTED", 609, arrives=701)
+
+    assert tale.log.numbered[: len(before)] == before
+    _, started = tale.last(events.STARTED)
+    assert started.late
+    _, changed = tale.last(events.CHANGED)
+    assert changed.corrects == (number,)
+
+
+def test_a_last_word_corrects_what_was_told_of_the_run() -> None:
+    """A run that failed and then says that it went well is told twice, the second time naming the first."""
+    tale = Tale(on_demand(max_errors=2))
+    tale.hears("STARTED", 10, run="a").hears("ERROR", 40, run="a")
+    number, _ = tale.last(events.FAILED)
+
+    tale.hears("SUCCESS", 50, run="a")
+
+    _, end = tale.last(events.SUCCEEDED)
+    assert end.corrects == (number,)
+
+
+def test_a_run_that_was_given_up_is_lost_when_the_newer_one_starts() -> None:
+    """The moment is that of the newer start, for it is what made it true."""
+    tale = Tale(on_demand(timeout=100, max_errors=9))
+
+    tale.hears("STARTED", 10).hears("STARTED", 50)
+
+    _, lost = tale.last(events.LOST)
+    assert (lost.run, lost.at - 1_749_600_000_000_000) == (1, 50_000_000)
+
+
+def test_only_the_first_timeout_of_a_run_is_told() -> None:
+    """The second says nothing new; counts show it."""
+    tale = Tale(on_demand(timeout=100, max_errors=9))
+
+    tale.hears("STARTED", 10).passes(500)
+
+    assert tale.told.count(events.TIMEOUT) == 1
+
+
+def test_a_clock_that_was_set_back_takes_back_what_it_made_missed() -> None:
+    """What the clock that ran ahead made missed is corrected, and nothing is removed."""
+    tale = Tale(cyclic(interval=600))
+    tale.hears("STARTED", 10).hears("SUCCESS", 20).clock_turns(10_000)
+    number, _ = tale.last(events.MISSED)
+
+    tale.clock_is_set_back(100)
+
+    assert number not in [seq for seq, _ in tale.log.valid]
