@@ -4,9 +4,11 @@ Rule: what is accepted here works: an ssh_config that is missing, or that cannot
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from job_tracker.config.reading import GLOBAL_CONFIG, SOURCE_HOSTS, Config, load
 from job_tracker.errors import ConfigError, SourceRefused, SourceUnreachable
@@ -19,6 +21,35 @@ from job_tracker.sources.ssh.route import route
 SIDE_BY_SIDE = 4
 ANSWER_SECONDS = 5.0
 """OpenSSH's client answers within hundredths of a second, unless it waits for a name server."""
+
+
+class Asking:
+    """Whether answers are still wanted: whoever asked may give up, from any thread, and nothing waits any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._lifelines: set[Lifeline] = set()
+        self.is_over = False
+
+    @contextmanager
+    def about_a_host(self) -> Iterator[Lifeline]:
+        """What asking about one host hangs on, with a limit of its own."""
+        lifeline = Lifeline()
+        with self._lock:
+            self._lifelines.add(lifeline)
+        try:
+            with lifeline.until(time.monotonic() + ANSWER_SECONDS):
+                yield lifeline
+        finally:
+            with self._lock:
+                self._lifelines.remove(lifeline)
+
+    def give_up(self) -> None:
+        """Nobody waits for the answers."""
+        with self._lock:
+            self.is_over = True
+            for each in self._lifelines:
+                each.cut("nobody waits for the answer")
 
 
 def load_whole(path: Path | str, *, each_host: bool = True) -> Config:
@@ -34,8 +65,11 @@ def load_whole(path: Path | str, *, each_host: bool = True) -> Config:
     return config
 
 
-def ssh_faults(config: Config, *, each_host: bool = True) -> Sequence[str]:
-    """What keeps us from following the ssh_config, each with its place; many hosts have one fault in common."""
+def ssh_faults(config: Config, asking: Asking | None = None, *, each_host: bool = True) -> Sequence[str]:
+    """What keeps us from following the ssh_config, each with its place; many hosts have one fault in common.
+
+    Once the asking is given up what is returned means nothing.
+    """
     terms = config.settings.terms()
     if terms.ssh_config is None:
         return ()
@@ -45,8 +79,9 @@ def ssh_faults(config: Config, *, each_host: bool = True) -> Sequence[str]:
     except SourceRefused as refusal:
         return [f"{GLOBAL_CONFIG}: {refusal}"]
     hosts = [section.host() for section in config.sources] if each_host else []
+    asking = asking or Asking()
     with ThreadPoolExecutor(SIDE_BY_SIDE, "ssh_config") as pool:
-        found = list(pool.map(lambda host: _fault(host, terms), hosts))
+        found = list(pool.map(lambda host: _fault(host, terms, asking), hosts))
     places: dict[str, list[str]] = {}
     for index, (host, fault) in enumerate(zip(hosts, found, strict=True)):
         if fault:
@@ -54,12 +89,11 @@ def ssh_faults(config: Config, *, each_host: bool = True) -> Sequence[str]:
     return [f"{_some(where)}: {fault}" for fault, where in places.items()]
 
 
-def _fault(host: Host, terms: Terms) -> str:
-    if host.connection != "ssh":
+def _fault(host: Host, terms: Terms, asking: Asking) -> str:
+    if host.connection != "ssh" or asking.is_over:
         return ""
-    lifeline = Lifeline()
     try:
-        with lifeline.until(time.monotonic() + ANSWER_SECONDS):
+        with asking.about_a_host() as lifeline:
             route(host, terms, lifeline)
     except (SourceRefused, SourceUnreachable) as refusal:
         return str(refusal)

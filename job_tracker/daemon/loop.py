@@ -15,10 +15,10 @@ from typing import Any
 from job_tracker import clock
 from job_tracker.config.reading import Config
 from job_tracker.config.settings import restart_needed
-from job_tracker.config.whole import load_whole
 from job_tracker.core.notices import worth_telling
 from job_tracker.core.texts import describe
 from job_tracker.daemon.books import Booked, Books
+from job_tracker.daemon.candidate import Candidate
 from job_tracker.daemon.fleet import Fleet, MakeSource
 from job_tracker.daemon.health import Health
 from job_tracker.daemon.mailbox import PipedMailbox
@@ -68,6 +68,7 @@ class Loop:
         self.health = Health()
         self.outlook = Outlook()
         self.asked = asked or Asked()
+        self.candidate: Candidate | None = None
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -90,18 +91,17 @@ class Loop:
         try:
             while not self.asked.stopping:
                 wake = self.cycle()
-                if not self.asked.stopping and not self.asked.reloading:
+                if not self.asked.stopping and not self.reload_is_due:
                     self.mailbox.sleep(min((wake - self.now()) / MICROSECONDS, self.supervisor.longest_silence))
         finally:
             self.tell_rest()
 
     def cycle(self) -> int:
         """Hear, step, save, confirm, tell; return the moment of the next cycle, in microseconds."""
-        if self.asked.reloading:
-            self.tell_rest()
-            self.supervisor.reloading()
-            self.reload()
-            self.supervisor.ready()
+        if self.reload_is_due:
+            self.begin_reload()
+        if self.candidate is not None and self.candidate.is_answered:
+            self.end_reload(self.candidate)
         self.supervisor.alive()
         begun = self.now()
         deliveries = self.hear()
@@ -213,11 +213,36 @@ class Loop:
 
     # -- reloading and ending ------------------------------------------------------------------------------------
 
-    def reload(self) -> None:
-        """Take a new configuration; a faulty one is refused and the old one stays."""
+    @property
+    def reload_is_due(self) -> bool:
+        """Whether one is asked for; one at a time, and the next reads the file again."""
+        return self.asked.reloading and self.candidate is None
+
+    def begin_reload(self) -> None:
+        """Read the configuration, and let OpenSSH be asked about its hosts; work goes on meanwhile."""
         self.asked.reloading = False
+        self.tell_rest()
+        self.supervisor.reloading()
         try:
-            config = load_whole(self.config_path)
+            self.candidate = Candidate(self.config_path, self.mailbox.wake)
+        except ConfigError as refusal:
+            self.health.refused(self.config_path, refusal)
+            self.supervisor.ready()
+            return
+        if not self.candidate.is_answered:
+            log.info("reload has begun, ssh is asked about each host file=%s", self.config_path)
+
+    def end_reload(self, candidate: Candidate) -> None:
+        """Take up a configuration about which all is known."""
+        self.candidate = None
+        self.tell_rest()
+        self.reload(candidate)
+        self.supervisor.ready()
+
+    def reload(self, candidate: Candidate) -> None:
+        """Take a new configuration; a faulty one is refused and the old one stays."""
+        try:
+            config = candidate.accepted()
             _refuse_to_watch_nothing(self.config, config)
             self.books.begin(config, self.now(), is_asked_to=True)
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
@@ -240,6 +265,8 @@ class Loop:
     def stop(self) -> None:
         """Say what can be said in a moment, and let go of everything."""
         self.supervisor.stopping()
+        if self.candidate is not None:
+            self.candidate.give_up()
         self.fleet.stop()
         for output in self.outputs:
             output.close(self.picture())

@@ -56,7 +56,7 @@ class Service:
 
     def start(self) -> int:
         """Start it in the background, and wait until it is ready.  Raises ConfigError, ServiceRefused."""
-        config = load_whole(self.config)
+        config = load_whole(self.config, each_host=False)
         account = find_account(self.user)
         try:
             is_ours = self.pid_file.take()
