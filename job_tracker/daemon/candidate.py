@@ -1,7 +1,7 @@
 """The candidate: a configuration that a reload brings, until all is known that decides whether it is taken up.
 
-Rule: the file is read at once.  OpenSSH, which has to be asked about each host, answers for a thousand of them in minutes:
-a thread of its own asks, and until the last answer is there the daemon works on with the configuration it has.
+Rule: the file is read at once.  OpenSSH, which has to be asked about each host, answers for a thousand of them in
+minutes: a thread of its own asks, and until the last answer is there the daemon works on with the configuration it has.
 """
 
 from collections.abc import Callable, Sequence
