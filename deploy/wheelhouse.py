@@ -3,11 +3,12 @@
 
     wheelhouse.py DIRECTORY
 
-Rule: nothing enters it that requirements.lock does not name, with one of the hashes it names.
+Rule: nothing enters it that requirements.lock, or that of a part, does not name, with one of the hashes it names.
 Rule: the same sources give the same wheelhouse, so that deploying it again changes nothing.
 
 Its requirements.txt pins every package with the hashes of the lock and that of the wheel here: two packages have no
-wheel on an index (ours, and one that comes as source only), so theirs are built here and known by our hash.
+wheel on an index (ours, and one that comes as source only), so theirs are built here and known by our hash.  What a part
+adds lies beside it as requirements-PART.txt and wheels-PART.tar, so that who does not want it does not carry it.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOCK = Path(__file__).with_name("requirements.lock")
+PARTS = {path.stem.partition("-")[2]: path for path in sorted(LOCK.parent.glob("requirements-*.lock"))}
 EPOCH = "1451606400"  # zip files carry times, and differ without a fixed one
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)(.*?)(?=^[A-Za-z]|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -30,13 +32,20 @@ def main(directory: Path) -> None:
     draft = directory.with_name(f"{directory.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    pip("wheel", "--require-hashes", "--no-deps", "--wheel-dir", draft, "--requirement", LOCK)
-    with_clean_build(draft)
-    (draft / "requirements.txt").write_text(requirements(draft))
-    wheels = pack(draft)
+    wheels = sum(fill(draft, lock, f"-{part}") for part, lock in PARTS.items())
+    wheels += fill(draft, LOCK, "")
     shutil.rmtree(directory, ignore_errors=True)
     draft.rename(directory)
     sys.stdout.write(f"{directory}: {wheels} wheels\n")
+
+
+def fill(draft: Path, lock: Path, suffix: str) -> int:
+    """Put what a lock names into a directory, and with the tracker's own lock the tracker; how many wheels that are."""
+    pip("wheel", "--require-hashes", "--no-deps", "--wheel-dir", draft, "--requirement", lock)
+    if lock is LOCK:
+        with_clean_build(draft)
+    (draft / f"requirements{suffix}.txt").write_text(requirements(draft, lock))
+    return pack(draft, f"wheels{suffix}.tar")
 
 
 def with_clean_build(draft: Path) -> None:
@@ -53,10 +62,10 @@ def with_clean_build(draft: Path) -> None:
     shutil.rmtree(source)
 
 
-def pack(directory: Path) -> int:
+def pack(directory: Path, name: str) -> int:
     """Put the wheels into one file, which travels faster than many; how many they are."""
     wheels = sorted(directory.glob("*.whl"))
-    with tarfile.open(directory / "wheels.tar", "w") as archive:
+    with tarfile.open(directory / name, "w") as archive:
         for wheel in wheels:
             member = tarfile.TarInfo(wheel.name)
             member.size, member.mtime, member.mode = wheel.stat().st_size, int(EPOCH), 0o644
@@ -72,9 +81,9 @@ def pip(*words: str | Path) -> None:
     subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
 
 
-def requirements(directory: Path) -> str:
+def requirements(directory: Path, lock: Path) -> str:
     """Every wheel with its hash, and the other hashes the lock knows of it."""
-    known = {canonical(name): rest for name, _, rest in PIN.findall(LOCK.read_text())}
+    known = {canonical(name): rest for name, _, rest in PIN.findall(lock.read_text())}
     lines = []
     for wheel in sorted(directory.glob("*.whl")):
         name, version = wheel.name.split("-")[:2]

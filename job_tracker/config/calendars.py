@@ -21,7 +21,7 @@ from job_tracker.core.schedules.calendars import Calendar
 
 YEARS_BEFORE, YEARS_AFTER = 6, 10
 LONGEST = 16 * 1024 * 1024
-EXTRA = "pip install 'job_tracker[calendars]'"
+EXTRA = "pip install 'job_tracker[calendars]', or with the Ansible role job_tracker_parts: [calendars]"
 _DATE = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 
 Dates = tuple[tuple[int | None, int, int], ...]

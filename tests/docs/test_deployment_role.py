@@ -50,6 +50,21 @@ def test_the_lock_pins_what_the_project_pins() -> None:
     assert [each for each in wanted if f"{each.lower()} \\" not in locked] == []
 
 
+def test_each_part_of_the_role_has_a_lock_of_what_it_adds() -> None:
+    """Who installs the tracker alone pays for no part, and who wants one gets the versions that were tested."""
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pins = re.compile(r"^([a-z0-9-]+==\S+) \\$", re.MULTILINE)
+    of_all = set(pins.findall((ROOT / "deploy" / "requirements.lock").read_text()))
+    for part in OPTIONS["job_tracker_parts"]["choices"]:
+        added = set(pins.findall((ROOT / "deploy" / f"requirements-{part}.lock").read_text()))
+
+        assert set(extras[part]) <= added
+        assert {each.split("==")[0] for each in added}.isdisjoint(each.split("==")[0] for each in of_all)
+        assert f"parts={part}" in (ROOT / "deploy" / "lock.sh").read_text()
+
+
 def test_the_role_has_the_files_of_the_program_itself() -> None:
     """Links, not copies, so that what is deployed is what is tested."""
     assert {each.name: each.resolve().exists() for each in (ROLE / "files").iterdir()} == {
