@@ -7,8 +7,8 @@ Rule: nothing enters it that requirements.lock, or that of a part, does not name
 Rule: the same sources give the same wheelhouse, so that deploying it again changes nothing.
 
 Its requirements.txt pins every package with the hashes of the lock and that of the wheel here: two packages have no
-wheel on an index (ours, and one that comes as source only), so theirs are built here and known by our hash.  What a part
-adds lies beside it as requirements-PART.txt and wheels-PART.tar, so that who does not want it does not carry it.
+wheel on an index (ours, and one that comes as source only), so theirs are built here and known by our hash.
+What a part adds lies beside it as requirements-PART.txt and wheels-PART.tar: who does not want it does not carry it.
 """
 
 import hashlib
