@@ -16,17 +16,17 @@ Written as chapters in message_queue/ and put together by `make onhost`:
 
   151 messages      what a job reports, checked and completed before it is stored, and read back whatever was stored
   342 file          how it comes to be, under which name it may be used, and what SQLite's complaints about it mean
-  457 queue         one open file, one deadline for all its locks, and every change a transaction
-  670 verbs         add, list, remove, count, stats, vacuum
-  825 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
-  929 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
- 1050 relay         a stream of the command passed on byte for byte, and its end kept for the note
- 1162 outcome       the word with which the end of a run is noted, and what its message says
- 1274 run           a command between the note of its start and the note of its end; the command comes first
- 1427 inbox         lines from stdin, each with its deadline and none without an end
- 1470 serve         the drain protocol, one JSON object a line in each direction
- 1748 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
- 1905 command_line  what may be asked for, and how its end is told
+  476 queue         one open file, one deadline for all its locks, and every change a transaction
+  709 verbs         add, list, remove, count, stats, vacuum
+  864 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
+  968 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
+ 1089 relay         a stream of the command passed on byte for byte, and its end kept for the note
+ 1201 outcome       the word with which the end of a run is noted, and what its message says
+ 1313 run           a command between the note of its start and the note of its end; the command comes first
+ 1466 inbox         lines from stdin, each with its deadline and none without an end
+ 1509 serve         the drain protocol, one JSON object a line in each direction
+ 1809 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
+ 1966 command_line  what may be asked for, and how its end is told
 """
 
 import collections
@@ -406,6 +406,25 @@ def require_expanded(path):
     )
 
 
+def is_begun(path):
+    """Whether anything of a queue is there; an empty file is a queue that nobody has begun."""
+    require_expanded(path)
+    return identity(path) is not None and os.stat(path).st_size > 0
+
+
+def require_makeable(path):
+    """Refuse a path at which this user could make no queue, before anybody relies on it."""
+    place = path if os.path.lexists(path) else os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.access(place, os.W_OK) or not (os.path.isfile(place) or os.path.isdir(place)):
+        raise QueueError(
+            "there is no queue at {}, and uid {} cannot make one: {} is not for it to write".format(
+                path, os.geteuid(), place
+            )
+        )
+
+
 def identity(path):
     """Device and inode of the queue file, or None if it is missing; anything but plain files is refused."""
     for suffix in ("-journal", "-wal", "-shm"):
@@ -458,6 +477,10 @@ def explain(error, path):
 # The queue: one open file, one deadline for all its locks, and every change a transaction.
 
 
+NO_QUEUE = {"queue": "none", "depth": 0, "highest": 0, "nonce": None, "tracker": None, "since": None}
+"""What a greeting says where there is no queue yet; trackers of before need a name for it."""
+
+
 class Queue:
     """An open queue file. Every statement waits for locks until `until` (monotonic seconds) and not longer.
 
@@ -477,13 +500,12 @@ class Queue:
             self.identity = identity(path)
         if self.identity is None:
             raise QueueError("there is no queue at {}".format(path))
+        require_sqlite()
         # A reader who may write opens for writing, too: only then can it roll back what a killed job left half-done.
         writable = writes or os.access(path, os.W_OK)
         uri = "file:{}?mode={}".format(escape_path(path), "rw" if writable else "ro")
         try:
             self.connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
-        except ImportError as error:
-            raise QueueError("{} has no sqlite3: {}".format(sys.executable or "this Python", error)) from None
         except sqlite3.Error as error:
             raise explain(error, path) from None
         self.connection.text_factory = decoded
@@ -627,6 +649,23 @@ class Queue:
             yield rows
             last = rows[-1][0]
             self.until = time.monotonic() + PATIENCE  # printing took its time; that was no waiting for a lock
+
+
+def require_sqlite():
+    """Refuse a Python that was built without what a queue is stored by."""
+    try:
+        _ = sqlite3.sqlite_version
+    except ImportError as error:
+        raise QueueError("{} has no sqlite3: {}".format(sys.executable or "this Python", error)) from None
+
+
+def refusal(meta):
+    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": drained_by(meta)}
+
+
+def drained_by(meta):
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
+    return "drained by {} since {}".format(meta["tracker"], since)
 
 
 def store(path, messages, mode=0o700, patience=PATIENCE):
@@ -1472,7 +1511,8 @@ class Inbox:
 #
 # It begins with a greeting:
 #   {"serve": "message-queue", "protocol": 1, "version", "python", "queue": ID, "clock", "depth", "highest", "nonce",
-#    "drainer": null or {"tracker": ID, "since": EPOCH}, "path": of the queue, "interpreter": path of this Python}
+#    "drainer": null or {"tracker": ID, "since": EPOCH}, "path": of the queue, "interpreter": path of this Python,
+#    "exists": whether there is a queue; where there is none "queue" is "none", and nothing is made before "open"}
 # Requests, each answered with "done" and the request's name, or with "error" and "text":
 #   {"do": "open", "tracker": ID, "take_over": false}  become the one who drains: lease, nonce, queue, depth,
 #       highest, clock; the error "drained-by" with tracker and since if another one does and is not to be taken over
@@ -1490,12 +1530,10 @@ class Inbox:
 class Session:
     """One tracker's connection, from greeting to end."""
 
-    def __init__(self, queue, wake, idle):
-        self.queue = queue
+    def __init__(self, path, mode, idle):
+        self.path, self.mode, self.idle = path, mode, idle
         self.inbox = Inbox(0)
-        self.wake = wake
-        self.idle = idle
-        self.queue_id = queue.meta()["queue"]
+        self.queue = self.queue_id = self.wake = None  # set once there is a queue, or the tracker wants one
         self.lease = self.token = self.nonce = None  # set by open
         self.emptied = None  # the data version at which a confirmation left nothing in the queue
         self.taken = {}  # _id -> uid of what was given out and is not yet confirmed
@@ -1507,9 +1545,28 @@ class Session:
             "forget": self.forget,
         }
 
+    def look_for_queue(self):
+        """Use the queue if there is one; who only looks makes none, so that a wrong path does not look right."""
+        if is_begun(self.path):
+            self.use_queue()
+        else:
+            require_makeable(self.path)
+            require_sqlite()
+
+    def use_queue(self):
+        """Open the queue's file, and make what is missing of it."""
+        self.queue = Queue(self.path, time.monotonic() + PATIENCE, create_mode=self.mode)
+        self.queue_id = self.queue.meta()["queue"]
+
+    def close(self):
+        if self.queue is not None:
+            self.queue.connection.close()
+
     def greeting(self):
-        with self.queue.transaction("DEFERRED"):
-            facts = self.queue.facts()
+        facts = NO_QUEUE
+        if self.queue is not None:
+            with self.queue.transaction("DEFERRED"):
+                facts = self.queue.facts()
         return {
             "serve": "message-queue",
             "protocol": PROTOCOL,
@@ -1521,8 +1578,9 @@ class Session:
             "highest": facts["highest"],
             "nonce": facts["nonce"],
             "drainer": facts["tracker"] and {"tracker": facts["tracker"], "since": facts["since"]},
-            "path": argument(os.path.abspath(self.queue.path)),
+            "path": argument(os.path.abspath(self.path)),
             "interpreter": argument(sys.executable or ""),
+            "exists": self.queue is not None,
         }
 
     def converse(self):
@@ -1553,7 +1611,8 @@ class Session:
             raise InputError("not a request: do must be one of " + ", ".join(sorted(self.answers)))
         if what in ("take", "confirm") and self.token is None:
             return compact({"error": "not-open", "text": "{} before open".format(what)})
-        self.queue.until = time.monotonic() + SERVE_PATIENCE
+        if self.queue is not None:
+            self.queue.until = time.monotonic() + SERVE_PATIENCE
         answer = self.answers[what](request)
         return answer if isinstance(answer, str) else compact(answer)
 
@@ -1562,6 +1621,10 @@ class Session:
         take_over = request.get("take_over", False)
         if not isinstance(take_over, bool):
             raise InputError("open: take_over must be true or false")
+        if self.queue is None:
+            self.use_queue()
+        if self.wake is None:
+            self.wake = open_wake(self.path + ".wake")
         with self.queue.transaction():
             facts = self.queue.facts()
             self.require_same_queue(facts)
@@ -1677,6 +1740,8 @@ class Session:
         return removed
 
     def ping(self, _):
+        if self.queue is None:
+            return {"done": "ping", "clock": round(time.time(), 6), "depth": 0}
         with self.queue.transaction("DEFERRED"):
             meta = self.queue.meta()
             self.require_same_queue(meta) if self.token is None else self.require_ours(meta)
@@ -1685,6 +1750,9 @@ class Session:
 
     def forget(self, _):
         """Let whoever opens the queue next have it; the answer says from whom it was taken."""
+        if self.queue is None:
+            text = "there is no queue at {} yet".format(argument(self.path))
+            return {"done": "forget", "tracker": None, "since": None, "text": text}
         with self.queue.transaction():
             meta = self.queue.meta()
             self.require_same_queue(meta)
@@ -1721,15 +1789,6 @@ class Session:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def refusal(meta):
-    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": drained_by(meta)}
-
-
-def drained_by(meta):
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
-    return "drained by {} since {}".format(meta["tracker"], since)
-
-
 def _whole(value, key, lowest):
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= HIGHEST_ID:
         raise InputError("{} must be a whole number from {}".format(key, lowest))
@@ -1737,12 +1796,14 @@ def _whole(value, key, lowest):
 
 
 def do_serve(arguments):
-    with Queue(arguments.file, time.monotonic() + PATIENCE, create_mode=arguments.mode) as queue:
-        session = Session(queue, open_wake(arguments.file + ".wake"), arguments.idle)
-        try:
-            return session.converse()
-        except EndOfInputError:
-            return 0
+    session = Session(arguments.file, arguments.mode, arguments.idle)
+    try:
+        session.look_for_queue()
+        return session.converse()
+    except EndOfInputError:
+        return 0
+    finally:
+        session.close()
 
 
 # ------------------------------------------------------------------------------------------------ manual

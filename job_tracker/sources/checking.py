@@ -23,7 +23,8 @@ class CheckResult:
     steps: what worked, in order.  text: what did not, in words an operator can act on; empty if all did.
     clock_offset: microseconds the host's clock is ahead of ours.  took: microseconds to the greeting.
     drainer: the beginning of the id of the tracker that drains the queue, None if none has.
-    path, interpreter: of the queue and of the Python there; differs: what is other than the configuration says.
+    path, interpreter: of the queue and of the Python there; exists: whether there is a queue yet, None if nobody knows.
+    differs: what is other than the configuration says.
     """
 
     source: str
@@ -38,6 +39,7 @@ class CheckResult:
     drainer: str | None = None
     path: str = ""
     interpreter: str = ""
+    exists: bool | None = None
     differs: str = ""
 
     @property
@@ -83,5 +85,6 @@ def _good(host: Host, greeting: Greeting, steps: Sequence[str], took: int) -> Ch
         drainer=None if greeting.drainer is None else short(greeting.drainer),
         path=greeting.path,
         interpreter=greeting.interpreter,
+        exists=greeting.exists,
         differs=differences(host, greeting),
     )

@@ -30,8 +30,9 @@ def cpu_seconds(pid: int) -> float:
 # ------------------------------------------------------------------------------------------------ the conversation
 
 
-def test_the_greeting_makes_the_queue_and_tells_what_the_tracker_must_know(queue):
-    """The tracker may connect before the first job has run."""
+def test_the_greeting_tells_what_the_tracker_must_know(queue):
+    """Before anybody asks: whose queue it is, where, and what waits."""
+    queue.add("A")
     serve = queue.serve()
 
     greeting = serve.greeting
@@ -44,12 +45,53 @@ def test_the_greeting_makes_the_queue_and_tells_what_the_tracker_must_know(queue
         "serve": "message-queue",
         "protocol": 1,
         "version": "0.1.0",
-        "depth": 0,
-        "highest": 0,
+        "depth": 1,
+        "highest": 1,
         "nonce": None,
         "drainer": None,
+        "exists": True,
     }
+
+
+def test_who_only_looks_makes_nothing_and_is_told_so(queue):
+    """A check of a mistyped path made that queue, and said that it works."""
+    directory = queue.path.parent
+    before = sorted(directory.parent.rglob("*"))
+    serve = queue.serve()
+
+    assert (serve.greeting["exists"], serve.greeting["depth"], serve.greeting["drainer"]) == (False, 0, None)
+    assert serve.ask("ping")["depth"] == 0
+    assert serve.ask("forget")["text"] == f"there is no queue at {queue.path} yet"
+    assert serve.ask("take", max=1)["error"] == "not-open"
+
+    assert serve.end() == 0
+    assert sorted(directory.parent.rglob("*")) == before
+
+
+def test_the_tracker_may_connect_before_the_first_job_has_run(queue):
+    """Its open makes the queue: what a job adds a moment later travels at once."""
+    serve = queue.serve(opened_by="t")
+    queue.add("A")
+
+    assert taken(serve.ask("take", max=9)) == ["A"]
     assert stat.S_IMODE(queue.path.with_name("q.sqlite.wake").stat().st_mode) == 0o660
+
+
+def test_a_queue_that_a_job_made_between_greeting_and_open_is_the_one(queue):
+    """Whoever is first makes it."""
+    serve = queue.serve()
+    queue.add("A")
+
+    assert serve.ask("open", tracker="t")["depth"] == 1
+
+
+def test_a_path_at_which_nobody_could_make_a_queue_is_refused_before_the_greeting(shared_queue):
+    """It would look right to a check, and fail when it matters."""
+    found = shared_queue.run("serve", user=20004, group=20004, extra_groups=[])
+
+    assert (found.returncode, found.stdout) == (1, b"")
+    directory = shared_queue.path.parent.parent
+    assert shared_queue.unlabelled(found.stderr).endswith(f"uid 20004 cannot make one: {directory} is not for it to write")
 
 
 def test_messages_are_taken_in_order_and_gone_only_once_confirmed(queue):

@@ -39,15 +39,22 @@ def lines(result: CheckResult) -> Sequence[str]:
     shown += [f"  {safe(step)}" for step in result.steps]
     if result.works:
         shown.append(f"  {_found(result)}")
-        shown += [f"  WARN: {safe(each)}" for each in (result.differs,) if each]
+        shown += [f"  WARN: {safe(each)}" for each in (_missing(result), result.differs) if each]
     if result.text:
         shown.append(f"  FAILED: {safe(result.text)}")
     return shown
 
 
+def _missing(result: CheckResult) -> str:
+    """What to say of a queue that is not there: before the first job that is so, and behind a wrong path for ever."""
+    if result.exists is not False:
+        return ""
+    return f"no queue there yet: {result.path} is made when a job reports, or the tracker drains it; is that the path?"
+
+
 def _found(result: CheckResult) -> str:
     where = f" in {safe(result.path)}" if result.path else ""
-    parts = [f"{result.depth} messages wait{where}"]
+    parts = [f"{result.depth} messages wait{where}"] if result.exists else []
     if result.clock_offset is not None:
         parts.append(f"its clock differs by {drift(result.clock_offset)}")
     parts.append(f"connected in {result.took / 1000:.0f} ms")
@@ -76,6 +83,7 @@ def _document(result: CheckResult) -> Document:
             "drainer": result.drainer,
             "path": result.path or None,
             "interpreter": result.interpreter or None,
+            "exists": result.exists,
             "differs": result.differs or None,
         }
     )

@@ -71,6 +71,25 @@ def require_expanded(path):
     )
 
 
+def is_begun(path):
+    """Whether anything of a queue is there; an empty file is a queue that nobody has begun."""
+    require_expanded(path)
+    return identity(path) is not None and os.stat(path).st_size > 0
+
+
+def require_makeable(path):
+    """Refuse a path at which this user could make no queue, before anybody relies on it."""
+    place = path if os.path.lexists(path) else os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.access(place, os.W_OK) or not (os.path.isfile(place) or os.path.isdir(place)):
+        raise QueueError(
+            "there is no queue at {}, and uid {} cannot make one: {} is not for it to write".format(
+                path, os.geteuid(), place
+            )
+        )
+
+
 def identity(path):
     """Device and inode of the queue file, or None if it is missing; anything but plain files is refused."""
     for suffix in ("-journal", "-wal", "-shm"):

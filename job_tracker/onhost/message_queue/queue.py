@@ -27,6 +27,9 @@ from .ground import (
 )
 from .messages import decoded, random_id
 
+NO_QUEUE = {"queue": "none", "depth": 0, "highest": 0, "nonce": None, "tracker": None, "since": None}
+"""What a greeting says where there is no queue yet; trackers of before need a name for it."""
+
 
 class Queue:
     """An open queue file. Every statement waits for locks until `until` (monotonic seconds) and not longer.
@@ -47,13 +50,12 @@ class Queue:
             self.identity = identity(path)
         if self.identity is None:
             raise QueueError("there is no queue at {}".format(path))
+        require_sqlite()
         # A reader who may write opens for writing, too: only then can it roll back what a killed job left half-done.
         writable = writes or os.access(path, os.W_OK)
         uri = "file:{}?mode={}".format(escape_path(path), "rw" if writable else "ro")
         try:
             self.connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
-        except ImportError as error:
-            raise QueueError("{} has no sqlite3: {}".format(sys.executable or "this Python", error)) from None
         except sqlite3.Error as error:
             raise explain(error, path) from None
         self.connection.text_factory = decoded
@@ -197,6 +199,23 @@ class Queue:
             yield rows
             last = rows[-1][0]
             self.until = time.monotonic() + PATIENCE  # printing took its time; that was no waiting for a lock
+
+
+def require_sqlite():
+    """Refuse a Python that was built without what a queue is stored by."""
+    try:
+        _ = sqlite3.sqlite_version
+    except ImportError as error:
+        raise QueueError("{} has no sqlite3: {}".format(sys.executable or "this Python", error)) from None
+
+
+def refusal(meta):
+    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": drained_by(meta)}
+
+
+def drained_by(meta):
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
+    return "drained by {} since {}".format(meta["tracker"], since)
 
 
 def store(path, messages, mode=0o700, patience=PATIENCE):

@@ -2,7 +2,8 @@
 
 It begins with a greeting:
   {"serve": "message-queue", "protocol": 1, "version", "python", "queue": ID, "clock", "depth", "highest", "nonce",
-   "drainer": null or {"tracker": ID, "since": EPOCH}, "path": of the queue, "interpreter": path of this Python}
+   "drainer": null or {"tracker": ID, "since": EPOCH}, "path": of the queue, "interpreter": path of this Python,
+   "exists": whether there is a queue; where there is none "queue" is "none", and nothing is made before "open"}
 Requests, each answered with "done" and the request's name, or with "error" and "text":
   {"do": "open", "tracker": ID, "take_over": false}  become the one who drains: lease, nonce, queue, depth,
       highest, clock; the error "drained-by" with tracker and since if another one does and is not to be taken over
@@ -23,6 +24,7 @@ import signal
 import sys
 import time
 
+from .file import is_begun, require_makeable
 from .ground import (
     DELETE,
     HIGHEST_ID,
@@ -42,18 +44,16 @@ from .ground import (
 )
 from .inbox import EndOfInputError, Inbox
 from .messages import UID, argument, as_object, checked_name, compact, decode_json, random_id, shortened
-from .queue import Queue, open_wake
+from .queue import NO_QUEUE, Queue, drained_by, open_wake, refusal, require_sqlite
 
 
 class Session:
     """One tracker's connection, from greeting to end."""
 
-    def __init__(self, queue, wake, idle):
-        self.queue = queue
+    def __init__(self, path, mode, idle):
+        self.path, self.mode, self.idle = path, mode, idle
         self.inbox = Inbox(0)
-        self.wake = wake
-        self.idle = idle
-        self.queue_id = queue.meta()["queue"]
+        self.queue = self.queue_id = self.wake = None  # set once there is a queue, or the tracker wants one
         self.lease = self.token = self.nonce = None  # set by open
         self.emptied = None  # the data version at which a confirmation left nothing in the queue
         self.taken = {}  # _id -> uid of what was given out and is not yet confirmed
@@ -65,9 +65,28 @@ class Session:
             "forget": self.forget,
         }
 
+    def look_for_queue(self):
+        """Use the queue if there is one; who only looks makes none, so that a wrong path does not look right."""
+        if is_begun(self.path):
+            self.use_queue()
+        else:
+            require_makeable(self.path)
+            require_sqlite()
+
+    def use_queue(self):
+        """Open the queue's file, and make what is missing of it."""
+        self.queue = Queue(self.path, time.monotonic() + PATIENCE, create_mode=self.mode)
+        self.queue_id = self.queue.meta()["queue"]
+
+    def close(self):
+        if self.queue is not None:
+            self.queue.connection.close()
+
     def greeting(self):
-        with self.queue.transaction("DEFERRED"):
-            facts = self.queue.facts()
+        facts = NO_QUEUE
+        if self.queue is not None:
+            with self.queue.transaction("DEFERRED"):
+                facts = self.queue.facts()
         return {
             "serve": "message-queue",
             "protocol": PROTOCOL,
@@ -79,8 +98,9 @@ class Session:
             "highest": facts["highest"],
             "nonce": facts["nonce"],
             "drainer": facts["tracker"] and {"tracker": facts["tracker"], "since": facts["since"]},
-            "path": argument(os.path.abspath(self.queue.path)),
+            "path": argument(os.path.abspath(self.path)),
             "interpreter": argument(sys.executable or ""),
+            "exists": self.queue is not None,
         }
 
     def converse(self):
@@ -111,7 +131,8 @@ class Session:
             raise InputError("not a request: do must be one of " + ", ".join(sorted(self.answers)))
         if what in ("take", "confirm") and self.token is None:
             return compact({"error": "not-open", "text": "{} before open".format(what)})
-        self.queue.until = time.monotonic() + SERVE_PATIENCE
+        if self.queue is not None:
+            self.queue.until = time.monotonic() + SERVE_PATIENCE
         answer = self.answers[what](request)
         return answer if isinstance(answer, str) else compact(answer)
 
@@ -120,6 +141,10 @@ class Session:
         take_over = request.get("take_over", False)
         if not isinstance(take_over, bool):
             raise InputError("open: take_over must be true or false")
+        if self.queue is None:
+            self.use_queue()
+        if self.wake is None:
+            self.wake = open_wake(self.path + ".wake")
         with self.queue.transaction():
             facts = self.queue.facts()
             self.require_same_queue(facts)
@@ -235,6 +260,8 @@ class Session:
         return removed
 
     def ping(self, _):
+        if self.queue is None:
+            return {"done": "ping", "clock": round(time.time(), 6), "depth": 0}
         with self.queue.transaction("DEFERRED"):
             meta = self.queue.meta()
             self.require_same_queue(meta) if self.token is None else self.require_ours(meta)
@@ -243,6 +270,9 @@ class Session:
 
     def forget(self, _):
         """Let whoever opens the queue next have it; the answer says from whom it was taken."""
+        if self.queue is None:
+            text = "there is no queue at {} yet".format(argument(self.path))
+            return {"done": "forget", "tracker": None, "since": None, "text": text}
         with self.queue.transaction():
             meta = self.queue.meta()
             self.require_same_queue(meta)
@@ -279,15 +309,6 @@ class Session:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def refusal(meta):
-    return {"error": "drained-by", "tracker": meta["tracker"], "since": meta["since"], "text": drained_by(meta)}
-
-
-def drained_by(meta):
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(meta["since"]))
-    return "drained by {} since {}".format(meta["tracker"], since)
-
-
 def _whole(value, key, lowest):
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= HIGHEST_ID:
         raise InputError("{} must be a whole number from {}".format(key, lowest))
@@ -295,9 +316,11 @@ def _whole(value, key, lowest):
 
 
 def do_serve(arguments):
-    with Queue(arguments.file, time.monotonic() + PATIENCE, create_mode=arguments.mode) as queue:
-        session = Session(queue, open_wake(arguments.file + ".wake"), arguments.idle)
-        try:
-            return session.converse()
-        except EndOfInputError:
-            return 0
+    session = Session(arguments.file, arguments.mode, arguments.idle)
+    try:
+        session.look_for_queue()
+        return session.converse()
+    except EndOfInputError:
+        return 0
+    finally:
+        session.close()

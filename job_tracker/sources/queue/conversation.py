@@ -46,7 +46,7 @@ class Exchange:
 class Greeting:
     """What a queue says of itself before anybody asks.
 
-    drainer: the id of the tracker that drains it, None if none.  path, interpreter: of the queue's file and of the
+    exists: whether there is a queue yet.  drainer: the id of the tracker that drains it, None if none.  path, interpreter: of the queue's file and of the
     Python there, empty if an older handler does not say.
     """
 
@@ -58,6 +58,7 @@ class Greeting:
     drainer: str | None
     path: str
     interpreter: str
+    exists: bool
     exchange: Exchange
 
 
@@ -122,6 +123,7 @@ class Conversation:
             drainer=_drainer(answer),
             path=_said(answer, "path"),
             interpreter=_said(answer, "interpreter"),
+            exists=answer.get("exists") is not False,  # older handlers make one before they greet
             exchange=exchange,
         )
 
