@@ -91,7 +91,8 @@ def test_a_path_at_which_nobody_could_make_a_queue_is_refused_before_the_greetin
 
     assert (found.returncode, found.stdout) == (1, b"")
     directory = shared_queue.path.parent.parent
-    assert shared_queue.unlabelled(found.stderr).endswith(f"uid 20004 cannot make one: {directory} is not for it to write")
+    said = shared_queue.unlabelled(found.stderr)
+    assert said.endswith(f"uid 20004 cannot make one: {directory} is not for it to write")
 
 
 def test_messages_are_taken_in_order_and_gone_only_once_confirmed(queue):
