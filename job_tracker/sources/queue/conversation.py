@@ -46,8 +46,8 @@ class Exchange:
 class Greeting:
     """What a queue says of itself before anybody asks.
 
-    exists: whether there is a queue yet.  drainer: the id of the tracker that drains it, None if none.  path, interpreter: of the queue's file and of the
-    Python there, empty if an older handler does not say.
+    exists: whether there is a queue yet.  drainer: the id of the tracker that drains it, None if none.  path,
+    interpreter: of the queue's file and of the Python there, empty if an older handler does not say.
     """
 
     queue: str
