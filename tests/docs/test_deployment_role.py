@@ -50,6 +50,19 @@ def test_the_lock_pins_what_the_project_pins() -> None:
     assert [each for each in wanted if f"{each.lower()} \\" not in locked] == []
 
 
+def test_what_replaces_the_older_playbook_is_a_tag_of_ours() -> None:
+    """The two lines of the document: what they set up is the local check, and nothing of the daemon."""
+    section = (ROOT / "docs" / "deployment.md").read_text().split("### Instead of `setup-clients-monitored.yml`")[1]
+    tried, done = re.findall(
+        r"^    ansible-playbook (-C )?-i \S+ (\S+) -t (\S+)$", section.split("\n### ")[0], re.MULTILINE
+    )
+    tasks: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    tagged = [each for each in tasks if done[2] in each.get("tags", ())]
+
+    assert (tried[0], tried[1:], done[1]) == ("-C ", done[1:], "setup.yml")
+    assert [each["ansible.builtin.import_tasks"] for each in tagged] == ["checkmk.yml"]
+
+
 def test_each_part_of_the_role_has_a_lock_of_what_it_adds() -> None:
     """Who installs the tracker alone pays for no part, and who wants one gets the versions that were tested."""
     import tomllib

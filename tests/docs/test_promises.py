@@ -6,6 +6,8 @@ What a job does in that year is written here from the calendar on the wall, not 
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,8 @@ from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.recording import read
 from job_tracker.replay.replay import Replay
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "promises.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 PIECES = {
     title: re.search(r"```yaml\n(.*?)```", body, flags=re.DOTALL)
     for title, body in (section.split("\n", 1) for section in DOCUMENT.split("\n## ")[1:])
@@ -38,7 +41,7 @@ Run = tuple[str, int] | tuple[str, int, int]
 
 
 def days() -> list[date]:
-    return [date(2026, 1, 2) + timedelta(days=each) for each in range(360)]
+    return [date(2026, 1, 2) + timedelta(days=each) for each in range(364)]
 
 
 def is_working(day: date) -> bool:
@@ -96,18 +99,19 @@ def each_night_at_four() -> Iterator[Run]:
             yield f"{day} 04:10", 30
 
 
+ODI = "An ODI load that reports"
 YEARS = {
     "A job that runs on working days": (working_days, ("EXPORT", "P"), ["03-30 06:15:05", "10-26 06:15:05"]),
     "The last working day of the month": (
         last_working_days,
         ("CLOSE_MONTH", "P"),
-        ["05-29 20:30:05"],
+        ["05-29 20:30:05", "12-31 20:30:05"],
     ),
     "Twice a day": (twice_a_day, ("STOCK", "P"), ["07-01 18:10:05"]),
     "Must be finished by seven": (finished_by_seven, ("LOAD_DWH", "P"), ["03-10 07:00:05"]),
     "Not during backups": (not_during_backups, ("SYNC", "P"), ["06-01 10:05:05", "06-02 12:20:05"]),
     "Exit code 24 is fine": (mirrored, ("MIRROR", "P"), ["05-05 01:30:00"]),
-    "An ODI load that reports under another name": (
+    ODI: (
         each_night_at_four,
         ("Lade Kunden/Größe", "P"),
         ["09-01 04:20:05"],
@@ -140,7 +144,8 @@ def test_a_year_of_a_promise_alarms_exactly_where_it_was_broken(title: str) -> N
     assert piece is not None
     config = reading.parse(HEADER + piece[1], name="promises.md", today=date(2026, 1, 2))
     runs, (name, instance), broken = YEARS[title]
-    begin, until = (datetime(2026, *day, tzinfo=BERLIN).timestamp() for day in ((1, 2), (12, 27)))
+    begin, until = (datetime(2026, *day, tzinfo=BERLIN).timestamp() for day in ((1, 2), (12, 31)))
+    until += 86_400
 
     heard = read(recording(runs(), name, instance), config.jobs)
     replay = Replay(
@@ -154,3 +159,43 @@ def test_a_year_of_a_promise_alarms_exactly_where_it_was_broken(title: str) -> N
 
     assert [f"{datetime.fromtimestamp(at / MICROSECONDS, BERLIN):%m-%d %H:%M:%S}" for at in alarms] == broken
     assert not replay.unmatched
+
+
+def test_the_steps_of_the_package_are_heard_as_that_job(tmp_path: Path) -> None:
+    """The lines of the document, run as the agent runs them: a night that ends well, one that says why not."""
+    steps = re.search(r"```sh\n(.*?)```", DOCUMENT.split(f"\n## {ODI}\n")[1], flags=re.DOTALL)
+    assert steps is not None
+    started, succeeded, failed = steps[1].splitlines()
+    config = reading.parse(HEADER + PIECES[ODI][1], name="promises.md", today=date(2026, 1, 2))  # type: ignore[index]
+    first = datetime(2026, 3, 1, 4, 10, tzinfo=BERLIN).timestamp()
+    nights = ((first, started), (first + 1800, succeeded), (first + 86_400, started), (first + 88_200, failed))
+
+    for number, (moment, step) in enumerate(nights):
+        run_step(step, tmp_path / "queue.sqlite", moment, session=number // 2)
+    listed = subprocess.run(
+        [*TOOL, "-f", tmp_path / "queue.sqlite", "list"], check=True, capture_output=True, text=True
+    )
+    replay = Replay(
+        config.jobs,
+        read(listed.stdout.splitlines(), config.jobs),
+        begin=round(first - 7200) * MICROSECONDS,
+        until=round(first + 90_000) * MICROSECONDS,
+        progress=lambda _: None,
+    )
+    told = [(change.after.state.value, change.after.status) for change in replay.changes()]
+
+    assert told == [("RUNNING", 0), ("NOT_RUNNING", 0), ("RUNNING", 0), ("ERROR", 2)]
+    assert not replay.unmatched
+    assert "ORA-01555" in listed.stdout
+
+
+TOOL = (sys.executable, "-I", str(ROOT / "job_tracker" / "onhost" / "message-queue.py"))
+
+
+def run_step(step: str, queue: Path, moment: float, *, session: int) -> None:
+    """One OdiOSCommand, after the agent has put in what odiRef says."""
+    said = step.replace('<%=odiRef.getSession("SESS_NO")%>', str(session))
+    said = said.replace('<%=odiRef.getPrevStepLog("MESSAGE")%>', "ORA-01555: snapshot too old")
+    tool, words = said.replace("QUEUE", str(queue)).split(" ", 1)
+    assert (tool, "odiRef" in words) == ("message-queue.py", False)
+    subprocess.run(["/bin/sh", "-c", f'"$@" {words} --timestamp {moment}', "sh", *TOOL], check=True)
