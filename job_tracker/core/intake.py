@@ -5,6 +5,7 @@ Rule: one bad element costs itself and nothing else; whatever is not taken is ke
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -19,15 +20,47 @@ OLDEST = 5 * 365 * DAY
 """How far back a message may lie when it is heard: by a clock that stands in 1970 a job would be judged for decades."""
 
 
+class Why(Enum):
+    """Why an element is kept aside; the value is what is stored and handed on, `in_words` what people read."""
+
+    UNKNOWN_JOB = "unknown_job"
+    OTHER_SOURCE = "other_source"
+    TOO_OLD = "too_old"
+    UNREADABLE = "unreadable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmatched:
-    """An element that belongs to no configured job.  message: None where it could not be read."""
+    """An element that belongs to no configured job.
+
+    detail: what the reason is about: the sources that may speak for the job, or what cannot be read.  message: None
+    where it could not be read.
+    """
 
     source: str
     received: int
-    reason: str
+    why: Why
+    detail: str = ""
     element: Any
     message: Message | None = None
+
+    @property
+    def reason(self) -> str:
+        """The reason in words."""
+        return in_words(self.why, self.detail)
+
+
+def in_words(why: Why, detail: str) -> str:
+    """What people read of a reason."""
+    match why:
+        case Why.UNKNOWN_JOB:
+            return "no such job is configured"
+        case Why.OTHER_SOURCE:
+            return f"only {detail} may speak for this job"
+        case Why.TOO_OLD:
+            return f"its timestamp lies more than {OLDEST // DAY // 365} years back; is the clock of its host right?"
+        case Why.UNREADABLE:
+            return detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +87,18 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
         try:
             message = understood(jobs, element, source=source, received=received)
         except BadMessage as bad:
-            unmatched.append(Unmatched(source=source, received=received, reason=str(bad), element=element))
+            unmatched.append(
+                Unmatched(source=source, received=received, why=Why.UNREADABLE, detail=str(bad), element=element)
+            )
             continue
         drifting = drifting or message.moment != message.claimed
-        reason = why_not(jobs, message) or too_old(message)
-        if reason is None:
+        found = why_not(jobs, message)
+        if found is None:
             messages.append(message)
         else:
+            why, detail = found
             unmatched.append(
-                Unmatched(source=source, received=received, reason=reason, element=element, message=message)
+                Unmatched(source=source, received=received, why=why, detail=detail, element=element, message=message)
             )
     return Intake(
         messages=tuple(messages),
@@ -93,21 +129,16 @@ def _meaning(
     return job.key, meant(signal_of(event, jobs.keywords), exit_code, run, job.exit_codes)
 
 
-def why_not(jobs: Jobs, message: Message) -> str | None:
-    """Why a message belongs to no configured job, None if it does."""
+def why_not(jobs: Jobs, message: Message) -> tuple[Why, str] | None:
+    """Why a message is not judged, with what that is about; None if it is."""
     job = jobs.of(message.name, message.env)
     if job is None:
-        return "no such job is configured"
+        return Why.UNKNOWN_JOB, ""
     if job.sources and message.source not in job.sources and message.source != OPERATOR:
-        return f"only {', '.join(job.sources)} may speak for this job"
+        return Why.OTHER_SOURCE, ", ".join(job.sources)
+    if message.moment < message.received - OLDEST:
+        return Why.TOO_OLD, ""
     return None
-
-
-def too_old(message: Message) -> str | None:
-    """Why a message is not judged although it belongs to a job, None if it is."""
-    if message.moment >= message.received - OLDEST:
-        return None
-    return f"its timestamp lies more than {OLDEST // DAY // 365} years back; is the clock of its host right?"
 
 
 def uid_of(element: Any) -> str:

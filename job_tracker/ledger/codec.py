@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any
 
 from job_tracker.core.deadlines import next_deadline
+from job_tracker.core.intake import Why
 from job_tracker.core.messages import Message, Position, Usage
 from job_tracker.core.record import Change
 from job_tracker.core.signals import Signal
@@ -53,6 +54,20 @@ def checked(row: Row, kinds: Sequence[tuple[type, ...]]) -> Row:
     if not all(map(isinstance, row, kinds)):
         raise TypeError(f"a row holds something else than was written: {row!s:.200}")
     return row
+
+
+def why_to_text(why: Why, detail: str) -> str:
+    """A reason as it is kept."""
+    return f"{why.value} {detail}" if detail else why.value
+
+
+def why_from_text(text: str) -> tuple[Why, str]:
+    """A reason and what it is about; of one that no longer has a value there are only the words."""
+    value, _, detail = text.partition(" ")
+    try:
+        return Why(value), detail
+    except ValueError:
+        return Why.UNREADABLE, text
 
 
 def standing_to_text(standing: Standing, *, with_runs: bool) -> str:

@@ -84,10 +84,18 @@ UPDATE changes SET state_from = 'NEVER_RAN' WHERE state_from = 'UNKNOWN' AND sta
 UPDATE changes SET state_to = 'NEVER_RAN' WHERE state_to = 'UNKNOWN' AND status_to = 0
 """
 
+REASONS = """
+UPDATE unmatched SET reason = CASE WHEN reason = 'no such job is configured' THEN 'unknown_job'
+    ELSE 'unreadable ' || reason END
+"""
+
 
 def _add_meanings(connection: sqlite3.Connection) -> None:
-    """Layout 4: what a message means is kept with it, and what a run used with the run; a standing says more."""
-    for statement in (FOURTH_LAYOUT + ";" + NEVER_RAN).split(";"):
+    """Layout 4: what a message means is kept with it, and what a run used with the run; a standing says more.
+
+    Why a message is kept aside is a value, no longer a sentence; of other reasons than the usual one the words stay.
+    """
+    for statement in (FOURTH_LAYOUT + ";" + NEVER_RAN + ";" + REASONS).split(";"):
         connection.execute(statement)
     for read, write in (
         ("SELECT standing, id FROM jobs", "UPDATE jobs SET standing = ? WHERE id = ?"),

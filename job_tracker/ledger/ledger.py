@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.core.folding import reach
-from job_tracker.core.intake import Unmatched
+from job_tracker.core.intake import Unmatched, in_words
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Position
 from job_tracker.core.notices import Notices
@@ -35,6 +35,8 @@ from job_tracker.ledger.codec import (
     run_to_row,
     standing_from_text,
     standing_to_text,
+    why_from_text,
+    why_to_text,
 )
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
@@ -167,12 +169,16 @@ class Ledger:
 
     def unmatched(self) -> list[dict[str, Any]]:
         """What belongs to no configured job, the latest first."""
-        names = ("source", "name", "env", "reason", "count", "first", "last", "sample")
+        names = ("source", "name", "env", "why", "count", "first", "last", "sample")
         with self._access.reading():
             rows = self._connection.execute(
                 "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
             )
-            return [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
+            found = [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
+        for row in found:
+            why, detail = why_from_text(row["why"])
+            row |= {"why": why.value, "reason": in_words(why, detail)}
+        return found
 
     def strays(self) -> list[tuple[str, str, int]]:
         """Name, environment and first moment of what belongs to no configured job, the newest name first."""
@@ -292,7 +298,7 @@ class Ledger:
                 "INSERT INTO unmatched (source, name, env, reason, count, first, last, sample)"
                 " VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5, ?6) ON CONFLICT (source, name, env, reason)"
                 " DO UPDATE SET count = count + 1, last = ?5, sample = ?6",
-                (each.source, name, env, each.reason, each.received, _sample(each.element)),
+                (each.source, name, env, why_to_text(each.why, each.detail), each.received, _sample(each.element)),
             )
         if unmatched:
             self._connection.execute(

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.intake import too_old, why_not
+from job_tracker.core.intake import why_not
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.operator_word import OPERATOR
@@ -118,7 +118,7 @@ class Replay:
         self.progress(self.judged)
         if message.uid and not self.taken.add(message.uid, message.received):
             return False
-        if (why_not(self.jobs, message) or too_old(message)) is None:
+        if why_not(self.jobs, message) is None:
             return True
         self.unmatched[message.key] = self.unmatched.get(message.key, 0) + 1
         return False

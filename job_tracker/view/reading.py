@@ -106,7 +106,8 @@ def read_unmatched(path: Path) -> tuple[Document, list[Document]]:
 
 def count_unmatched(path: Path) -> int:
     """How many names belong to no configured job."""
-    return _read(path, lambda it: int(it.execute("SELECT count(*) FROM unmatched").fetchone()[0]))
+    _, rows = read_unmatched(path)
+    return len({(row["name"], row["env"]) for row in rows})
 
 
 def read_outbox(path: Path) -> tuple[Document, list[Document]]:

@@ -20,6 +20,7 @@ from job_tracker.cli.app import app
 from job_tracker.cli.screens import ending, plain, times
 from job_tracker.cli.screens.view_path import DEFAULT_VIEW
 from job_tracker.config.settings import Settings
+from job_tracker.core.intake import Why, in_words
 from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.ports import Contact
 
@@ -103,8 +104,8 @@ def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             cyclic("WELL", windows=Windows(zone=BERLIN, rules=(Quiet(begin=0, end=300),))),
         ),
     )
-    published.unmatched = [unmatched_row("NEW"), unmatched_row("a b", reason="no such job is configured")]
-    published.unmatched.append(unmatched_row("LOAD", reason="only app2 may speak for this job"))
+    published.unmatched = [unmatched_row("NEW"), unmatched_row("a b")]
+    published.unmatched.append(unmatched_row("LOAD", Why.OTHER_SOURCE, "app2"))
     published.rebuild()
     published.say((10, "LOAD", "STARTED"), (70, "LOAD", "ERROR", HOSTILE), (20, "HANG", "STARTED"))
     published.say((100, "RUNS", "STARTED"), (110, "WELL", "STARTED"), (200, "WELL", "SUCCESS", "500 rows"))
@@ -115,9 +116,9 @@ def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def unmatched_row(name: str, reason: str = "no such job is configured") -> dict[str, Any]:
+def unmatched_row(name: str, why: Why = Why.UNKNOWN_JOB, detail: str = "") -> dict[str, Any]:
     """A row as the ledger has it."""
-    row = {"source": "app1", "name": name, "env": "P", "reason": reason, "count": 3}
+    row = {"source": "app1", "name": name, "env": "P", "why": why.value, "reason": in_words(why, detail), "count": 3}
     return {**row, "first": T0, "last": T0 + SECOND, "sample": "{}"}
 
 

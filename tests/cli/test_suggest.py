@@ -54,7 +54,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(json.dumps(CONFIG))
     jobs = jobs_of(cyclic("LOAD", interval=DAY * SECOND), daily("BACKUP"), replace(cyclic("NEW"), order=2))
     published = Published(tmp_path / "view.sqlite", jobs)
-    row = {"source": "app1", "name": "BACKPU", "env": "P", "reason": "no such job is configured", "count": 3}
+    row = {"source": "app1", "name": "BACKPU", "env": "P", "why": "unknown_job", "reason": "", "count": 3}
     published.unmatched = [{**row, "first": T0, "last": T0, "sample": "{}"}]
     published.rebuild()
     first = seconds_until_2230_of_utc()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from story import T, cyclic, said
 
-from job_tracker.core.intake import Intake, take_in, uid_of
+from job_tracker.core.intake import Intake, Why, take_in, uid_of
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import UID_LIMIT, uid_from
 
@@ -56,7 +56,7 @@ def test_a_job_that_is_not_configured_is_unmatched() -> None:
     """It was read, so its name is known."""
     kept = taken(element(job="NOBODY")).unmatched[0]
 
-    assert kept.reason == "no such job is configured"
+    assert (kept.why, kept.reason) == (Why.UNKNOWN_JOB, "no such job is configured")
     assert kept.message is not None
     assert kept.message.key == "NOBODY__P"
 
@@ -69,7 +69,7 @@ def test_a_name_that_only_looks_like_a_configured_job_is_unmatched(configured: s
 
     intake = take_in(jobs, "app1", [lookalike], NOW, lambda _: False)
 
-    assert [each.reason for each in intake.unmatched] == ["no such job is configured"]
+    assert [each.why for each in intake.unmatched] == [Why.UNKNOWN_JOB]
 
 
 @pytest.mark.parametrize("source", ["app1", "app3"])

@@ -224,7 +224,7 @@ def test_killed_at_any_write_it_ends_in_the_same_board_with_the_same_changes(
             break
 
     assert deaths > 20
-    assert [row[:5] for row in expected["unmatched"]] == [("app1", "STRANGER", "P", "no such job is configured", 1)]
+    assert [row[:5] for row in expected["unmatched"]] == [("app1", "STRANGER", "P", "unknown_job", 1)]
     assert len(expected["messages"]) == 12
 
 

@@ -18,7 +18,7 @@ from running import file_system, fill
 
 from job_tracker.core import record as records
 from job_tracker.core.board import Board, Watermark, make_board
-from job_tracker.core.intake import Unmatched
+from job_tracker.core.intake import Unmatched, Why, in_words
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.memory import Memory
 from job_tracker.core.messages import Message
@@ -373,7 +373,14 @@ def test_uids_are_forgotten_after_five_weeks(kept: Callable[..., Kept]) -> None:
 def stranger(name: str, at: int = 0, *, source: str = "app1", element: Any = None, reason: str = "no") -> Unmatched:
     """A message of no configured job."""
     message = Message(moment=T0, claimed=T0, received=T0, source=source, number=1, name=name, env="P", event="STARTED")
-    return Unmatched(source=source, received=T0 + at, reason=reason, element=element or {"job": name}, message=message)
+    return Unmatched(
+        source=source,
+        received=T0 + at,
+        why=Why.UNREADABLE,
+        detail=reason,
+        element=element or {"job": name},
+        message=message,
+    )
 
 
 def test_unmatched_messages_are_counted_by_source_name_and_reason(kept: Callable[..., Kept]) -> None:
@@ -394,6 +401,18 @@ def test_unmatched_messages_are_counted_by_source_name_and_reason(kept: Callable
     assert (rows[3]["first"], rows[3]["last"], rows[3]["sample"]) == (T0 + 1, T0 + 2, '{"m": 2}')
 
 
+@pytest.mark.parametrize("why", Why)
+@pytest.mark.parametrize("detail", ["", "app1, app2", "  two  blanks "])
+def test_a_reason_is_kept_as_a_value_and_told_in_words(kept: Callable[..., Kept], why: Why, detail: str) -> None:
+    """Whoever improves the sentence must not change what it means to the rest of the program."""
+    tracker = kept(three_jobs())
+
+    tracker.save(unmatched=(Unmatched(source="app1", received=T0, why=why, detail=detail, element={}),))
+    [row] = tracker.ledger.unmatched()
+
+    assert (row["why"], row["reason"]) == (why.value, in_words(why, detail))
+
+
 def test_what_could_not_be_read_has_no_name_and_is_kept_with_a_sample(kept: Callable[..., Kept]) -> None:
     """Whatever it was, the ledger can be written, and the sample is no longer than an operator reads."""
     tracker = kept(three_jobs())
@@ -402,7 +421,7 @@ def test_what_could_not_be_read_has_no_name_and_is_kept_with_a_sample(kept: Call
         nested = [nested]
 
     for element in (nested, 10**5000, "x" * 10_000, {"job": "\ud800"}):
-        tracker.save(unmatched=(Unmatched(source="app1", received=T0, reason="bad", element=element),))
+        tracker.save(unmatched=(Unmatched(source="app1", received=T0, why=Why.UNREADABLE, element=element),))
         [row] = tracker.ledger.unmatched()
 
         assert (row["name"], row["env"]) == ("", "")

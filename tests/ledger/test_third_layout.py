@@ -80,6 +80,21 @@ def test_a_store_of_the_third_layout_is_migrated_and_shows_what_it_showed(store:
     assert all(standing.promised_since == standing.known_since for _, standing in board.standings())
 
 
+def test_why_a_message_was_kept_aside_was_a_sentence_and_is_a_value(store: Path) -> None:
+    """What could be adopted before can be adopted still; of any other reason the words stay."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO unmatched VALUES ('app1', ?, 'P', ?, 1, 1, 1, '{}')",
+            [("NEW", "no such job is configured"), ("LOAD", "only app2 may speak for this job")],
+        )
+
+    ledger, _ = open_ledger(store)
+    rows = {row["name"]: (row["why"], row["reason"]) for row in ledger.unmatched()}
+
+    assert rows["NEW"] == ("unknown_job", "no such job is configured")
+    assert rows["LOAD"] == ("unreadable", "only app2 may speak for this job")
+
+
 def test_what_was_stored_then_can_be_folded_again(store: Path) -> None:
     """A message of two hours ago is folded from a checkpoint that the other program made."""
     jobs = jobs_of_then()

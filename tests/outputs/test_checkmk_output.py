@@ -5,6 +5,7 @@ from pathlib import Path
 from telling import T0, Tracker, job, write_config
 
 from job_tracker.moments import MICROSECONDS
+from job_tracker.outputs.view.keeper import ViewOutput
 from job_tracker.ports import Contact, Report
 
 STATUS = {"monitoring_backend_based_on_event_or_status": "status"}
@@ -89,6 +90,26 @@ def test_names_that_no_job_has_are_a_service_that_warns_while_they_are_new(tmp_p
     assert "'Lade Tarif/Größe' of 'P'" in new
     assert old.startswith("0 job_unmatched - 2 names")
     assert adopted.startswith("0 job_unmatched - 1 name that no configured job has")
+
+
+def test_a_name_by_which_a_configured_job_reports_is_no_stranger_any_more(tmp_path: Path) -> None:
+    """It was adopted by `reported_as`; what it said before that stays said, and is nothing to do any more."""
+    config = write_config(tmp_path, [job("LOAD")], **STATUS)
+    tracker = Tracker(config)
+    tracker.hears((5, "Lade Tarif/Größe", "STARTED"))
+    tracker.passes(2)
+    assert "'Lade Tarif/Größe' of 'P'" in tracker.service("job_unmatched")
+
+    write_config(tmp_path, [job("LOAD", reported_as=["Lade Tarif/Größe"])], **STATUS)
+    tracker.loop.asked.reloading = True
+    tracker.passes(2)
+    adopted = tracker.service("job_unmatched")
+    view = next(each for each in tracker.loop.outputs if isinstance(each, ViewOutput))
+    listed = view._unmatched()
+    tracker.close()
+
+    assert adopted == "0 job_unmatched - every message belongs to a configured job"
+    assert listed == []
 
 
 def test_metrics_have_the_names_that_checkmk_knows(tmp_path: Path) -> None:

@@ -8,14 +8,12 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import Table, cell
 from job_tracker.cli.screens.times import clock
+from job_tracker.core.intake import Why
 from job_tracker.view.hints.names import nearest
 
 Document = dict[str, Any]
 
 HEADINGS = ("NAME", "ENV", "SOURCE", "COUNT", "FIRST", "LAST", "REASON")
-UNKNOWN_JOB = "no such job is configured"
-"""The reason that a new job in the configuration removes."""
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -85,7 +83,7 @@ def adopting(rows: Sequence[Document]) -> list[Document]:
 
 def adoptable(rows: Sequence[Document]) -> list[Document]:
     """Those that a job in the configuration would take."""
-    return [row for row in rows if row["reason"] == UNKNOWN_JOB and row["name"] and row["env"]]
+    return [row for row in rows if row["why"] == Why.UNKNOWN_JOB.value and row["name"] and row["env"]]
 
 
 def _called(name: str, env: str) -> Document:

@@ -123,10 +123,10 @@ class CheckmkOutput(Output[Config]):
 
     def _read_ledger(self) -> None:
         """Find names that no configured job has, and when each job ended well last."""
-        configured, is_measured = self._config.jobs.by_key, self._config.settings.perfdata
+        jobs, is_measured = self._config.jobs, self._config.settings.perfdata
         try:
             strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays()]
-            self._strays = [each for each in strays if f"{each.name}__{each.env}" not in configured]
+            self._strays = [each for each in strays if jobs.of(each.name, each.env) is None]
             self._successes = self._ledger.history.last_successes() if is_measured else {}
         except StoreFailed as failure:  # the daemon's own service says so, and it is read again when there is more
             log.debug("what services show besides is not read error=%s", failure)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from job_tracker import __version__
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
+from job_tracker.core.intake import Why
 from job_tracker.core.record import Record, Step
 from job_tracker.errors import StoreFailed
 from job_tracker.moments import MICROSECONDS
@@ -123,10 +124,12 @@ class ViewOutput(Output[Config]):
     def _unmatched(self) -> list[Document]:
         """What belongs to no job; nothing if that cannot be read, and then the view is built anew later."""
         try:
-            return self.ledger.unmatched()
+            rows = self.ledger.unmatched()
         except StoreFailed as failure:
             self.view.fail(str(failure))
             return []
+        jobs = self.config.jobs  # whoever was adopted since, also by a further name, is a stranger no more
+        return [row for row in rows if row["why"] != Why.UNKNOWN_JOB.value or jobs.of(row["name"], row["env"]) is None]
 
     def _past(self, board: Board, key: str) -> Past:
         job, history = self.config.jobs.by_key[key], self.ledger.history
