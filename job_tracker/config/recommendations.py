@@ -86,6 +86,13 @@ def _about_jobs(settings: Settings, sources: Sequence[SourceHost], jobs: Sequenc
             f"jobs: {_some(hasty)}: the interval is shorter than controller_message_grace_period_in_sec, "
             "so a start is missed only after the next one was due"
         )
+    from_start = [job for job in jobs if job.kind is Kind.CYCLIC and job.counts_from == "start"]
+    slow = [job for job in from_start if job.timeout > job.interval]
+    if slow:
+        yield (
+            f"jobs: {_some(slow)}: the timeout is longer than the interval, and while a run is open no start is missed, "
+            "so one that hangs hides the others until then"
+        )
 
 
 def _some(jobs: Sequence[JobEntry]) -> str:

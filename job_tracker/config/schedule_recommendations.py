@@ -6,15 +6,17 @@ Rule: no fault depends on the day on which a configuration is read; what does is
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 
 from job_tracker.config.groups import Group
 from job_tracker.config.jobs import JobEntry
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.schedules.calendars import Calendar
+from job_tracker.core.schedules.cron import Cron
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.local_time import EPOCH, days_of, local_moment, month_of
 from job_tracker.core.schedules.starts import Starts
-from job_tracker.moments import DAY
+from job_tracker.moments import DAY, MINUTE
 
 AHEAD = 400
 """Days in which a job should be expected at least once."""
@@ -37,10 +39,11 @@ def about(
     facts: tuple[tuple[Callable[[Job, Starts, int, int | None], bool], str], ...] = (
         (
             _falls_on_closed_days,
-            "its day of the month is closed for months to come, so nothing is expected then; "
-            "closed_day: next or previous moves it",
+            "all of its days are closed in the year to come, so no start is expected; change what closes them, or let "
+            "closed_day: next or previous move a daily job's",
         ),
         (_ends_before_it_may_start, "end_by lies before the latest start that is still in time"),
+        (_ends_before_it_may, "end_by lies before the expected start and min_duration, so no run can keep both"),
         (_outlasts_the_next_start, "the timeout is longer than the time to the next expected start"),
     )
     for holds, what in facts:
@@ -83,10 +86,17 @@ def _is_never_expected(job: Job, starts: Starts, now: int, first: int | None) ->
 
 def _falls_on_closed_days(job: Job, starts: Starts, now: int, first: int | None) -> bool:
     """Days that are named, and never once open, in the year to come."""
-    if not isinstance(starts, Daily) or not starts.days_of_month or not _is_never_expected(job, starts, now, first):
+    if not _is_never_expected(job, starts, now, first):
         return False
     month = month_of(now // DAY + EPOCH.toordinal())
-    return any(starts.is_named(day) for each in range(month, month + 12) for day in days_of(each))
+    days = (day for each in range(month, month + 12) for day in days_of(each))
+    match starts:
+        case Daily():
+            return any(starts.is_named(day) for day in days)
+        case Cron():
+            return any(starts.names(day) and not starts.days.are_open(day) for day in days)
+        case _:
+            return False
 
 
 def _ends_before_it_may_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
@@ -94,7 +104,14 @@ def _ends_before_it_may_start(job: Job, starts: Starts, now: int, first: int | N
     return first is not None and end is not None and end <= first + job.max_delay
 
 
+def _ends_before_it_may(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+    end = None if first is None else starts.end_by(first)
+    return first is not None and end is not None and end < first + job.min_duration
+
+
 def _outlasts_the_next_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+    if isinstance(starts, Daily) and any(job.timeout > (b - a) * MINUTE for a, b in pairwise(starts.times)):
+        return True
     second = None if first is None else _next(starts, first + 1)
     return first is not None and second is not None and job.timeout > second - first
 

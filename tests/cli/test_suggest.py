@@ -119,6 +119,21 @@ def test_what_is_suggested_is_in_order(config: Path, ask: Ask) -> None:
     assert json.loads(ask("suggest", "-c", config, "--json")[1])["hints"] == []
 
 
+def test_a_check_speaks_of_an_end_that_no_usual_run_can_keep(config: Path, ask: Ask) -> None:
+    """Who writes a clock time by heart is told how long the runs took; without a view the check is as it was."""
+    said = json.loads(config.read_text())
+    said["jobs"][1] |= {"time_zone": "UTC", "end_by_in_hh:mm": "23:00"}
+    config.write_text(json.dumps(said))
+
+    recommended = ask("check-config", config)[1]
+    config.with_name("view.sqlite").unlink()
+
+    assert (
+        '"BACKUP__P": end_by: it has to end 00:30:00 after its expected start, and 40 runs took 01:00:00' in recommended
+    )
+    assert "end_by" not in ask("check-config", config)[1].split("Recommended")[-1]
+
+
 def test_a_pattern_and_the_language_of_the_configuration_are_kept_to(config: Path, ask: Ask) -> None:
     """Who asks for one job in a YAML file gets lines of YAML, of that job."""
     as_yaml = config.rename(config.with_suffix(".yml"))

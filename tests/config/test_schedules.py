@@ -230,16 +230,57 @@ def test_included_files_add_jobs_and_their_faults_name_them(tmp_path: Path) -> N
             DAILY | {"end_by_in_hh:mm": "06:30", "start_max_delay_in_hh:mm:ss": "00:40:00"},
             "end_by lies before the latest",
         ),
+        (
+            DAILY | {"end_by_in_hh:mm": "06:30", "min_duration_in_hh:mm:ss": "00:40:00"},
+            "end_by lies before the expected start and min_duration",
+        ),
         (DAILY | {"timeout_in_hh:mm:ss": "25:00:00"}, "the timeout is longer than the time to the next expected start"),
+        (
+            DAILY | {"daily_start_time_in_hh:mm": ["04:00", "18:00", "19:30"], "timeout_in_hh:mm:ss": "02:00:00"},
+            "the timeout is longer than the time to the next expected start",
+        ),
+        (
+            ON_DEMAND | {"cyclic_or_daily": "cyclic", "cyclic_interval_in_hh:mm:ss": "00:10:00"},
+            "the timeout is longer than the interval",
+        ),
+        (DAILY | {"days_of_month": 24, "not_on": "eves"}, "all of its days are closed in the year to come"),
+        (DAILY | {"only_on": "eves", "not_on": "eves"}, "all of its days are closed in the year to come"),
+        (
+            ON_DEMAND | {"cyclic_or_daily": "cron", "cron_expression": "0 6 24 * *", "not_on": "eves"},
+            "all of its days are closed in the year to come",
+        ),
         (DAILY, "calendars: 'old' is over: its last day was 2025-12-24"),
         (DAILY | {"group": "nihgtly"}, "there is no 'nihgtly'"),
     ],
 )
 def test_what_only_the_days_to_come_show_is_recommended(entry: dict[str, Any], said: str) -> None:
     """“No fault of the configuration depends on the day it is read.”"""
-    found = read(entry, calendars={"old": {"dates": ["2025-12-24"]}}, groups={"nightly": {}})
+    eves = [f"{month:02d}-24" for month in range(1, 13)]
+    found = read(entry, calendars={"old": {"dates": ["2025-12-24"]}, "eves": {"dates": eves}}, groups={"nightly": {}})
 
     assert any(said in each for each in found.recommendations)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        DAILY | {"end_by_in_hh:mm": "06:50", "min_duration_in_hh:mm:ss": "00:20:00"},
+        DAILY | {"days_of_month": 24, "not_on": "eves", "closed_day": "next"},
+        ON_DEMAND
+        | {
+            "cyclic_or_daily": "cyclic",
+            "cyclic_interval_in_hh:mm:ss": "00:10:00",
+            "cyclic_interval_counts_from": "end",
+        },
+    ],
+)
+def test_what_can_be_kept_is_not_spoken_of(entry: dict[str, Any]) -> None:
+    """A recommendation that is none makes the next one unread."""
+    eves = [f"{month:02d}-24" for month in range(1, 13)]
+
+    said = read(entry, calendars={"eves": {"dates": eves}}).recommendations
+
+    assert [each for each in said if not each.startswith("source_hosts")] == []
 
 
 @pytest.mark.parametrize(

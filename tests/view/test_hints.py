@@ -196,6 +196,16 @@ def test_a_long_timeout_is_left_alone_that_a_run_has_needed() -> None:
     assert not hints_of(job, runs_of(at(range(30), "02:00"), [2 * MINUTE] * 29 + [4 * HOUR]))
 
 
+def test_an_end_that_comes_before_the_usual_one_is_said() -> None:
+    """It would alarm on each ordinary night."""
+    job = NIGHTLY | {"end_by_in_hh:mm": "02:45", "timeout_in_hh:mm:ss": "03:00:00"}
+
+    hint, _ = the_only_one(job, runs_of(at(range(30), "02:00"), [50 * MINUTE, 60 * MINUTE]))
+
+    assert hint.lines == {"end_by_in_hh:mm": "03:30"}
+    assert "00:45:00 after its expected start" in hint.text
+
+
 def test_a_cyclic_job_that_keeps_to_weekdays_is_a_daily_one() -> None:
     """Every 24 hours is no promise for it: it is red each Sunday."""
     job = HOURLY | {"cyclic_interval_in_hh:mm:ss": "24:00:00", "cyclic_interval_counts_from": "end"}

@@ -16,9 +16,10 @@ from job_tracker.cli.screens.jobs import matches
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.unmatched import adoptable
 from job_tracker.config.reading import Config, load
+from job_tracker.errors import JobTrackerError
 from job_tracker.view import reading
 from job_tracker.view.documents import Document
-from job_tracker.view.hints import delays, looking, names
+from job_tracker.view.hints import delays, ends, looking, names
 from job_tracker.view.hints.words import NEEDED, Hint, Past
 from job_tracker.view.rows import run_of
 
@@ -55,6 +56,18 @@ def found(config: Config, meta: Document, rows: Sequence[Document], pasts: Seque
     hints += names.about(adoptable(rows), config.jobs)
     offsets = [abs(source.get("clock_offset") or 0) for source in meta["sources"].values()]
     return [*hints, *delays.about_grace(pasts, max(offsets, default=0))]
+
+
+def of_ends(config: Config, view: Path) -> list[str]:
+    """What a check recommends of the clock times by which runs have to end; nothing where no history can be read."""
+    ending = [
+        key for key, job in config.jobs.by_key.items() if job.starts is not None and job.starts.end_clock is not None
+    ]
+    try:
+        pasts = [past for key in ending for past in _past(config, view, key)]
+    except JobTrackerError:
+        return []
+    return [f'jobs: "{hint.job}": end_by: {hint.text}' for past in pasts for hint in ends.about(past)]
 
 
 def as_text(hint: Hint, *, as_yaml: bool) -> str:

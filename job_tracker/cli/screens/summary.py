@@ -5,6 +5,7 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import columns, safe
 from job_tracker.cli.screens.schedule import next_starts
+from job_tracker.cli.screens.suggest import of_ends
 from job_tracker.cli.screens.times import hours, local
 from job_tracker.config.reading import Config
 from job_tracker.config.settings import SourceHost
@@ -43,7 +44,7 @@ def summary(path: Path, config: Config, now: int) -> dict[str, Any]:
         "view_file": str(config.settings.view_file),
         "store_file": str(config.settings.store_file),
         "run_dir": str(config.settings.run_dir),
-        "recommendations": list(config.recommendations),
+        "recommendations": [*config.recommendations, *of_ends(config, config.settings.view_file)],
     }
 
 
