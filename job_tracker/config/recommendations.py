@@ -90,8 +90,8 @@ def _about_jobs(settings: Settings, sources: Sequence[SourceHost], jobs: Sequenc
     slow = [job for job in from_start if job.timeout > job.interval]
     if slow:
         yield (
-            f"jobs: {_some(slow)}: the timeout is longer than the interval, and while a run is open no start is missed, "
-            "so one that hangs hides the others until then"
+            f"jobs: {_some(slow)}: the timeout is longer than the interval; while a run is open no start is missed, "
+            "so one that hangs hides the others"
         )
 
 
