@@ -13,7 +13,9 @@ from job_tracker.errors import BadMessage
 from job_tracker.moments import MICROSECONDS
 
 TEXT_LIMIT = 500
-"""Characters of a message's text that judging and showing need; what is cut ends with a mark."""
+"""Characters of a message's text that judging and showing need; where more was said a mark stands for the middle."""
+
+CUT_MARK = " … "
 
 UID_LIMIT = 200
 """Characters of a uid that are remembered; of a longer one its hash is."""
@@ -115,6 +117,14 @@ def uid_from(text: str) -> str:
     return text if len(text) <= UID_LIMIT else "sha256:" + sha256(text.encode()).hexdigest()
 
 
+def cut(text: str, longest: int) -> str:
+    """A text of so many characters at most: its beginning says what happened, its end, where output is quoted, why."""
+    if len(text) <= longest:
+        return text
+    head = longest * 2 // 5
+    return text[:head].rstrip() + CUT_MARK + text[head + len(CUT_MARK) - longest :].lstrip()
+
+
 def encodable(text: str) -> str:
     """A text without lone surrogates, which fit no file and no terminal."""
     try:
@@ -179,7 +189,5 @@ def _short(value: Any) -> str:
 
 
 def _told(text: str) -> str:
-    """What is kept of a job's text: nothing of blanks, which would hide an exit code; a mark where it is cut."""
-    if text.isspace():
-        return ""
-    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
+    """What is kept of a job's text: nothing of blanks, which would hide an exit code."""
+    return "" if text.isspace() else cut(text, TEXT_LIMIT)

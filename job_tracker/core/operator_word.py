@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from job_tracker.core.messages import TEXT_LIMIT, Message, decode, encodable
+from job_tracker.core.messages import TEXT_LIMIT, Message, cut, decode, encodable
 from job_tracker.core.signals import Signal
 from job_tracker.errors import BadMessage
 from job_tracker.moments import DAY, MICROSECONDS
@@ -45,7 +45,7 @@ def decode_word(element: Any, *, received: int, grace: int) -> Message:
     by = f"{_of(note, 'author') or 'somebody'}: {_of(note, 'why') or 'no reason given'}"
     text = f"by {by}" if signal in (Signal.PAUSE, Signal.RESUME) else f"marked by {by}"
     until = _until(note, message.moment) if signal is Signal.PAUSE else None
-    return replace(message, signal=signal, text=text[:TEXT_LIMIT], until=until)
+    return replace(message, signal=signal, text=cut(text, TEXT_LIMIT), until=until)
 
 
 def _until(note: Mapping[str, Any], begin: int) -> int:

@@ -195,7 +195,12 @@ def test_deep_nesting_in_a_key_that_is_read_is_refused(key: str) -> None:
 
 def test_a_text_is_cut_to_what_is_needed() -> None:
     """Messages may be 64 KiB."""
-    assert read(message="x" * 70_000).text == "x" * (TEXT_LIMIT - 1) + "…"
+    kept = read(message="exit code 3\nlast error output:\n" + "x" * 70_000 + "\nORA-01555: snapshot too old").text
+
+    assert kept.startswith("exit code 3\nlast error output:\nxxx")
+    assert "x … x" in kept
+    assert kept.endswith("xxx\nORA-01555: snapshot too old")
+    assert len(kept) == TEXT_LIMIT
     assert read(message="x" * TEXT_LIMIT).text == "x" * TEXT_LIMIT
 
 

@@ -91,7 +91,7 @@ def test_a_long_text_is_cut_to_500_characters_with_a_mark() -> None:
     """Who reads a cut text must see that it was cut."""
     text = parse_local_line(line_of("x" * 600)).text
 
-    assert text == "x" * 499 + "…"
+    assert text == "x" * 200 + " … " + "x" * 297
 
 
 def test_a_status_that_checkmk_does_not_have_is_refused() -> None:

@@ -8,10 +8,11 @@ import math
 import re
 from collections.abc import Mapping
 
-LONGEST_TEXT = 500
-"""Characters; what is cut ends with a mark."""
+from job_tracker.core.messages import cut
 
-_CUT_MARK = "…"
+LONGEST_TEXT = 500
+"""Characters; where more is said a mark stands for the middle."""
+
 _NO_TEXT = "(no text)"
 _STATUSES = (0, 1, 2, 3)
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9_.:@+-]")
@@ -84,9 +85,7 @@ def _safe_text(text: str) -> str:
     text = text.replace("\\n", "/n")  # Checkmk makes a newline of these two characters and knows no escape
     if "<<<" in text:
         text = re.sub("<(?=<<)", "< ", text)  # how a section of the agent's output begins
-    if len(text) > LONGEST_TEXT:
-        text = text[: LONGEST_TEXT - len(_CUT_MARK)].rstrip() + _CUT_MARK
-    return text or _NO_TEXT
+    return cut(text, LONGEST_TEXT) or _NO_TEXT
 
 
 def _metric_name(name: str) -> str:
