@@ -827,6 +827,30 @@ def test_the_snippet_of_unmatched_adopts_the_job(make: Make) -> None:
     assert [each["what"] for each in tracker.shown("history", "FORGOTTEN__P")["history"]].count("run") == 1
 
 
+# ------------------------------------------------------------------------------------------------ what a run used
+
+
+def test_what_a_run_used_is_measured_and_shown(make: Make) -> None:
+    """As Checkmk's own mk-job does, by the names under which Checkmk knows it, through the real local check."""
+    tracker = make(cyclic("LOAD"), monitoring_perfdata=True)
+    tracker.start()
+
+    tracker.queue.tool("run", "--instance", "P", "--job", "LOAD", "--", "/bin/sh", "-c", "echo done")
+    tracker.wait_for("LOAD", "NOT_RUNNING")
+    tracker.wait_for_service("job_LOAD__P", "NOT_RUNNING")
+    metrics = dict(each.split("=") for each in tracker.check()["job_LOAD__P"].split(" ")[2].split("|"))
+    wait_until(lambda: tracker.shown("jobs")["jobs"][0]["runs"] == 1, "the run in the view")
+    explained, history = (
+        tracker.command(verb, "LOAD", "--view", str(tracker.view)).stdout for verb in ("explain", "history")
+    )
+
+    assert float(metrics["max_res_bytes"]) > 100_000
+    assert metrics.keys() >= {"job_duration", "user_time", "system_time", "reads", "writes"}
+    assert metrics.keys() >= {"vol_context_switches", "invol_context_switches"}
+    assert "  Its last run used 0." in explained
+    assert " s of CPU, " in history
+
+
 # ------------------------------------------------------------------------------------------------ replay agrees
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from job_tracker.cli.screens import reasons
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import STATUS_WORDS, ago, clock, hours, local
+from job_tracker.cli.screens.usage import used
 from job_tracker.moments import span
 
 Document = dict[str, Any]
@@ -32,7 +33,7 @@ def explain(
 ) -> list[Section]:
     """All that led to a job's state, and what would change it next."""
     told = (
-        ("now", (_now(job), f"The monitoring is told: {safe(job['text'])}")),
+        ("now", tuple(_now(job))),
         ("why", tuple(reasons.why(job, promise, unheard_words(meta, messages)))),
         ("promise", tuple(_promise(job, promise))),
         ("awaited", tuple(_awaited(job, promise))),
@@ -57,9 +58,12 @@ def as_text(sections: list[Section]) -> str:
     return "\n".join(lines)
 
 
-def _now(job: Document) -> str:
+def _now(job: Document) -> Iterator[str]:
     zone = job["zone"]
-    return f"{job['job']} is {job['state']} ({STATUS_WORDS[job['status']]}) since {clock(job['since'], zone)} ({zone})."
+    yield f"{job['job']} is {job['state']} ({STATUS_WORDS[job['status']]}) since {clock(job['since'], zone)} ({zone})."
+    yield f"The monitoring is told: {safe(job['text'])}"
+    if job["last_run"] and job["last_run"]["usage"]:
+        yield f"Its last run used {used(job['last_run']['usage'])}."
 
 
 def _promise(job: Document, promise: Document) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from job_tracker.cli.screens.jobs import RESULTS
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
 from job_tracker.cli.screens.times import STATUS_WORDS, clock, short, took
+from job_tracker.cli.screens.usage import used
 
 Document = dict[str, Any]
 
@@ -73,7 +74,7 @@ def _run(run: Document, when: When, now: int) -> list[Cell]:
         cell(took(run, now)),
         cell("run"),
         cell(result_of(run), style),
-        cell(run["text"]),
+        cell("; ".join(filter(None, (run["text"], used(run["usage"]))))),
     ]
 
 

@@ -3,7 +3,7 @@
 Rule: rendering only; what a line looks like is in `line`, who writes it where in `keeper` and `files`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -22,6 +22,17 @@ NOTICE_LASTS = 3600 * MICROSECONDS
 
 NEW_LASTS = DAY
 """How long a name that nobody has configured is new: what went wrong in the night is still seen in the morning."""
+
+USED: Mapping[str, tuple[str, int]] = {
+    "user_sec": ("user_time", 1),
+    "system_sec": ("system_time", 1),
+    "max_rss_kib": ("max_res_bytes", 1024),
+    "read_blocks": ("reads", 1),
+    "written_blocks": ("writes", 1),
+    "waits": ("vol_context_switches", 1),
+    "preemptions": ("invol_context_switches", 1),
+}
+"""What a run used, by the name that Checkmk's own check of jobs gives to it, and how many of its units that is."""
 
 UNMATCHED_SERVICE = "unmatched"
 NAMED = 3
@@ -135,12 +146,15 @@ def _contact_status(report: Report, now: int, critical_after: int) -> int:
 
 
 def _metrics(standing: Standing) -> dict[str, float | int]:
-    """Checkmk knows job_duration, and shows it in seconds."""
+    """Checkmk knows job_duration, and shows it in seconds; what the last run used goes when the next one begins."""
     metrics: dict[str, float | int] = {"errors": standing.errors, "missed": standing.missed}
     newest = standing.newest
-    if newest is not None and newest.outcome is not Outcome.OPEN and newest.begun is not None and newest.ended:
+    if newest is None or newest.outcome is Outcome.OPEN:
+        return metrics
+    if newest.begun is not None and newest.ended:
         metrics["job_duration"] = (newest.ended - newest.begun) / MICROSECONDS
-    return metrics
+    usage = newest.usage or {}
+    return metrics | {metric: usage[name] * units for name, (metric, units) in USED.items() if name in usage}
 
 
 def _names(strays: Sequence[Stray]) -> str:
