@@ -153,10 +153,17 @@ def print_changes(process: "subprocess.Popen[bytes]", until: float) -> set[str]:
     return seen
 
 
+WATCH = (
+    "import sys; from pathlib import Path; from job_tracker.cli.screens.commands import Wanted, watch_jobs; "
+    "from job_tracker.cli.screens.ending import leave; "
+    "leave(lambda: watch_jobs(Path(sys.argv[1]), Wanted(), below=sys.argv[2]))"
+)
+"""The live table of the command line, which takes the whole terminal: so it shows what to try as well."""
+
+
 def watch(process: "subprocess.Popen[bytes]", until: float) -> None:
-    """On a terminal: the live table of the command line."""
-    command = [sys.executable, "-m", "job_tracker", "jobs", "--watch", "--view", str(VIEW)]
-    screen = subprocess.Popen(command, cwd=ROOT)
+    """On a terminal: the live table, and what to try under it."""
+    screen = subprocess.Popen([sys.executable, "-c", WATCH, str(VIEW), to_try()], cwd=ROOT)
     try:
         while time.monotonic() < until and process.poll() is None and screen.poll() is None:
             time.sleep(0.1)
@@ -168,9 +175,14 @@ def watch(process: "subprocess.Popen[bytes]", until: float) -> None:
 
 def introduce() -> None:
     """Say what runs, and where its traces are."""
+    print("The tracker watches five example jobs; every state is seen within two minutes.  Ctrl-C stops all of it.")
+    print(to_try(), flush=True)
+
+
+def to_try() -> str:
+    """Where the traces are, and commands for another terminal."""
     shown = HOME.relative_to(ROOT)
-    print(
-        f"The tracker watches five example jobs; every state is seen within two minutes.  Ctrl-C stops all of it.\n"
+    return (
         f"  state files   {shown}/run/job_tracker.<job>.state\n"
         f"  log           {shown}/job_tracker.log\n"
         f"  try, in another terminal:\n"
@@ -178,8 +190,7 @@ def introduce() -> None:
         f"    .venv/bin/job_tracker history fails-now-and-then__DEMO --view {shown}/view.sqlite\n"
         f"    python3 job_tracker/onhost/message-queue.py -f {shown}/queue.sqlite add"
         f" --instance DEMO --job stranger --event STARTED\n"
-        f"    .venv/bin/job_tracker unmatched --view {shown}/view.sqlite\n",
-        flush=True,
+        f"    .venv/bin/job_tracker unmatched --view {shown}/view.sqlite\n"
     )
 
 

@@ -63,10 +63,10 @@ def show_jobs(path: Path, wanted: Wanted, *, json: bool) -> None:
         output.put_note(line)
 
 
-def watch_jobs(path: Path, wanted: Wanted) -> None:
-    """The table, live on a terminal; elsewhere a line for each job that changes."""
+def watch_jobs(path: Path, wanted: Wanted, *, below: str = "") -> None:
+    """The table, live on a terminal; elsewhere a line for each job that changes.  below: what stays under the table."""
     if output.is_terminal():
-        _watch_live(path, wanted)
+        _watch_live(path, wanted, below)
     else:
         _watch_lines(path, wanted)
 
@@ -199,7 +199,7 @@ def _job(path: Path, name: str) -> JobView:
     raise NoSuchThing(f"{plain.safe(name)}: there is no such job; {hint}")
 
 
-def _watch_live(path: Path, wanted: Wanted) -> None:
+def _watch_live(path: Path, wanted: Wanted, below: str) -> None:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
@@ -218,7 +218,7 @@ def _watch_live(path: Path, wanted: Wanted) -> None:
         remarks = [Text(line, style="magenta") for line in _remarks(path, meta, found)]
         footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="dim")
         table = plain.as_rich(_table(meta, found, now, brief=True, stale=stale), console.width)
-        return Group(*head, table, *remarks, footer)
+        return Group(*head, table, *remarks, footer, *([Text(f"\n{below}")] if below else []))
 
     live = Live(look(), console=console, auto_refresh=False, screen=True, vertical_overflow="crop")
     try:
