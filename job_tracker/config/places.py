@@ -6,3 +6,6 @@ Rule: nothing is imported here but paths; a command that only looks for the view
 from pathlib import Path
 
 DEFAULT_VIEW = Path("/var/lib/job_tracker/view.sqlite")
+
+PACKAGED_HANDLER = Path(__file__).parent.parent / "onhost" / "message-queue.py"
+"""What serves queues on this host."""

@@ -6,6 +6,7 @@ Rule: what two keys of a section say against each other stands in its `contradic
 written, so that it is reported beside what is wrong with single values, not after that was repaired.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
@@ -18,7 +19,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from job_tracker import clock
 from job_tracker.config import notation, templates, zones
-from job_tracker.config.places import DEFAULT_VIEW
+from job_tracker.config.places import DEFAULT_VIEW, PACKAGED_HANDLER
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE, stale_after
 from job_tracker.ports import Host, Terms
@@ -26,7 +28,6 @@ from job_tracker.ports import Host, Terms
 DEFAULT_EARLY = 5 * MINUTE
 QUIET_FROM, QUIET_UNTIL = "no_timeout_for_cyclic_jobs_from_in_hh:mm", "no_timeout_for_cyclic_jobs_until_in_hh:mm"
 GRACE = "controller_message_grace_period_in_sec"
-PACKAGED_HANDLER = Path(__file__).parent.parent / "onhost" / "message-queue.py"
 
 Contradiction: TypeAlias = tuple[str, str]
 """A key and what is wrong with it."""
@@ -186,6 +187,17 @@ class Settings(Section):
     def control(self) -> Path:
         """The tracker's own queue, which is where its operators speak; by default in a directory beside the store."""
         return self.control_queue or self.store_file.parent / "control" / "queue.sqlite"
+
+    def control_host(self) -> Host:
+        """That queue as a source: heard like any other on this host, with the program's own Python."""
+        return Host(
+            name=OPERATOR,
+            connection="local",
+            message_queue=str(self.control),
+            message_queue_handler=str(PACKAGED_HANDLER),
+            python=sys.executable,
+            is_ours=True,
+        )
 
     def contradictions(self, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """What keys say against each other; what was wrong in itself has its default here."""

@@ -68,14 +68,14 @@ class Books:
         self._jobs = config.jobs
         unseen = Watermark(drained=None, lags_from=now)
         self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
-        self.unsaved = [delivery for delivery in self.unsaved if delivery.source in self.watermarks]
+        self.unsaved = [each for each in self.unsaved if each.source == OPERATOR or each.source in self.watermarks]
         self._unnoted.clear()  # what is true now is told anew
 
     def enter(self, deliveries: Iterable[Delivery], now: int) -> Booked:
         """Read what was handed over, judge it and store that.  Raises StoreFailed, and all of it is kept."""
         for each in deliveries:
             self.unsaved.append(each)
-            if each.drained is not None:
+            if each.drained is not None and each.source != OPERATOR:  # no deadline waits for that one
                 self.watermarks[each.source] = Watermark(drained=each.drained, lags_from=each.drained)
         read: set[str] = set()  # a connection that broke meanwhile lets the next one deliver the same again
         reads = [(delivery, self._read(delivery, read)) for delivery in self.unsaved]

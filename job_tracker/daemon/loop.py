@@ -16,9 +16,11 @@ from job_tracker import clock
 from job_tracker.config.reading import Config
 from job_tracker.config.settings import restart_needed
 from job_tracker.core.notices import worth_telling
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.texts import describe
 from job_tracker.daemon.books import Booked, Books
 from job_tracker.daemon.candidate import Candidate
+from job_tracker.daemon.control import Control
 from job_tracker.daemon.fleet import Fleet, MakeSource
 from job_tracker.daemon.health import Health
 from job_tracker.daemon.mailbox import PipedMailbox
@@ -62,7 +64,8 @@ class Loop:
         self.outputs = tuple(make(ground) for make in OUTPUTS)
         scribe = next(each for each in self.outputs if isinstance(each, Scribe))
         self.books = Books(config, ledger, scribe, self.supervisor, now())
-        self.fleet = Fleet(make_source, self.mailbox, ledger.tracker)
+        self.control = Control(config.settings, now())
+        self.fleet = Fleet(make_source, self.mailbox, ledger.tracker, self.control.host)
         self.reports: dict[str, Report] = {}
         self.pace = Pace()
         self.health = Health()
@@ -104,7 +107,7 @@ class Loop:
             self.end_reload(self.candidate)
         self.supervisor.alive()
         begun = self.now()
-        deliveries = self.hear()
+        deliveries = [each for each in self.control.admit(self.hear(), begun) if each.source in self.fleet]
         try:
             booked = self.books.enter(deliveries, begun)
         except StoreFailed as failure:
@@ -116,7 +119,8 @@ class Loop:
         waits_until = self.pace.waits_until(now, more_came=self.mailbox.has_more)
         told = self.tell(self.pace.take()) if waits_until is None else waits_until
         longest = begun + self.config.settings.interval_microseconds
-        return min(wake for wake in (longest, booked.found.step.wake, told) if wake is not None)
+        wakes = (longest, booked.found.step.wake, told, self.control.awaited_until(now))
+        return min(wake for wake in wakes if wake is not None)
 
     # -- what a cycle is made of ---------------------------------------------------------------------------------
 
@@ -127,6 +131,7 @@ class Loop:
         for item in self.mailbox.take(ELEMENTS_PER_CYCLE):
             if item.source not in self.fleet:
                 continue  # a last word of a source that is no longer configured
+            self.control.heard(item)
             for output in self.outputs:
                 output.heard(item, self.now())
             if isinstance(item, Report):
@@ -183,7 +188,7 @@ class Loop:
         """What is true now."""
         now, books = self.now(), self.books
         complaints = [output.complaint() for output in self.outputs]
-        complaints += self.outlook.warnings(self.config, now)
+        complaints += [*self.outlook.warnings(self.config, now), self.control.complaint(now)]
         return Picture(
             now=now,
             board=books.board,
@@ -253,7 +258,8 @@ class Loop:
         for key in restart_needed(before.settings, config.settings):
             log.warning("configuration key takes effect only at the next start key=%s", key)
         self.fleet.replace(before, config, self.books.mementos)
-        self.reports = {name: each for name, each in self.reports.items() if name in config.jobs.sources}
+        configured = {OPERATOR, *config.jobs.sources}
+        self.reports = {name: each for name, each in self.reports.items() if name in configured}
         self.begin_to_tell()
         log.info(
             "configuration reloaded file=%s jobs=%d sources=%d",

@@ -23,6 +23,7 @@ from typing import Any
 from job_tracker.core.board import Watermarks
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Change, Record
 from job_tracker.core.sight import owners
 from job_tracker.core.standing import Outcome, Rank, Run, Standing
@@ -209,12 +210,14 @@ def meta_document(
     jobs: int,
     zone: str,
     words: Sequence[str],
+    control: str,
     watermarks: Watermarks,
     reports: Mapping[str, Report],
 ) -> Document:
     """Who writes the view, when, and how its sources stand; interval: microseconds between two cycles at most.
 
     history: runs and changes shown of each job.  zone: the configuration's.  words: the events that mean something.
+    control: the queue in which operators speak, which is no source host's.
     """
     return {
         "layout": LAYOUT,
@@ -237,6 +240,7 @@ def meta_document(
             }
             for name, watermark in watermarks.items()
         },
+        "operator": {"queue": control, **(report_document(reports[OPERATOR]) if OPERATOR in reports else {})},
     }
 
 

@@ -175,6 +175,7 @@ class Published:
             jobs=len(self.jobs.by_key),
             zone="Europe/Berlin",
             words=("STARTED", "ERROR", "SUCCESS"),
+            control="/var/lib/job_tracker/control/queue.sqlite",
             watermarks=self.watermarks(),
             reports={name: Report(source=name, contact=self.contact, since=self.started) for name in self.jobs.sources},
         )

@@ -178,6 +178,11 @@ class Tracker:
         self.configure()
 
     @property
+    def control(self) -> Path:
+        """The queue in which operators speak."""
+        return self.store.parent / "control" / "queue.sqlite"
+
+    @property
     def queue(self) -> Queue:
         """The first source's queue."""
         return next(iter(self.queues.values()))
@@ -270,12 +275,12 @@ class Tracker:
         return log.count("configuration reloaded") + log.count("not reloaded, ")
 
     def serve_pids(self) -> list[int]:
-        """The processes of message-queue.py that it has started, those that ended and are not reaped among them."""
+        """The processes that serve hosts' queues, those that ended and are not reaped among them."""
         assert self.process is not None
         found: list[int] = []
         for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             found += map(int, task.read_text().split())
-        return found
+        return [pid for pid in found if str(self.control).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     # -- what it leaves ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from job_tracker.config.reading import Config, load
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.daemon.loop import Loop
 from job_tracker.ledger.opening import open_ledger
 from job_tracker.moments import MICROSECONDS
@@ -144,6 +145,10 @@ class Tracker:
             now=lambda: self.moment,
         )
         self.loop.begin()
+        self.loop.mailbox.put(  # no operator has said anything, and that is known
+            Report(source=OPERATOR, contact=Contact.REACHABLE, since=self.moment),
+            Delivery(source=OPERATOR, queue="c", elements=(), through=0, received=0, drained=self.moment, size=0),
+        )
 
     @property
     def event_console(self) -> EventConsoleOutput:

@@ -3,6 +3,7 @@
 Rule: a check needs no daemon and disturbs none: it takes no message, and opens no queue.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.sources import drift
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import SourceHost
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.sources.checking import CheckResult, check_all
 
 Document = dict[str, Any]
@@ -21,7 +23,7 @@ Document = dict[str, Any]
 def check(path: Path, *, json: bool) -> bool:
     """Connect to each configured source once, and show what works and what does not; whether all do."""
     config = load(path)
-    results = _check(config)
+    results, control = _check(config), config.settings.control
     works = all(result.works for result in results)
     if json:
         output.put_json({"config": str(path), "works": works, "sources": [_document(result) for result in results]})
@@ -29,6 +31,8 @@ def check(path: Path, *, json: bool) -> bool:
         output.put("\n".join(line for result in results for line in lines(result)) or "no source is configured")
         good = sum(result.works for result in results)
         output.put_note(f"{good} of {len(results)} sources work; no message was taken")
+        if not os.path.lexists(control):
+            output.put_note(f"{OPERATOR}: {safe(control)} is not there yet; the daemon makes it at its start")
     return works
 
 
@@ -64,7 +68,11 @@ def _found(result: CheckResult) -> str:
 
 
 def _check(config: Config) -> list[CheckResult]:
-    return check_all(map(SourceHost.host, config.sources), config.settings.terms())
+    """The operators' queue is the last; one that is not there is left to the daemon, to whom it has to belong."""
+    hosts = list(map(SourceHost.host, config.sources))
+    control = config.settings.control_host()
+    hosts += [control] if os.path.lexists(control.message_queue) else []
+    return check_all(hosts, config.settings.terms())
 
 
 def _document(result: CheckResult) -> Document:

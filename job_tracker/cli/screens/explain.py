@@ -11,6 +11,7 @@ from job_tracker.cli.screens import reasons
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import STATUS_WORDS, ago, clock, hours, local
 from job_tracker.cli.screens.usage import used
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.moments import span
 
 Document = dict[str, Any]
@@ -47,7 +48,8 @@ def explain(
 
 def unheard_words(meta: Document, messages: tuple[Document, ...]) -> tuple[str, ...]:
     """The events of a job's last messages that mean nothing, as they are configured."""
-    return tuple(sorted({message["event"] for message in messages} - set(meta["words"])))
+    events = {message["event"] for message in messages if message["source"] != OPERATOR}
+    return tuple(sorted(events - set(meta["words"])))
 
 
 def as_text(sections: list[Section]) -> str:
@@ -164,7 +166,8 @@ def _messages(meta: Document, job: Document, messages: tuple[Document, ...]) -> 
             late += f", dated {clock(message['claimed'], zone)} by a clock ahead of ours"
         text = f": {safe(message['text'])}" if message["text"] else ""
         source = safe(message["source"])
-        event = f"'{safe(message['event'])}' (means nothing)" if message["event"] in odd else safe(message["event"])
+        means_nothing = message["event"] in odd and message["source"] != OPERATOR
+        event = f"'{safe(message['event'])}' (means nothing)" if means_nothing else safe(message["event"])
         yield f"{clock(message['moment'], zone)}  {event} from {source}{run}{late}{text}"
     if odd:
         yield f"The words that mean something here are {', '.join(map(safe, meta['words']))}, spelt exactly so."

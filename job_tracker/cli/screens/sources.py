@@ -5,6 +5,7 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
 from job_tracker.cli.screens.times import clock, short
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.moments import MICROSECONDS
 
 Document = dict[str, Any]
@@ -31,8 +32,9 @@ NOTHING = 1000
 
 
 def documents(meta: Document) -> list[Document]:
-    """The sources of a view, by name; what is not yet known of one is null."""
-    return [{"source": name, **told} for name, told in sorted(meta["sources"].items())]
+    """The sources of a view, by name, and the operators' queue last; what is not yet known of one is null."""
+    hosts = [{"source": name, **told} for name, told in sorted(meta["sources"].items())]
+    return hosts + [{"source": OPERATOR, **told} for told in (meta.get("operator"),) if told]
 
 
 def unheard(meta: Document) -> list[Document]:
@@ -45,6 +47,7 @@ def complaint(source: Document, jobs: Iterable[Document], zone: str | None) -> s
     count = sum(1 for job in jobs if job["sources"] == [source["source"]])
     silent = f"; nothing is known since of {'its job' if count == 1 else f'its {count} jobs'}" if count else ""
     why = f" ({source['text']})" if source.get("text") else ""
+    silent = "; pauses, resumes and marks are not heard" if source["source"] == OPERATOR else silent
     return f"{source['source']} is {source['contact']} since {clock(source['since'], zone)}{why}{silent}"
 
 

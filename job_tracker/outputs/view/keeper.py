@@ -40,6 +40,7 @@ class ViewOutput(Output[Config]):
     def __init__(self, ground: Ground) -> None:
         self.config, self.ledger, self.started = ground.config, ground.ledger, ground.started
         self.view = View(ground.config.settings.view_file)
+        self.control = str(ground.config.settings.control)  # a reload changes it only at the next start
         self._outbox: list[Document] = []
         self._records: dict[str, Record] = {}
         self._unmatched_grew = False
@@ -155,6 +156,7 @@ class ViewOutput(Output[Config]):
             jobs=len(jobs.by_key),
             zone=settings.time_zone.key,
             words=jobs.keywords.words,
+            control=self.control,
             watermarks=picture.watermarks,
             reports=picture.reports,
         )
