@@ -82,6 +82,13 @@ def _jobs_like(incomplete: str) -> list[str]:
 
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.", autocompletion=_jobs_like)]
+PatternsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[JOB|PATTERN]...", help="Whole names, or globs as LOAD_*__P.", autocompletion=_jobs_like),
+]
+GroupOption = Annotated[str | None, typer.Option("--group", metavar="G", help="Only jobs of this group.")]
+SourceOption = Annotated[str | None, typer.Option("--source", metavar="S", help="Only jobs of this source.")]
+WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for who reads it at night.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document; moments and durations in seconds.")]
 
 
@@ -335,6 +342,77 @@ def schedule(
 
     asked = screen.Asked(pattern=pattern, begin=begin, days=days, clock_changes=dst)
     screen.show(_config_path(config), asked, json=json)
+
+
+@app.command()
+def pause(
+    why: WhyOption,
+    patterns: PatternsArgument = None,
+    group: GroupOption = None,
+    source: SourceOption = None,
+    length: Annotated[
+        str | None, typer.Option("--for", metavar="D", help="For so long: hh:mm:ss, or as 2d, 36h, 90m [default: 24h].")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="T", help="Until then: a date, a date and time, or epoch seconds."),
+    ] = None,
+    config: ConfigOption = None,
+    view: ViewOption = None,
+) -> None:
+    """Let nothing of some jobs alarm for a while.
+
+    Their status is OK until then, and their text says who paused them, until when and why. Nothing is stopped: what
+    they report is heard as ever, only what is missing does not count. A second pause moves the end of the first. It is
+    for members of the group that the control queue's directory belongs to (job_tracker_operators), and for root.
+    """
+    from job_tracker.cli.screens import operating
+    from job_tracker.cli.screens.choosing import Chosen
+
+    chosen = Chosen(patterns=tuple(patterns or ()), group=group, source=source)
+    operating.pause(_view_path(config, view), chosen, why, length=length, until=until)
+
+
+@app.command()
+def resume(
+    patterns: PatternsArgument = None,
+    group: GroupOption = None,
+    source: SourceOption = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, if there is one.")] = "",
+    config: ConfigOption = None,
+    view: ViewOption = None,
+) -> None:
+    """End the pauses of some jobs before their time.
+
+    What counted before the pause counts again, what was expected in it is expected anew.
+    """
+    from job_tracker.cli.screens import operating
+    from job_tracker.cli.screens.choosing import Chosen
+
+    operating.resume(_view_path(config, view), Chosen(patterns=tuple(patterns or ()), group=group, source=source), why)
+
+
+@app.command()
+def mark(
+    why: WhyOption,
+    patterns: PatternsArgument = None,
+    group: GroupOption = None,
+    source: SourceOption = None,
+    success: Annotated[bool, typer.Option("--success", help="It ended well; its errors are forgotten.")] = False,
+    error: Annotated[bool, typer.Option("--error", help="It ended badly.")] = False,
+    config: ConfigOption = None,
+    view: ViewOption = None,
+) -> None:
+    """End the newest run of some jobs by hand.
+
+    The newest open run; where none is open, the newest that ended badly, unless a start is due since. For a run that
+    nobody will end any more, or an alarm that somebody has dealt with. Its text says who marked it, and why.
+    """
+    from job_tracker.cli.screens import operating
+    from job_tracker.cli.screens.choosing import Chosen
+
+    chosen = Chosen(patterns=tuple(patterns or ()), group=group, source=source)
+    operating.mark(_view_path(config, view), chosen, why, success=success, error=error)
 
 
 @app.command()

@@ -4,6 +4,7 @@ Rule: an alarm that was over before anybody could have been told of it stays in 
 Rule: what is to be told follows from what was told last, so nothing that was told once stays uncorrected, whatever
 happens to the configuration meanwhile.
 Rule: a job of which nothing can be told because its source is unreachable says nothing; its source does, once.
+Rule: a pause is told once, and so is its end, also of a job that was well before and is well after it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +17,16 @@ from job_tracker.core.sight import owners
 from job_tracker.core.standing import Standing
 from job_tracker.core.states import OK, UNSEEN, State
 from job_tracker.core.texts import clock, describe
-from job_tracker.core.verdicts import shown, status_of
+from job_tracker.core.verdicts import is_silenced, shown, status_of
 
 LISTED = 2_800
 """Characters that the names of a source's jobs may take in its notice."""
 
 Told = tuple[str, int]
 """A state and a status; a subject that nothing is known of was told, or need not be told, that all is well."""
+
+PAUSED = "PAUSED"
+"""What is told of a job while somebody has paused it, whatever it does meanwhile."""
 
 WELL: Told = ("", OK)
 REACHABLE = "REACHABLE"
@@ -72,9 +76,12 @@ def notices(
         hidden = board.standing(jobs.by_key[key]).unseen if key in unseen and key not in last else None
         if hidden is not None and hidden.source != unseen[key]:
             seen_by[key], moments[key] = hidden.source, hidden.since
+        elif key not in last and _is_paused(board.standing(jobs.by_key[key])) != _is_told_paused(told, key):
+            found.extend(_of_job(jobs.by_key[key], board.standing(jobs.by_key[key]), 0, told))
     for key, change in last.items():
         job, standing = change.job, change.standing
-        found.extend(_of_job(job, standing, change.at, told))
+        now = board.standing(job)  # a pause may have begun or ended since, which is no change if it changed no status
+        found.extend(_of_job(job, now if _is_paused(now) != _is_paused(standing) else standing, change.at, told))
         if change.after.status == UNSEEN and standing.unseen is not None:
             seen_by[key] = standing.unseen.source
         else:
@@ -111,16 +118,33 @@ def subject_of(source: str) -> str:
     return f"source_{source}"
 
 
+def is_kept(told: Told) -> bool:
+    """Whether it is remembered that a subject was told so: what is well now need not be told that it is."""
+    return told[1] != OK or told[0] == PAUSED
+
+
 def _is_news(told: Mapping[str, Told], subject: str, state: str, status: int) -> bool:
     before = told.get(subject, WELL)
-    return before[1] != status or (status != OK and before[0] != state)
+    return before[1] != status or (before[0] != state and is_kept((state, status))) or before[0] == PAUSED != state
+
+
+def _is_paused(standing: Standing) -> bool:
+    return standing.pause is not None and is_silenced(standing)
+
+
+def _is_told_paused(told: Mapping[str, Told], key: str) -> bool:
+    return told.get(key, WELL)[0] == PAUSED
 
 
 def _of_job(job: Job, standing: Standing, at: int, told: Mapping[str, Told]) -> Iterator[Notice]:
     """What is known of a job, whether or not it can be seen now; the text says if it cannot."""
-    state, status = standing.state.value, status_of(job, standing)
+    state, status, text = standing.state.value, status_of(job, standing), describe(job, standing)
+    if standing.pause is not None and is_silenced(standing):
+        state, at = PAUSED, standing.pause.begin
+    elif _is_told_paused(told, job.key):
+        at, text = max(at, standing.judged or 0), f"{text}; the pause is over"
     if _is_news(told, job.key, state, status):
-        yield Notice(subject=job.key, at=at, state=state, status=status, text=describe(job, standing))
+        yield Notice(subject=job.key, at=at, state=state, status=status, text=text)
 
 
 def _of_source(

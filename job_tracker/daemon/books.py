@@ -55,6 +55,7 @@ class Books:
         self.ahead = NOTHING_AHEAD
         self._heard: set[Position] = set()
         self._unnoted: dict[str, Change] = {}
+        self._touched: dict[str, None] = {}
         self.begin(config, now)
 
     def begin(self, config: Config, now: int, *, is_asked_to: bool = False) -> None:
@@ -70,6 +71,7 @@ class Books:
         self.watermarks = {name: self.watermarks.get(name, unseen) for name in config.jobs.sources}
         self.unsaved = [each for each in self.unsaved if each.source == OPERATOR or each.source in self.watermarks]
         self._unnoted.clear()  # what is true now is told anew
+        self._touched.clear()
 
     def enter(self, deliveries: Iterable[Delivery], now: int) -> Booked:
         """Read what was handed over, judge it and store that.  Raises StoreFailed, and all of it is kept."""
@@ -91,10 +93,12 @@ class Books:
             self._heard.update(each.position for each in messages)
             self._heard.difference_update(each.position for each in made.unheard)
             self._unnoted.update((change.job.key, change) for change in made.changes)
+            self._touched.update(dict.fromkeys(made.records))
         else:
             self.unsaved = []
             self._heard.clear()
             self._unnoted.clear()
+            self._touched.clear()
         return self._booked(made, done, now)
 
     def _look_at_clock(self, made: Step, now: int) -> None:
@@ -134,7 +138,8 @@ class Books:
         taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
         taken.update(uid for delivery in bringing for uid in _uids(delivery))
         found = () if made.unheard else (*self._unnoted.values(), *made.changes)  # what is unheard may clear an alarm
-        draft = self._scribe.draft(found, () if made.unheard else made.records, made.board)
+        touched = () if made.unheard else {**self._touched, **made.records}
+        draft = self._scribe.draft(found, touched, made.board)
         mementos = {delivery.source: self._next_memento(delivery) for delivery in bringing}
         entry = Entry(
             records=made.records,
@@ -155,9 +160,11 @@ class Books:
         return Memento(queue=delivery.queue, nonce=secrets.token_hex(8), nonce_before=before.nonce)
 
     def _booked(self, made: Step, done: Sequence[Read], begun: int) -> Booked:
-        for _, intake in done:
+        for delivery, intake in done:
             for each in intake.unmatched:
                 log.debug("message kept aside source=%s reason=%s", each.source, each.reason)
+            for message in intake.messages if delivery.source == OPERATOR else ():
+                log.info("operator said word=%s job=%s text=%s", message.event, message.key, message.text)
         nonces = ((delivery, self.mementos[delivery.source].nonce) for delivery, _ in done if delivery.through)
         found = Found(
             step=made,

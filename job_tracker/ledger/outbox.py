@@ -9,7 +9,7 @@ It is trimmed while nothing is being delivered, or something would be told, and 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from job_tracker.core.notices import Notices
+from job_tracker.core.notices import Notices, is_kept
 from job_tracker.ledger.access import Access
 from job_tracker.ledger.codec import SUBJECT, TOLD, WAITING, checked
 
@@ -52,9 +52,9 @@ class Outbox:
         )
         self._connection.executemany(
             "INSERT OR REPLACE INTO told (job, state, status) VALUES (?, ?, ?)",
-            ((job, state, status) for job, (state, status) in notices.told.items() if status),
+            ((job, *told) for job, told in notices.told.items() if is_kept(told)),
         )
-        gone = ((job,) for job, (_, status) in notices.told.items() if not status)
+        gone = ((job,) for job, told in notices.told.items() if not is_kept(told))
         self._connection.executemany("DELETE FROM told WHERE job = ?", gone)
 
     def add(self, notices: Notices, now: int) -> None:
@@ -109,7 +109,7 @@ class Outbox:
             return int(self._connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
     def told(self) -> dict[str, tuple[str, int]]:
-        """The state and the status last told of every subject whose status was not 0.  Raises StoreFailed."""
+        """The state and the status last told of every subject that is not well, or paused.  Raises StoreFailed."""
         with self._access.reading():
             rows = self._connection.execute("SELECT job, state, status FROM told")
             return {job: (state, status) for job, state, status in (checked(row, TOLD) for row in rows)}

@@ -24,6 +24,7 @@ def promise_document(job: Job) -> Document:
     return {
         "name": job.name,
         "env": job.env,
+        "group": job.group,
         "order": job.order,
         "kind": job.kind.value,
         "interval": job.interval if cyclic else None,

@@ -182,14 +182,15 @@ def _check_access(path: Path) -> None:
             f"or name the file with -c CONFIG or --view FILE"
         ) from failure
     except PermissionError as failure:
-        raise ViewUnreadable(f"{path}: you ({_user(os.geteuid())}) may not read it; {_whom_to_ask(path)}") from failure
+        me = user_name(os.geteuid())
+        raise ViewUnreadable(f"{path}: you ({me}) may not read it; {whom_to_ask(path)}") from failure
     except OSError as failure:
         raise ViewUnreadable(f"{path}: {failure.strerror}; name the view with -c CONFIG or --view FILE") from failure
     if not is_file:  # SQLite would wait for somebody to write into a FIFO
         raise ViewUnreadable(f"{path} is no file; name the view with -c CONFIG or --view FILE")
 
 
-def _whom_to_ask(path: Path) -> str:
+def whom_to_ask(path: Path) -> str:
     """The owner and the group of what bars the way: the file, or a directory above it."""
     barrier = path.absolute()
     for each in [*reversed(barrier.parents), barrier]:
@@ -198,18 +199,20 @@ def _whom_to_ask(path: Path) -> str:
             break
     status = barrier.stat()
     what = "it" if barrier == path.absolute() else str(barrier)
-    owner, group = _user(status.st_uid), _group(status.st_gid)
+    owner, group = user_name(status.st_uid), group_name(status.st_gid)
     return f"{what} belongs to {owner} and the group {group}: ask {owner} to take you into the group {group}"
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """A user's name, or the number of one that has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"user {uid}"
 
 
-def _group(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """A group's name, or its number."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -4,10 +4,11 @@ Every story here has jobs every 600 seconds that may take 100, a grace of 5 and 
 otherwise.
 """
 
-from story import Story, cyclic, said
+from story import HOUR, Story, T, at, cyclic, said
 
 from job_tracker.core.board import make_board
-from job_tracker.core.notices import Notice, Told, notices, present
+from job_tracker.core.notices import Notice, Told, is_kept, notices, present
+from job_tracker.core.operator_word import OPERATOR
 
 TOLD: dict[str, Told] = {}
 
@@ -238,3 +239,52 @@ def test_when_unknown_passes_to_another_source_that_one_is_told_and_the_first_is
     ]
     assert "app2 unreachable since 2025-06-11 00:03:2" in found[2].text
     assert [(line[2], line[3]) for line in story.lines[-1:]] == [("UNKNOWN", 3)]
+
+
+def paused(story: Story, moment: float, until: float, **keys: float) -> Story:
+    """Somebody says so of the job."""
+    note = {"author": "anna", "why": "new disks", "until": T + until}
+    return story.hears("PAUSE", at=moment, source=OPERATOR, message=note, **keys)
+
+
+def test_a_pause_of_a_job_that_is_well_is_told_once_and_so_is_its_end() -> None:
+    """Who is on call should know what nobody will wake him for; a longer pause and a run within it are no news."""
+    story = Story(cyclic(interval=24 * HOUR)).hears("STARTED", at=0).hears("SUCCESS", at=5)
+
+    paused(paused(story, 10, until=300), 20, until=400).hears("STARTED", at=100).hears("SUCCESS", at=105).passes(to=500)
+    found = told_in(story)
+
+    assert heads(found) == [("LOAD__P", "PAUSED", 0), ("LOAD__P", "NOT_RUNNING", 0)]
+    assert [notice.at for notice in found] == [at(10), at(400)]
+    assert found[0].text.endswith("; paused until 2025-06-11 00:05:00 by anna: new disks")
+    assert found[1].text.endswith("; the pause is over")
+
+
+def test_a_pause_of_an_alarm_is_told_once_and_the_alarm_again_behind_it() -> None:
+    """What is repaired meanwhile is not told as an alarm, what is not is one again."""
+    story = paused(Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=5), 10, until=300)
+
+    found = told_in(story.hears("ERROR", at=20).passes(to=400))
+
+    assert heads(found) == [("LOAD__P", "ERROR", 2), ("LOAD__P", "PAUSED", 0), ("LOAD__P", "ERROR", 2)]
+
+
+def test_a_pause_that_was_over_when_it_was_heard_is_not_told() -> None:
+    """Nobody would have been woken; the history has it."""
+    story = Story(cyclic(interval=24 * HOUR)).hears("STARTED", at=0).hears("SUCCESS", at=5).passes(to=900)
+
+    assert told_in(paused(story, 100, until=200, arrives=910)) == []
+
+
+def test_a_pause_is_told_once_over_a_restart() -> None:
+    """What was told is kept of a paused job, though its status is 0; if it ended meanwhile, that is told."""
+    story = paused(Story(cyclic(interval=24 * HOUR)), 10, until=300)
+    told = notices(story.changes, story.jobs.by_key, story.board, story.jobs, {}, {}).told
+
+    still = present(story.board, story.jobs, told, at(100))
+    over = present(story.passes(to=400).board, story.jobs, told, at(400))
+
+    assert all(map(is_kept, told.values()))
+    assert still.notices == ()
+    assert heads(list(over.notices)) == [("LOAD__P", "NEVER_RAN", 0)]
+    assert over.notices[0].at == at(300)

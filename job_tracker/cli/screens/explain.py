@@ -89,7 +89,7 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
         named = f" --run {safe(run['id'])}" if run["id"] else ""
         yield (
             f"Nobody has ended run {run['order']} though later ones ended. If it is over, say so on its host: "
-            f"`message-queue.py … add … --event SUCCESS{named}`."
+            f"`message-queue.py … add … --event SUCCESS{named}`{_by_hand(job, run)}."
         )
     if job["expected"] is None:
         if job["last_run"] is not None:
@@ -104,6 +104,12 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
         )
     else:
         yield f"A start is expected at {clock(job['expected'], zone)}."
+
+
+def _by_hand(job: Document, run: Document) -> str:
+    """The command that says it here; a word without an id is about the newest open run alone."""
+    is_newest = run is job["open_runs"][-1] and job["last_run"]["outcome"] != "open"
+    return f", or here: `job_tracker mark {job['job']} --success --why TEXT`" if is_newest else ""
 
 
 def _next_timeout(run: Document) -> str:

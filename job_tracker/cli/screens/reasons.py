@@ -8,7 +8,7 @@ from typing import Any
 
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import clock
-from job_tracker.core.states import CRIT, UNSEEN
+from job_tracker.core.states import CRIT, OK, UNSEEN
 from job_tracker.moments import span
 
 Document = dict[str, Any]
@@ -47,8 +47,9 @@ def following(job: Document, promise: Document) -> Iterator[str]:
     if job["status"] == CRIT and job["errors"]:
         verb = "is" if job["errors"] + job["missed"] == 1 else "are"
         yield f"It stays CRIT until a run ends well: {_counted(job)} {verb} not forgotten before."
+        yield f"If somebody has seen to it: `job_tracker mark {job['job']} --success --why TEXT`."
     if job["deadline_of"] == "end of a pause":
-        yield f"The pause ends at {clock(job['deadline'], zone)}, or when somebody resumes it."
+        yield f"The pause ends at {clock(job['deadline'], zone)}, or with `job_tracker resume {job['job']}`."
     elif job["deadline"] is not None:
         late = "run over its time" if job["deadline_of"] == "timeout" else "start missed"
         yield f"Without a message, one more {late} is counted at {clock(job['deadline'], zone)}.{_alarm(job, promise)}"
@@ -96,7 +97,7 @@ def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> st
 
 def _status(job: Document) -> str:
     counted, most = _counted(job), job["max_errors"]
-    if job["paused"] is not None:
+    if job["paused"] is not None and job["status"] == OK:
         until = clock(job["paused"]["until"], job["zone"])
         return f"OK: paused until {until} {safe(job['paused']['text'])}; nothing counts meanwhile."
     if job["status"] == CRIT:

@@ -1,20 +1,17 @@
 """Replaying: fetches a recording, judges it, and shows the changes as they are found."""
 
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TextIO
 
 from job_tracker.cli.screens import output, progress, timeline
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.timeline import change_as_text as as_text
+from job_tracker.cli.screens.times import moment
 from job_tracker.config import reading as config
-from job_tracker.core.messages import LATEST
 from job_tracker.errors import ReplayError
-from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.recording import Recording, read
 from job_tracker.replay.replay import Replay
 
@@ -44,25 +41,6 @@ def show(path: Path, messages: str, begin: str | None, until: str | None, *, jso
     for name, count in sorted(replay.unmatched.items()):
         belong = "message of {} belongs" if count == 1 else "messages of {} belong"
         output.complain(f"{count} {belong.format(name)} to no configured job")
-
-
-def moment(option: str, given: str | None, zone: tzinfo) -> int | None:
-    """A moment in microseconds: epoch seconds, or an ISO date and time, in a zone unless it names its own."""
-    if given is None:
-        return None
-    try:
-        seconds = float(given)
-    except ValueError:
-        try:
-            read = datetime.fromisoformat(given)
-        except ValueError:
-            raise ReplayError(
-                f"{option} {safe(given)}: neither epoch seconds nor a date and time like 2026-11-23T02:00:00"
-            ) from None
-        seconds = (read if read.tzinfo is not None else read.replace(tzinfo=zone)).timestamp()
-    if not math.isfinite(seconds) or not 0 <= seconds <= LATEST:
-        raise ReplayError(f"{option} {safe(given)}: not a moment between 1970 and 9892")
-    return round(seconds * MICROSECONDS)
 
 
 @contextmanager

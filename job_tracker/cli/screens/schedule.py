@@ -13,9 +13,8 @@ from typing import Any
 from job_tracker import clock
 from job_tracker.cli.screens import clock_change_lines, output
 from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.replaying import moment
 from job_tracker.cli.screens.times import clock as clock_text
-from job_tracker.cli.screens.times import local
+from job_tracker.cli.screens.times import local, moment
 from job_tracker.config.reading import Config, load
 from job_tracker.core.jobs import Job
 from job_tracker.core.schedules.calendars import Days

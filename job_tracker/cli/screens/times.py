@@ -3,15 +3,27 @@
 Rule: a moment is shown in the zone of the job it belongs to; the view's own, in that of what is shown beside it.
 """
 
+import math
+import re
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from job_tracker.cli.screens.plain import safe
 from job_tracker.core import states
-from job_tracker.moments import MICROSECONDS, span, stale_after
+from job_tracker.core.messages import LATEST
+from job_tracker.errors import JobTrackerError
+from job_tracker.moments import DAY, MICROSECONDS, MINUTE, span, stale_after
 
 STATUS_WORDS = dict(enumerate(states.STATUS_WORDS))
+
+_CLOCKED = re.compile(r"([0-9]{1,4}):([0-5][0-9]):([0-5][0-9])")
+_COUNTED = re.compile(r"([0-9]{1,5})([dhm])")
+
+
+class NoSuchMoment(JobTrackerError):
+    """A moment or a length on the command line is none; nothing was done."""
 
 
 @lru_cache(maxsize=256)
@@ -85,3 +97,33 @@ def age(meta: dict[str, Any], now: int, *, is_alive: bool, zone: str | None = No
 def hours(begin: int, end: int) -> str:
     """A daily window, given in minutes after midnight."""
     return f"{begin // 60:02d}:{begin % 60:02d} to {end // 60:02d}:{end % 60:02d}"
+
+
+def moment(option: str, given: str | None, zone: tzinfo) -> int | None:
+    """A moment in microseconds: epoch seconds, or an ISO date and time, in a zone unless it names its own."""
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        try:
+            read = datetime.fromisoformat(given)
+        except ValueError:
+            raise NoSuchMoment(
+                f"{option} {safe(given)}: neither epoch seconds nor a date and time like 2026-11-23T02:00:00"
+            ) from None
+        seconds = (read if read.tzinfo is not None else read.replace(tzinfo=zone)).timestamp()
+    if not math.isfinite(seconds) or not 0 <= seconds <= LATEST:
+        raise NoSuchMoment(f"{option} {safe(given)}: not a moment between 1970 and 9892")
+    return round(seconds * MICROSECONDS)
+
+
+def duration(option: str, given: str) -> int:
+    """A length in microseconds: hh:mm:ss as in the configuration, or as 2d, 36h, 90m."""
+    clocked, counted = _CLOCKED.fullmatch(given), _COUNTED.fullmatch(given)
+    if clocked is not None:
+        hours_, minutes, seconds = map(int, clocked.groups())
+        return ((hours_ * 60 + minutes) * 60 + seconds) * MICROSECONDS
+    if counted is None:
+        raise NoSuchMoment(f"{option} {safe(given)}: neither hh:mm:ss nor a number of days, hours or minutes like 2d")
+    return int(counted[1]) * {"d": DAY, "h": 60 * MINUTE, "m": MINUTE}[counted[2]]

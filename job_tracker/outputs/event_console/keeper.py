@@ -16,7 +16,7 @@ from typing import Any
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import Board
-from job_tracker.core.notices import Notices, Told, notices, present
+from job_tracker.core.notices import Notices, Told, is_kept, notices, present
 from job_tracker.core.record import Change
 from job_tracker.core.sight import owners
 from job_tracker.errors import StoreFailed
@@ -92,8 +92,8 @@ class EventConsoleOutput(Output[Config]):
         """The ledger holds it."""
         self._unseen = draft.unseen
         self._last_told |= draft.told
-        for subject, (_, status) in draft.told.items():
-            if not status:
+        for subject, told in draft.told.items():
+            if not is_kept(told):
                 del self._last_told[subject]
 
     def heard(self, item: Delivery | Report, now: int) -> None:
