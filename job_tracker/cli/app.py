@@ -84,7 +84,7 @@ def _jobs_like(incomplete: str) -> list[str]:
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's name__env.", autocompletion=_jobs_like)]
 PatternsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[JOB|PATTERN]...", help="Whole names, or globs as LOAD_*__P.", autocompletion=_jobs_like),
+    typer.Argument(metavar="JOB|PATTERN", help="Whole names, or globs as LOAD_*__P.", autocompletion=_jobs_like),
 ]
 GroupOption = Annotated[str | None, typer.Option("--group", metavar="G", help="Only jobs of this group.")]
 SourceOption = Annotated[str | None, typer.Option("--source", metavar="S", help="Only jobs of this source.")]

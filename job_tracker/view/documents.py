@@ -139,7 +139,7 @@ def job_document(jobs: Jobs, job: Job, standing: Standing) -> Document:
             "unheard_since": unseen.unheard_since,
         },
         "paused": standing.pause
-        and {"from": standing.pause.begin, "until": standing.pause.end, "text": standing.pause.text},
+        and {"since": standing.pause.begin, "ends": standing.pause.end, "text": standing.pause.text},
         "zone": job.zone.key,
     }
 
@@ -172,6 +172,7 @@ def message_document(message: Message) -> Document:
         "event": message.event,
         "run": message.run,
         "text": message.text,
+        "ends": message.until,
     }
 
 

@@ -8,14 +8,17 @@ import json
 import re
 import subprocess
 import sys
+import shlex
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from job_tracker.cli.screens import times
 from job_tracker.config import reading
 from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.recording import read
@@ -100,6 +103,13 @@ def each_night_at_four() -> Iterator[Run]:
 
 
 ODI = "An ODI load that reports"
+def each_morning_at_five() -> Iterator[Run]:
+    """But for 1 July and 2 December, and for the days of the pause."""
+    for day in days():
+        if day not in {date(2026, 7, 1), date(2026, 11, 28), date(2026, 11, 29), date(2026, 11, 30), date(2026, 12, 2)}:
+            yield f"{day} 05:05", 30
+
+
 YEARS = {
     "A job that runs on working days": (working_days, ("EXPORT", "P"), ["03-30 06:15:05", "10-26 06:15:05"]),
     "The last working day of the month": (
@@ -116,7 +126,14 @@ YEARS = {
         ("Lade Kunden/Größe", "P"),
         ["09-01 04:20:05"],
     ),
+    "Stop it from alarming until Tuesday": (
+        each_morning_at_five,
+        ("EXPORT_BI", "P"),
+        ["07-01 05:15:05", "12-02 05:15:05"],
+    ),
 }
+FRIDAY_EVENING = datetime(2026, 11, 27, 18, 0, tzinfo=BERLIN).timestamp()
+"""When the pause of the document is said."""
 
 
 def recording(runs: Iterator[Run], name: str, instance: str) -> Iterator[str]:
@@ -130,6 +147,20 @@ def recording(runs: Iterator[Run], name: str, instance: str) -> Iterator[str]:
     for number, (moment, what) in enumerate(sorted(said, key=lambda each: each[0]), 1):
         whole = {"_id": number, "timestamp": moment, "job": name, "instance": instance, "message": ""} | what
         yield json.dumps(whole)
+
+
+def said_by_hand(title: str) -> Iterator[str]:
+    """The pause that the document gives as a command, as the control queue has it."""
+    _, _, body = DOCUMENT.partition(f"\n## {title}\n")
+    for command in re.findall(r"^job_tracker pause .*$", body.partition("\n## ")[0], flags=re.MULTILINE):
+        _, event, job, *options = shlex.split(command)
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        until = times.moment("--until", given["--until"], BERLIN)
+        assert until is not None
+        note = {"until": until / MICROSECONDS, "author": "anna", "why": given["--why"]}
+        name, env = job.split("__")
+        word = {"_id": 1, "timestamp": FRIDAY_EVENING, "job": name, "instance": env, "event": event.upper()}
+        yield json.dumps({**word, "source": "(operator)", "message": json.dumps(note)})
 
 
 def test_each_piece_is_tried() -> None:
@@ -147,7 +178,7 @@ def test_a_year_of_a_promise_alarms_exactly_where_it_was_broken(title: str) -> N
     begin, until = (datetime(2026, *day, tzinfo=BERLIN).timestamp() for day in ((1, 2), (12, 31)))
     until += 86_400
 
-    heard = read(recording(runs(), name, instance), config.jobs)
+    heard = read(chain(recording(runs(), name, instance), said_by_hand(title)), config.jobs)
     replay = Replay(
         config.jobs,
         heard,

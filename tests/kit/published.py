@@ -85,6 +85,7 @@ class Published:
         self.unmatched: list[dict[str, Any]] = []
         self.drained: dict[str, int] = {}
         self.contact = Contact.REACHABLE
+        self.control = "/var/lib/job_tracker/control/queue.sqlite"
         self.view = View(path)
         self.number = 0
         self.rebuild()
@@ -175,7 +176,7 @@ class Published:
             jobs=len(self.jobs.by_key),
             zone="Europe/Berlin",
             words=("STARTED", "ERROR", "SUCCESS"),
-            control="/var/lib/job_tracker/control/queue.sqlite",
+            control=self.control,
             watermarks=self.watermarks(),
             reports={name: Report(source=name, contact=self.contact, since=self.started) for name in self.jobs.sources},
         )

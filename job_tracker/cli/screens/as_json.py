@@ -12,7 +12,7 @@ MOMENTS = frozenset(
         *("at", "found", "begun", "ended", "timeout_at", "since", "deadline", "expected", "next_start"),
         *("known_since", "promised_since", "unheard_since", "written", "started", "stopped", "drained", "lags_from"),
         *("moment", "received", "claimed", "first", "last", "last_message", "stored"),
-        "next_try",
+        *("next_try", "ends"),
     }
 )
 DURATIONS = frozenset(

@@ -75,7 +75,7 @@ def show_history(path: Path, name: str, most: int, *, json: bool) -> None:
     """A job's runs, and what happened between them."""
     found = _job(path, name)
     now = clock.now()
-    lines = history.entries(found.runs, found.changes, most)
+    lines = history.entries(found.runs, found.changes, most, found.messages)
     if json:
         output.put_json({"view": view_document(found.meta, now), "job": found.job["job"], "history": in_seconds(lines)})
     elif lines:

@@ -7,6 +7,7 @@ from job_tracker.cli.screens.jobs import RESULTS
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
 from job_tracker.cli.screens.times import STATUS_WORDS, clock, short, took
 from job_tracker.cli.screens.usage import used
+from job_tracker.core.operator_word import OPERATOR
 
 Document = dict[str, Any]
 
@@ -18,12 +19,19 @@ When = Callable[[int | None], str]
 HEADINGS = ("BEGIN", "END", "TOOK", "WHAT", "RESULT", "TEXT")
 
 
-def entries(runs: Sequence[Document], changes: Sequence[Document], most: int) -> list[Document]:
-    """The last runs, and the changes since the first of them; each with `what`, in the order of their moments."""
+def entries(
+    runs: Sequence[Document], changes: Sequence[Document], most: int, messages: Sequence[Document] = ()
+) -> list[Document]:
+    """The last runs, and the changes since the first of them; each with `what`, in the order of their moments.
+
+    messages: the last of the job; what operators said among them stands between.
+    """
     shown = list(runs[-most:])
     since = min((_moment(run) for run in shown), default=0) if len(runs) > len(shown) else 0
     lines = [{"what": "run", **run} for run in shown]
     lines += [{"what": kind_of(change), **change} for change in changes if change["at"] >= since]
+    words = (message for message in messages if message["source"] == OPERATOR and message["moment"] >= since)
+    lines += [{"what": "operator", "at": word["moment"], **word} for word in words]
     return sorted(lines, key=lambda line: (_moment(line), line["what"] != "run"))
 
 
@@ -45,7 +53,7 @@ def table(lines: Sequence[Document], zone: str, now: int, *, brief: bool) -> Tab
 
     return Table(
         headings=HEADINGS,
-        rows=[_run(line, when, now) if line["what"] == "run" else _change(line, when) for line in lines],
+        rows=[_row(line, when, now) for line in lines],
         narrow=frozenset({"TEXT", "RESULT"}),
         right=frozenset({"TOOK"}),
     )
@@ -63,6 +71,22 @@ def result_of(run: Document) -> str:
     if run["id"]:
         notes.append(f"run {run['id'][:ID_SHOWN]}")
     return RESULTS[run["outcome"]] + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _row(line: Document, when: When, now: int) -> list[Cell]:
+    match line["what"]:
+        case "run":
+            return _run(line, when, now)
+        case "operator":
+            return _word(line, when)
+        case _:
+            return _change(line, when)
+
+
+def _word(word: Document, when: When) -> list[Cell]:
+    until = f" until {when(word['ends'])}" if word.get("ends") is not None else ""
+    said = cell(f"{word['event']}{until}")
+    return [cell(when(word["at"])), cell(""), cell(""), cell(word["what"]), said, cell(word["text"])]
 
 
 def _run(run: Document, when: When, now: int) -> list[Cell]:

@@ -103,7 +103,7 @@ def _lines(jobs: Sequence[Document], word: Word, author: str) -> Iterator[str]:
     by = safe(f"by {author}: {word.why}" if word.why else f"by {author}")
     for job in jobs:
         zone, before = job["zone"], job["paused"]
-        was = "" if before is None else f" (it was until {shown(before['until'], zone)} {safe(before['text'])})"
+        was = "" if before is None else f" (it was until {shown(before['ends'], zone)} {safe(before['text'])})"
         if word.until is not None:
             yield f"{job['job']}: paused until {shown(word.until, zone)} ({zone}) {by}{was}"
         elif word.event == "RESUME":
@@ -155,7 +155,7 @@ def _whom_to_ask(directory: Path) -> str:
         return f"you ({me}) may not speak to the tracker: {reading.whom_to_ask(directory)}"
     owner, group = reading.user_name(status.st_uid), reading.group_name(status.st_gid)
     if status.st_mode & 0o070 != 0o070:
-        return f"you ({me}) may not speak to the tracker: {directory} is {owner}'s alone; say it as {owner} or root"
+        return f"you ({me}) may not speak to the tracker: {directory} is {owner}'s alone, so say it as {owner}"
     return (
         f"you ({me}) may not speak to the tracker, the members of the group {group} may: ask root for "
         f"`usermod -aG {group} {me}`, and log in again"

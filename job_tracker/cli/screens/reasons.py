@@ -98,7 +98,7 @@ def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> st
 def _status(job: Document) -> str:
     counted, most = _counted(job), job["max_errors"]
     if job["paused"] is not None and job["status"] == OK:
-        until = clock(job["paused"]["until"], job["zone"])
+        until = clock(job["paused"]["ends"], job["zone"])
         return f"OK: paused until {until} {safe(job['paused']['text'])}; nothing counts meanwhile."
     if job["status"] == CRIT:
         if job["errors"] + job["missed"] >= most:
