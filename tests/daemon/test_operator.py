@@ -93,6 +93,37 @@ def test_a_pause_outlives_a_daemon_that_is_killed(tracker: Tracker) -> None:
     assert "by anna: new disks" in tracker.line("LOAD")
 
 
+def test_a_pause_that_somebody_types_is_told_once_over_restarts_and_so_is_its_end(tracker: Tracker) -> None:
+    """The whole way: command, queue, daemon, state file, Event Console; a restart repeats nothing and loses nothing."""
+    taken, command = tracker.home / "taken", tracker.home / "take"
+    command.write_text(f'#!/bin/sh\nread -r text\nprintf "%s\\n" "$text" >> {taken}\n')
+    command.chmod(0o755)
+    tracker.configure(monitoring_backend_based_on_event_or_status="status,event", notification_command=[str(command)])
+    tracker.start()
+    tracker.queue.add(said("LOAD", "STARTED"), said("LOAD", "SUCCESS"))
+    tracker.wait_for("LOAD", "NOT_RUNNING")
+    wait_until(lambda: tracker.shown("jobs")["jobs"][0]["state"] == "NOT_RUNNING", "the view to know it")
+
+    paused = tracker.command("pause", "LOAD", "--for", "2d", "--why", "new disks", "--view", str(tracker.view))
+    tracker.wait_for("LOAD", "new disks")
+    wait_until(taken.exists, "the pause to be told")
+    tracker.stop()
+    tracker.queue.add(said("LOAD", "ERROR", message="no space"))
+    resumed = tracker.command("resume", "LOAD", "--view", str(tracker.view))
+    tracker.start()
+    wait_until(lambda: tracker.status("LOAD") == 2, "the alarm behind the pause")
+    wait_until(lambda: len(taken.read_text().splitlines()) > 1, "the end to be told")
+    tracker.stop()
+
+    assert (paused.returncode, resumed.returncode) == (0, 0), paused.stderr + resumed.stderr
+    assert "the daemon does not run: it is queued" in resumed.stderr
+    begin, end = taken.read_text().splitlines()
+    assert begin.startswith("NOT_RUNNING since ")
+    assert "; paused until " in begin
+    assert end.startswith("ERROR since ")
+    assert "no space; the pause is over" in end
+
+
 def test_it_stands_last_among_the_sources_and_has_no_service(tracker: Tracker) -> None:
     """Its name could be no host's; Checkmk is told of hosts only."""
     tracker.start()

@@ -95,3 +95,37 @@ def test_the_settings_of_the_init_script_are_those_it_reads() -> None:
     template = (ROLE / "templates" / "job_tracker.default.j2").read_text()
 
     assert [name for name in re.findall(r"^([A-Z_]+)=", template, re.MULTILINE) if f"\n{name}=" not in script] == []
+
+
+def tasks(name: str) -> dict[str, dict[str, Any]]:
+    """The tasks of a file, by their names."""
+    found: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / name).read_text())
+    return {each["name"]: each for each in found}
+
+
+def test_operators_have_a_group_and_a_directory_and_the_daemon_is_none_of_them() -> None:
+    """Whoever may write there may silence alarms; the daemon reads it as the owner of what it made there itself."""
+    account = tasks("account.yml")
+    unit = (ROLE / "templates" / "job_tracker.service.j2").read_text()
+
+    directory = account["Have the directory of the queue in which operators speak"]["ansible.builtin.file"]
+    home = account["Have the daemon's home, and the directory of its key"]["loop"][0]
+    user = account["Have the daemon's user"]["ansible.builtin.user"]
+
+    assert directory["path"] == "{{ job_tracker_home }}/control"
+    assert (directory["owner"], directory["mode"]) == ("{{ job_tracker_user }}", "2770")
+    assert directory["group"] == "{{ job_tracker_operators_group }}"
+    assert home == {"path": "{{ job_tracker_home }}", "mode": "0751"}
+    assert "groups" not in user
+    assert "SupplementaryGroups" not in unit
+
+
+def test_the_group_of_operators_has_the_name_that_documents_and_commands_give_it() -> None:
+    """It is made by this name on each host, and goes with the directory that was its own."""
+    constants = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    absent = tasks("absent.yml")["Have nobody who may pause jobs, once the directory is gone that was theirs"]
+
+    assert constants["job_tracker_operators_group"] == "job_tracker_operators"
+    assert absent["ansible.builtin.group"] == {"name": "{{ job_tracker_operators_group }}", "state": "absent"}
+    assert "job_tracker_remove_data" in absent["when"]
+    assert "job_tracker_operators" in (ROOT / "docs" / "deployment.md").read_text()
