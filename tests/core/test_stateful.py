@@ -12,18 +12,22 @@ from effort import checkpoints_every, examples
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from observing import Observer
-from story import Story, at, cyclic, daily, quiet, said
+from story import Story, T, at, cyclic, daily, quiet, said
 
 from job_tracker.core.board import NEVER, make_board
 from job_tracker.core.jobs import Job
 from job_tracker.core.messages import Message
+from job_tracker.core.operator_word import OPERATOR
+from job_tracker.core.signals import Signal
 from job_tracker.moments import MICROSECONDS
 
+CODES = {3: Signal.WARNING, 7: Signal.SKIPPED}
 PROMISES = {
     "every minute": cyclic(interval=60, timeout=30),
     "an interval from its end": cyclic(interval=60, timeout=90, counts_from_end=True, max_errors=3, status_below=1),
     "with a quiet window": cyclic(interval=120, timeout=60, quiet=quiet("00:05", "00:10")),
     "at a time of day": daily("00:10", timeout=120, delay=60, max_errors=3),
+    "that warns and skips": cyclic(interval=60, timeout=30, exit_codes=CODES, may_skip=True, max_errors=2),
 }
 ids = st.sampled_from([None, "a", "b"])
 seconds = st.integers(0, 150)
@@ -56,9 +60,9 @@ class Life(RuleBasedStateMachine):
         """Whether the source gives no answer."""
         return bool(self.story.gone)
 
-    def say(self, event: str, run: str | None, ago: int = 0) -> None:
+    def say(self, event: str, run: str | None, ago: int = 0, **keys: Any) -> None:
         """The job says something, which is heard at once, or lies in the queue until the source is back."""
-        element = said(event, max(self.clock - ago, 0)) | ({} if run is None else {"run": run})
+        element = said(event, max(self.clock - ago, 0), **keys) | ({} if run is None else {"run": run})
         if self.is_gone:
             self.queue.append(element)
         else:
@@ -90,6 +94,32 @@ class Life(RuleBasedStateMachine):
     def run_fails(self, run: str | None) -> None:
         """Once, or once more."""
         self.say("ERROR", run)
+
+    @rule(run=ids, code=st.sampled_from(sorted(CODES)), ago=st.sampled_from([0, 0, 90]))
+    def run_ends_with_a_code(self, run: str | None, code: int, ago: int) -> None:
+        """Warned, or with nothing to do; an error where the promise knows no codes."""
+        self.say("ERROR", run, ago, exit_code=code)
+
+    @rule(length=st.sampled_from([None, 0, 30, 100, 1000]), ago=st.sampled_from([0, 0, 40, 300]))
+    def somebody_pauses_it(self, length: int | None, ago: int) -> None:
+        """Or moves the end of a pause; said now, or heard late."""
+        self.operator_says("PAUSE", ago, {} if length is None else {"until": T + max(self.clock - ago, 0) + length})
+
+    @rule(ago=st.sampled_from([0, 0, 40, 300]))
+    def somebody_resumes_it(self, ago: int) -> None:
+        """Whether or not it is paused."""
+        self.operator_says("RESUME", ago, {})
+
+    @rule(event=st.sampled_from(["SUCCESS", "ERROR"]), ago=st.sampled_from([0, 0, 40, 300]))
+    def somebody_marks_it(self, event: str, ago: int) -> None:
+        """By hand, without an id."""
+        self.operator_says(event, ago, {})
+
+    def operator_says(self, event: str, ago: int, note: dict[str, Any]) -> None:
+        """The operator's queue is on the tracker's own host, and heard whatever has become of the source."""
+        element = said(event, max(self.clock - ago, 0), message={"author": "anna", "why": "new disks"} | note)
+        self.story.hears_at_once(self.clock, element, source=OPERATOR)
+        self.take()
 
     @rule(event=st.sampled_from(["STARTED", "SUCCESS", "ERROR", "NOTE"]), run=ids, ago=st.integers(1, 400))
     def message_comes_late(self, event: str, run: str | None, ago: int) -> None:
