@@ -6,9 +6,9 @@ What a job does in that year is written here from the calendar on the wall, not 
 
 import json
 import re
+import shlex
 import subprocess
 import sys
-import shlex
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -103,6 +103,8 @@ def each_night_at_four() -> Iterator[Run]:
 
 
 ODI = "An ODI load that reports"
+
+
 def each_morning_at_five() -> Iterator[Run]:
     """But for 1 July and 2 December, and for the days of the pause."""
     for day in days():
