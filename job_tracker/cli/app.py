@@ -481,6 +481,36 @@ def notifications(config: ConfigOption = None, view: ViewOption = None, json: Js
 
 
 @app.command()
+def events(
+    config: ConfigOption = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="FILE", help="The events file, instead of the one the configuration names."),
+    ] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, until interrupted.")] = False,
+    after: Annotated[int | None, typer.Option("--after", metavar="SEQ", help="Only those behind a number.")] = None,
+    job: Annotated[str, typer.Option("--job", metavar="PATTERN", help="Only of jobs like this, as LOAD_*.")] = "",
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="Only of such a kind, as run.*; may be repeated."),
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option("-n", "--lines", metavar="N", min=0, help="The last N [default: all; 10 with -f].")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON per event.")] = False,
+) -> None:
+    """Show what became true, event by event, each with its number.
+
+    Whoever keeps the number of the last event that he has dealt with, and asks with --after for what came since, misses
+    and repeats nothing; numbers that are no more to be had are named by an event `gap`.
+    """
+    from job_tracker.cli.screens import events as screen
+
+    wanted = screen.Wanted(after=after, job=job, kinds=tuple(kind or ()), most=most)
+    screen.show(_events_path(config, file), wanted, follow=follow, json=json)
+
+
+@app.command()
 def replay(
     messages: Annotated[str, typer.Option("--messages", metavar="FILE", help="The recording; - is stdin.")],
     config: ConfigOption = None,
@@ -539,6 +569,16 @@ def _view_path(config: Path | None, view: Path | None) -> Path:
 
     is_chosen = config is not None or bool(os.environ.get(CONFIG_VARIABLE))
     return view_path(_config_path(config), is_chosen=is_chosen)
+
+
+def _events_path(config: Path | None, file: Path | None) -> Path:
+    """Where the events file lies, likewise."""
+    if file is not None:
+        return file
+    from job_tracker.cli.screens.view_path import events_path
+
+    is_chosen = config is not None or bool(os.environ.get(CONFIG_VARIABLE))
+    return events_path(_config_path(config), is_chosen=is_chosen)
 
 
 if __name__ == "__main__":

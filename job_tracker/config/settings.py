@@ -134,6 +134,11 @@ class Settings(Section):
         default=300 * MICROSECONDS, alias="source_unreachable_critical_after_in_sec"
     )
     ssh_config: OptionalPath = None
+    event_log: Annotated[bool, BeforeValidator(notation.flag)] = True
+    events_file: LocalPath | None = None
+    event_log_keep_in_days: Annotated[int, BeforeValidator(notation.whole(1, 366))] = 2
+    event_log_most_in_mb: Annotated[int, BeforeValidator(notation.whole(1, 100_000))] = 128
+    events_keep_in_days: Annotated[int, BeforeValidator(notation.whole(1, 3660))] = 30
     store_file: LocalPath = Path("/var/lib/job_tracker/job_tracker.sqlite")
     control_queue: LocalPath | None = None
     notification_command: Annotated[tuple[str, ...], BeforeValidator(notation.command)] = ("send-notification.py",)
@@ -199,6 +204,11 @@ class Settings(Section):
             is_ours=True,
         )
 
+    @property
+    def events(self) -> Path:
+        """The file that programs read events from; by default beside the view."""
+        return self.events_file or self.view_file.parent / "events.sqlite"
+
     def contradictions(self, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """What keys say against each other; what was wrong in itself has its default here."""
         for key, other in ((QUIET_FROM, QUIET_UNTIL), (QUIET_UNTIL, QUIET_FROM)):
@@ -211,7 +221,7 @@ class Settings(Section):
         elif quiet and self.grace_microseconds >= outside:
             yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
         yield from self._alike("start_keyword", "error_keyword", "end_keyword", "warning_keyword")
-        yield from self._alike("log_file", "view_file", "store_file")
+        yield from self._alike("log_file", "view_file", "store_file", "events_file")
 
     def _alike(self, *names: str) -> Iterator[Contradiction]:
         aliases = {name: type(self).model_fields[name].alias or name for name in names}
@@ -280,5 +290,5 @@ def keys_of(section: type[Section]) -> tuple[str, ...]:
 
 def restart_needed(before: Settings, after: Settings) -> list[str]:
     """The keys that changed and that a reload does not take up: where files lie that are open already."""
-    names = ("run_dir", "store_file", "control_queue", "view_file", "log_file", "log_level")
+    names = ("run_dir", "store_file", "control_queue", "view_file", "events_file", "log_file", "log_level")
     return [name for name in names if getattr(before, name) != getattr(after, name)]

@@ -55,6 +55,11 @@ def found(made: Step, before: Board, jobs: Jobs, archive: Archive, log: Log) -> 
     return everything
 
 
+def of_change(change: Change) -> Event:
+    """What a job shows instead of what it showed before."""
+    return _changed(change.job, change.before, change)
+
+
 class _Trail:
     """One job's trail, walked through once.  events: as found; missed: the moments of deadlines that counted."""
 
@@ -103,7 +108,7 @@ class _Trail:
         if run.outcome is Outcome.OPEN:
             return
         was_open = before is None or before.outcome is Outcome.OPEN
-        if before is not None and (before.outcome, before.ended) == (run.outcome, run.ended):
+        if before is not None and _end_of(before) == _end_of(run):
             return
         kind = events.MARKED if source == OPERATOR and run.outcome is not Outcome.LOST else events.ENDS[run.outcome]
         event = events.of_run(kind, trace.moment, job, run, source)
@@ -218,16 +223,7 @@ def _of_changes(
     """What the job shows now instead of what it showed before the step; withdrawn: what is no longer so."""
     found = list(changes)
     if found and found[0].before != found[-1].after:
-        last = found[-1]
-        before, after = found[0].before, last.after
-        body: dict[str, Any] = {"from": _words(before), "to": _words(after), "text": describe(job, last.standing)}
-        kind = events.CHANGED
-        if (before.status == UNSEEN) != (after.status == UNSEEN):
-            kind = events.UNSEEN if after.status == UNSEEN else events.SEEN
-        unseen = last.standing.unseen
-        if kind == events.UNSEEN and unseen is not None:
-            body |= {"source": unseen.source, "unheard_since": unseen.unheard_since / MICROSECONDS}
-        yield Event(kind=kind, at=last.at, job=job.key, corrects=withdrawn, body=body)
+        yield _changed(job, found[0].before, found[-1], withdrawn)
     elif withdrawn:
         at = (
             found[-1].at
@@ -236,6 +232,17 @@ def _of_changes(
         )
         text = "what was told of it before is judged anew"
         yield Event(kind=events.CHANGED, at=at, job=job.key, late=True, corrects=withdrawn, body={"text": text})
+
+
+def _changed(job: Job, before: Shown, last: Change, corrects: tuple[int, ...] = ()) -> Event:
+    after, unseen = last.after, last.standing.unseen
+    body: dict[str, Any] = {"from": _words(before), "to": _words(after), "text": describe(job, last.standing)}
+    kind = events.CHANGED
+    if (before.status == UNSEEN) != (after.status == UNSEEN):
+        kind = events.UNSEEN if after.status == UNSEEN else events.SEEN
+    if kind == events.UNSEEN and unseen is not None:
+        body |= {"source": unseen.source, "unheard_since": unseen.unheard_since / MICROSECONDS}
+    return Event(kind=kind, at=last.at, job=job.key, corrects=corrects, body=body)
 
 
 def _words(shown: Shown) -> dict[str, str | int]:
@@ -251,6 +258,11 @@ def _numbers(told: list[tuple[int, Event]]) -> dict[_Fact, list[int]]:
 
 def _fact(event: Event) -> _Fact:
     return _Fact(event.kind, event.at, event.id, event.body.get("begin", event.body.get("until")))
+
+
+def _end_of(run: Run) -> tuple[Outcome, int | None, bool]:
+    """What is told of a run's end; one whose start is seen later has a length from then on."""
+    return run.outcome, run.ended, run.begun is None
 
 
 def _names(event: Event, run: Run) -> bool:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from job_tracker.config.reading import Config
 from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.clock_set_back import NOTHING_AHEAD, ahead_of
+from job_tracker.core.events import Event
+from job_tracker.core.finding import found as found_events
 from job_tracker.core.intake import Intake, take_in, uid_of
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Change, Step
 from job_tracker.core.step import step
 from job_tracker.ledger.ledger import Entry, Ledger
+from job_tracker.moments import DAY
 from job_tracker.operator_note import opened
 from job_tracker.ports import Delivery, Found, Memento, Scribe
 from job_tracker.process.supervisor import Supervisor
@@ -56,6 +59,7 @@ class Books:
         self._heard: set[Position] = set()
         self._unnoted: dict[str, Change] = {}
         self._touched: dict[str, None] = {}
+        self._of_sources: list[Event] = []
         self.begin(config, now)
 
     def begin(self, config: Config, now: int, *, is_asked_to: bool = False) -> None:
@@ -63,6 +67,13 @@ class Books:
 
         is_asked_to: what was promised or said of a time to come is taken as now.
         """
+        settings = config.settings
+        self.ledger.events.begin(
+            is_on=settings.event_log,
+            keep=settings.event_log_keep_in_days * DAY,
+            most=settings.event_log_most_in_mb * 1_000_000,
+            now=now,
+        )
         drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
         kept = self.ledger.settle(config.jobs, now, is_asked_to=is_asked_to)
         self.board: Board = make_board(config.jobs, kept, drained, now, NEVER)
@@ -73,6 +84,11 @@ class Books:
         self._unnoted.clear()  # what is true now is told anew
         self._touched.clear()
 
+    def note(self, events: Iterable[Event]) -> None:
+        """Something is to be told of sources, with the next step."""
+        if self.ledger.events.is_on:
+            self._of_sources.extend(events)
+
     def enter(self, deliveries: Iterable[Delivery], now: int) -> Booked:
         """Read what was handed over, judge it and store that.  Raises StoreFailed, and all of it is kept."""
         for each in deliveries:
@@ -82,7 +98,8 @@ class Books:
         read: set[str] = set()  # a connection that broke meanwhile lets the next one deliver the same again
         reads = [(delivery, self._read(delivery, read)) for delivery in self.unsaved]
         messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
-        made = step(self.board, self._jobs, messages, self.watermarks, now, self.ledger.history, FOLDED_AT_ONCE)
+        history, trail = self.ledger.history, self.ledger.events.is_on
+        made = step(self.board, self._jobs, messages, self.watermarks, now, history, FOLDED_AT_ONCE, trail=trail)
         self._supervisor.alive()  # a step over a long absence takes its time, and so do the writes
         done = [] if made.unheard else reads
         self._save(made, messages, done, now)
@@ -133,7 +150,7 @@ class Books:
         unmatched = tuple(each for _, intake in done for each in intake.unmatched)
         bringing = [delivery for delivery, _ in done if delivery.through]
         was_behind = self.board.clock.back_since is not None and made.board.clock.back_since is None
-        if not made.records and not unmatched and not bringing and not was_behind:
+        if not made.records and not unmatched and not bringing and not was_behind and not self._of_sources:
             return
         taken = {each.uid for each in messages if each.uid} - {each.uid for each in made.unheard}
         taken.update(uid for delivery in bringing for uid in _uids(delivery))
@@ -150,10 +167,19 @@ class Books:
             unmatched=unmatched,
             notices=draft,
             is_set_back=made.is_set_back or was_behind,
+            events=self._events(made),
         )
         self.ledger.save(entry)
+        self._of_sources.clear()
         self.mementos.update(mementos)
         self._scribe.stored(draft)
+
+    def _events(self, made: Step) -> tuple[Event, ...]:
+        """What the step and the sources give cause to tell; nothing where nobody is told."""
+        if not self.ledger.events.is_on:
+            return ()
+        of_step = found_events(made, self.board, self._jobs, self.ledger.history, self.ledger.events)
+        return (*self._of_sources, *of_step)
 
     def _next_memento(self, delivery: Delivery) -> Memento:
         before = self.mementos.get(delivery.source, Memento())

@@ -24,6 +24,7 @@ from job_tracker.daemon.control import Control
 from job_tracker.daemon.fleet import Fleet, MakeSource
 from job_tracker.daemon.health import Health
 from job_tracker.daemon.mailbox import PipedMailbox
+from job_tracker.daemon.of_sources import Known, known_of, told_of
 from job_tracker.daemon.outlook import Outlook
 from job_tracker.daemon.pace import Pace
 from job_tracker.errors import ConfigError, StoreFailed, StoreRefused
@@ -67,6 +68,7 @@ class Loop:
         self.control = Control(config.settings, now())
         self.fleet = Fleet(make_source, self.mailbox, ledger.tracker, self.control.host)
         self.reports: dict[str, Report] = {}
+        self.told: dict[str, Known] = {}
         self.pace = Pace()
         self.health = Health()
         self.outlook = Outlook()
@@ -144,6 +146,9 @@ class Loop:
         """Log and keep how a source stands."""
         before = self.reports.get(report.source)
         self.reports[report.source] = report
+        told = self.told.get(report.source, Known())
+        known = self.told[report.source] = known_of(told, report, self.config.jobs.grace)
+        self.books.note(told_of(told, known, report, self.now()))
         if before is None or before.contact is not report.contact or before.text != report.text:
             is_well = report.contact in (Contact.REACHABLE, Contact.CONNECTING)
             level, contact = logging.INFO if is_well else logging.WARNING, report.contact.value

@@ -36,6 +36,7 @@ STRAY = (Text, Text, Whole)
 SUBJECT = (Text, Whole)
 WAITING = (Whole, Text, Whole, Text, Whole, Text, Whole, Whole)
 TOLD = (Text, Text, Whole)
+EVENT = (Whole, Whole, Whole, Text, MaybeText, MaybeWhole, Whole, MaybeText, Text)
 DRAINED = (Text, Whole)
 MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
 

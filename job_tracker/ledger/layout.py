@@ -13,7 +13,7 @@ from job_tracker.errors import StoreRefused
 APPLICATION = 0x6A6F6274
 """'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
 
-LAYOUT = 4
+LAYOUT = 5
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -124,13 +124,32 @@ def _fourth_standing(text: str) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_outbox, 2: _add_told, 3: _add_meanings}
+FIFTH_LAYOUT = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, created INTEGER NOT NULL, kind TEXT NOT NULL, job TEXT, run INTEGER,
+    late INTEGER NOT NULL, corrects TEXT, doc TEXT NOT NULL);
+CREATE INDEX events_of_job ON events (job, at) WHERE job IS NOT NULL
+"""
+
+
+def _add_events(connection: sqlite3.Connection) -> None:
+    """Layout 5: what became true, numbered, for those who are told of it."""
+    for statement in FIFTH_LAYOUT.split(";"):
+        connection.execute(statement)
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
+    1: _add_outbox,
+    2: _add_told,
+    3: _add_meanings,
+    4: _add_events,
+}
 """By the layout they start from."""
 
 
 def make(connection: sqlite3.Connection) -> None:
     """Lay out an empty file."""
-    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + FOURTH_LAYOUT).split(";"):
+    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + FOURTH_LAYOUT + ";" + FIFTH_LAYOUT).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {LAYOUT}")

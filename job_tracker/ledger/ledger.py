@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from job_tracker.core.events import ADDED, PROMISED, REMOVED, Event, of_job
+from job_tracker.core.finding import of_change
 from job_tracker.core.folding import reach
 from job_tracker.core.intake import Unmatched, in_words
 from job_tracker.core.jobs import Jobs
@@ -18,7 +20,7 @@ from job_tracker.core.messages import Position
 from job_tracker.core.notices import Notices
 from job_tracker.core.record import Change, Record
 from job_tracker.core.refolding import EARLIEST
-from job_tracker.core.settling import settled
+from job_tracker.core.settling import Settled, settled
 from job_tracker.core.standing import Run, Standing
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.access import GARBLED, Access
@@ -38,6 +40,7 @@ from job_tracker.ledger.codec import (
     why_from_text,
     why_to_text,
 )
+from job_tracker.ledger.events import EventLog
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
 from job_tracker.ledger.promises import is_same_promise, promise_to_text
@@ -63,6 +66,7 @@ class Entry:
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
     taken: the uids of all messages taken, matched or not.  notices: what is to be told of all this.
     is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
+    events: what became true by all this.
     """
 
     records: Mapping[str, Record]
@@ -73,12 +77,14 @@ class Entry:
     unmatched: tuple[Unmatched, ...] = ()
     notices: Notices | None = None
     is_set_back: bool = False
+    events: tuple[Event, ...] = ()
 
 
 class Ledger:
     """The tracker's own file.  Not for several threads.
 
-    history: what is kept of each job.  outbox: what is to be delivered.  tracker: our id, made with the file.
+    history: what is kept of each job.  outbox: what is to be delivered.  events: what was told.  tracker: our id, made
+    with the file.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -90,6 +96,7 @@ class Ledger:
         self.tracker = str(connection.execute("SELECT value FROM facts WHERE name = 'tracker'").fetchone()[0])
         self.history = History(self._access, self._ids)
         self.outbox = Outbox(self._access)
+        self.events = EventLog(self._access)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -123,6 +130,8 @@ class Ledger:
             self._connection.executemany("UPDATE jobs SET promise = ? WHERE key = ?", others)
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
+            place = self.events.put(_of_settling(found, promises, changed, jobs, now), now)
+        self.events.took(place)
         self._runs_kept = jobs.history
         return dict(found.standings)
 
@@ -163,9 +172,11 @@ class Ledger:
             self._save_unmatched(entry.unmatched)
             if entry.notices is not None:
                 self.outbox.put(entry.notices, entry.now)
+            place = self.events.put(entry.events, entry.now)
             if day != self._pruned_on:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
                 self._pruned_on = day
+        self.events.took(place)
 
     def unmatched(self) -> list[dict[str, Any]]:
         """What belongs to no configured job, the latest first."""
@@ -364,6 +375,17 @@ def damaged(path: Path, failure: Exception) -> StoreRefused:
     """What to say of a store that makes no sense, and what to do."""
     reason = " ".join(str(failure).split())
     return StoreRefused(f"{path} is damaged ({reason}); restore a copy, or move it away to begin anew")
+
+
+def _of_settling(
+    found: Settled, promises: Mapping[str, str], changed: Iterable[str], jobs: Jobs, now: int
+) -> list[Event]:
+    """What a configuration that is taken up makes true."""
+    told = [of_job(ADDED, now, key) for key in found.new]
+    told += [of_job(PROMISED if promises[key] else ADDED, now, key) for key in sorted(changed)]
+    told += [of_change(change) for change in found.renewed.values() if change is not None]
+    gone = (key for key, promise in promises.items() if promise and key not in jobs.by_key)
+    return [*told, *(of_job(REMOVED, now, key) for key in gone)]
 
 
 def _place(position: Position | None) -> Row:

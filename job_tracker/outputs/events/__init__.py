@@ -1,0 +1,1 @@
+"""The events file, kept in step with the ledger."""
