@@ -523,6 +523,9 @@ def replay(
         typer.Option("--until", metavar="MOMENT", help="How far to go [default: 48 hours after the last message]."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON per change, and a final one.")] = False,
+    tell: Annotated[
+        bool, typer.Option("--events", help="The events that would have been told, instead of the changes.")
+    ] = False,
 ) -> None:
     """Judge recorded messages by a configuration.
 
@@ -535,7 +538,7 @@ def replay(
     """
     from job_tracker.cli.screens import replaying
 
-    replaying.show(_config_path(config), messages, begin, until, json=json)
+    replaying.show(_config_path(config), messages, begin, until, json=json, events=tell)
 
 
 def _service(config: Path | None, user: str, pid_file: Path) -> "Service":

@@ -103,7 +103,7 @@ class EventLog:
             gap = Event(kind=GAP, at=now, body={"from": first, "to": behind, "why": why})
             events, first = [gap, *events], behind
         numbers: dict[Event, int] = {event: first + at for at, event in enumerate(events)}
-        rows = [_row(event, seq, now, numbers) for event, seq in numbers.items()]
+        rows = [row_of(event, seq, now, numbers) for event, seq in numbers.items()]
         self._connection.executemany(f"INSERT INTO events ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", rows)
         oldest = now if place.oldest is None else place.oldest
         size = place.size + sum(ROW_SIZE + len(row[-1]) for row in rows)
@@ -140,7 +140,7 @@ class EventLog:
         return _Place(last=last, oldest=row[1], size=round(count * (ROW_SIZE + each)))
 
 
-def _row(event: Event, seq: int, now: int, numbers: dict[Event, int]) -> Row:
+def row_of(event: Event, seq: int, now: int, numbers: dict[Event, int]) -> Row:
     """seq, at, created, kind, job, run, late, corrects, doc."""
     corrects = [numbers[each] if isinstance(each, Event) else each for each in event.corrects]
     body: dict[str, Any] = dict(event.body) if event.id is None else {"id": event.id, **event.body}

@@ -11,8 +11,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from job_tracker.core.board import Board, Watermark, make_board
+from job_tracker.core.finding import found
 from job_tracker.core.intake import why_not
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message
@@ -25,6 +27,7 @@ from job_tracker.errors import ReplayError
 from job_tracker.moments import DAY
 from job_tracker.replay.kept_history import KeptHistory, TakenUids
 from job_tracker.replay.recording import Recording
+from job_tracker.replay.told import Told
 
 RUN_ON = 2 * DAY
 AT_ONCE = 2_000
@@ -45,6 +48,7 @@ class Replay:
         begin: int | None = None,
         until: int | None = None,
         progress: Callable[[int], None] = lambda _: None,
+        tells: bool = False,
     ) -> None:
         if recording.first is None and begin is None:
             raise ReplayError("there is no message to begin with: name --from, or give a file with messages")
@@ -59,6 +63,15 @@ class Replay:
         self.taken = TakenUids()
         self.unmatched: dict[str, int] = {}
         self.judged = 0
+        self.told = Told(self.begin) if tells else None
+        self.untold: list[dict[str, Any]] = []
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every event that the daemon would have told, as programs read it; of a replay that tells."""
+        for _ in self.changes():
+            told, self.untold = self.untold, []
+            yield from told
+        yield from self.untold
 
     def changes(self) -> Iterator[Change]:
         """Every change, in the order in which the daemon would have found them."""
@@ -78,8 +91,8 @@ class Replay:
             now = min((moment for moment in upcoming if moment > now), default=self.until + 1)
 
     def is_calm(self, now: int) -> bool:
-        """Whether every source can be heard: then it does not matter when a step is made."""
-        return not any(outage.begin <= now < outage.end for outage in self.recording.outages)
+        """Whether every source can be heard: then it does not matter, but for what is told, when a step is made."""
+        return self.told is None and not any(outage.begin <= now < outage.end for outage in self.recording.outages)
 
     def take_more(self, messages: list[Message], arrivals: "_Arrivals", now: int) -> int:
         """With messages that were said when they were heard, take those that follow in the same way; until when."""
@@ -100,7 +113,11 @@ class Replay:
         most: how much one of them may have to do.
         """
         while True:
-            made = step(self.board, self.jobs, messages, self.watermarks(now), now, self.memory, most)
+            trail = self.told is not None
+            made = step(self.board, self.jobs, messages, self.watermarks(now), now, self.memory, most, trail=trail)
+            if self.told is not None:
+                told = found(made, self.board, self.jobs, self.memory, self.told)
+                self.untold += self.told.take(told, now)
             self.memory.keep(made.records)
             self.board = made.board
             yield from made.changes

@@ -2,7 +2,9 @@
 
 import json
 import random
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +131,37 @@ def test_what_takes_long_says_how_far_it_is_and_leaves_no_trace(monkeypatch: pyt
         " " * len(f"{4 * progress.EVERY:,} lines read"),
         "",
     ]
+
+
+def test_replay_tells_the_events_that_the_daemon_would_have_told(tmp_path: Path) -> None:
+    """A configuration can be tried on yesterday's messages, and what programs would have got of it is seen."""
+    config = tmp_path / "job_tracker.cfg"
+    job = {"name": "LOAD", "env": "P", "cyclic_or_daily": "cyclic", "timeout_in_hh:mm:ss": "00:05:00"}
+    job["cyclic_interval_in_hh:mm:ss"] = "00:10:00"
+    host = {"name": "app1", "connection": "local", "message_queue": "q"}
+    config.write_text(
+        json.dumps({"global_config": {"time_zone": "UTC"}, "source_hosts": [host], "jobs": [job]}), encoding="utf-8"
+    )
+    begin = 1_763_942_400
+    said = [(0, "STARTED"), (60, "SUCCESS"), (600, "STARTED"), (1200, "STARTED"), (1210, "SUCCESS")]
+    lines = [{"timestamp": begin + at, "job": "LOAD", "instance": "P", "event": event} for at, event in said]
+    messages = tmp_path / "messages.jsonl"
+    messages.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "job_tracker", "replay", "-c", str(config), "--messages", str(messages)),
+            *("--until", str(begin + 1300), "--events", "--json"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    *events, _final = map(json.loads, done.stdout.splitlines())
+    assert [each["kind"] for each in events if each["kind"] != "job.changed"] == [
+        *("run.started", "run.succeeded", "run.started", "run.timeout", "run.lost", "run.started", "run.succeeded")
+    ]
+    assert [each["seq"] for each in events] == list(range(begin * 1000, begin * 1000 + len(events)))
+    changes = [each["to"]["state"] for each in events if each["kind"] == "job.changed"]
+    assert changes == ["RUNNING", "NOT_RUNNING", "RUNNING", "TIMEOUT", "RUNNING", "NOT_RUNNING"]

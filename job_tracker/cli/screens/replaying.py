@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from job_tracker.cli.screens import events as told
 from job_tracker.cli.screens import output, progress, timeline
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.timeline import change_as_text as as_text
@@ -18,8 +19,8 @@ from job_tracker.replay.replay import Replay
 STDIN = "-"
 
 
-def show(path: Path, messages: str, begin: str | None, until: str | None, *, json: bool) -> None:
-    """Judge the recording in a file by the configuration in another."""
+def show(path: Path, messages: str, begin: str | None, until: str | None, *, json: bool, events: bool = False) -> None:
+    """Judge the recording in a file by the configuration in another; events: what would have been told of it."""
     settled = config.load(path)
     zone = settled.settings.time_zone
     first, last = moment("--from", begin, zone), moment("--until", until, zone)
@@ -29,8 +30,10 @@ def show(path: Path, messages: str, begin: str | None, until: str | None, *, jso
     width = max(map(len, settled.jobs.by_key), default=0)
     judged = f"of {recording.count:,} messages judged"
     with progress.shown(judged, beside_the_answer=True) as tell:
-        replay = Replay(settled.jobs, recording, begin=first, until=last, progress=tell)
-        found = replay.changes()
+        replay = Replay(settled.jobs, recording, begin=first, until=last, progress=tell, tells=events)
+        if events:
+            output.put_lines(map(told.as_json if json else told.as_text, replay.events()))
+        found = iter(()) if events else replay.changes()
         output.put_lines(map(timeline.change_as_json, found) if json else (as_text(each, width) for each in found))
     final = replay.final()
     if json:
