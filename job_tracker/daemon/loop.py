@@ -146,9 +146,10 @@ class Loop:
         """Log and keep how a source stands."""
         before = self.reports.get(report.source)
         self.reports[report.source] = report
-        told = self.told.get(report.source, Known())
-        known = self.told[report.source] = known_of(told, report, self.config.jobs.grace)
-        self.books.note(told_of(told, known, report, self.now()))
+        if report.source != OPERATOR:
+            told = self.told.get(report.source, Known())
+            known = self.told[report.source] = known_of(told, report, self.config.jobs.grace)
+            self.books.note(told_of(told, known, report, self.now()))
         if before is None or before.contact is not report.contact or before.text != report.text:
             is_well = report.contact in (Contact.REACHABLE, Contact.CONNECTING)
             level, contact = logging.INFO if is_well else logging.WARNING, report.contact.value
