@@ -41,7 +41,7 @@ def first_timeout(standing: Standing, job: Job, begun: int) -> int:
     From one quiet window to the next at once, for what is heard after a long absence may be a great many such runs.
     """
     windows, until = job.windows, standing.promised_since
-    deadline = move_timeout(windows, _to_end_by(job, begun) + job.grace, job.grace)
+    deadline = move_timeout(windows, to_end_by(job, begun) + job.grace, job.grace)
     while _is_renewed(standing) and deadline < until:
         goal = until if windows is None else windows.next_begin_after(deadline, until)
         steps = -(-(goal - deadline) // job.timeout)
@@ -145,7 +145,7 @@ def _first_behind(job: Job, starts: Starts, expected: int | None, passed: int) -
     return expected
 
 
-def _to_end_by(job: Job, begun: int) -> int:
+def to_end_by(job: Job, begun: int) -> int:
     """When a run that begins at a moment has to end: in time, and by the clock time that is promised of its start."""
     latest = begun + job.timeout
     made = None if job.starts is None else job.starts.made_by(begun)

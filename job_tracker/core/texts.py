@@ -3,8 +3,10 @@
 Rule: every text begins with the state's word, says since when, and why.  Rule: times are in the job's own zone.
 """
 
+from job_tracker.core.deadlines import to_end_by
 from job_tracker.core.jobs import Job
 from job_tracker.core.schedules.starts import Starts
+from job_tracker.core.signals import CANCELED, DISMISSED, GONE
 from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.verdicts import is_silenced, shown
@@ -89,15 +91,21 @@ def _behind(job: Job, standing: Standing) -> str:
 
 def _failure(run: Run | None) -> str:
     assert run is not None, "a run ended badly"
-    code = f"exit code {run.exit_code}" if run.exit_code is not None else ""
-    return run.text or code or "the job reported an error"
+    return run.text or _code(run) or "the job reported an error"
+
+
+def _code(run: Run) -> str:
+    """An exit code; those that no process has are said in words."""
+    if run.exit_code is None:
+        return ""
+    caused = {CANCELED: "canceled", DISMISSED: "dismissed", GONE: "gone: it is no longer known where it ran"}
+    return caused.get(run.exit_code, f"exit code {run.exit_code}")
 
 
 def _warning(job: Job, standing: Standing) -> str:
     newest = standing.newest
     assert newest is not None, "a run ended with a warning"
-    code = f"exit code {newest.exit_code}" if newest.exit_code is not None else ""
-    return ", ".join(part for part in (newest.text or code or "the job warns", _rest(job, standing)) if part)
+    return ", ".join(part for part in (newest.text or _code(newest) or "the job warns", _rest(job, standing)) if part)
 
 
 def _overdue(job: Job, standing: Standing) -> str:
@@ -105,7 +113,13 @@ def _overdue(job: Job, standing: Standing) -> str:
     oldest = late[0]
     assert oldest.begun is not None
     others = f" and {len(late) - 1} more" if len(late) > 1 else ""
-    return f"running since {clock(job, oldest.begun)}{others}, {span(job.timeout)} allowed"
+    return f"running since {clock(job, oldest.begun)}{others}, {_allowed(job, oldest.begun)}"
+
+
+def _allowed(job: Job, begun: int) -> str:
+    """How long a run may take, or by when it had to end where that came first."""
+    end = to_end_by(job, begun)
+    return f"to end by {clock(job, end)}" if end < begun + job.timeout else f"{span(job.timeout)} allowed"
 
 
 def _delay(job: Job, standing: Standing) -> str:
@@ -151,7 +165,7 @@ def _progress(job: Job, standing: Standing) -> str:
 def _rest(job: Job, standing: Standing) -> str:
     newest = standing.newest
     took = ""
-    if newest is not None and newest.begun is not None and newest.ended is not None:
+    if newest is not None and newest.begun is not None and newest.ended is not None and not newest.is_out_of_order:
         took = f"last run took {span(newest.ended - newest.begun)}"
     following = "" if standing.missed_at is None else f"next start expected by {_by(job, standing)}"
     return ", ".join(part for part in (took, following) if part)

@@ -156,6 +156,7 @@ def run_document(run: Run) -> Document:
         "timeouts": run.timeouts,
         "timeout_at": run.timeout_at,
         "exit_code": run.exit_code,
+        "is_out_of_order": run.is_out_of_order,
         "usage": None if run.usage is None else dict(run.usage),
         "text": run.text,
     }
@@ -169,6 +170,8 @@ def message_document(message: Message) -> Document:
         "claimed": message.claimed,
         "source": message.source,
         "number": message.number,
+        "exit_code": message.exit_code,
+        "means": None if message.signal is None else message.signal.value,
         "event": message.event,
         "run": message.run,
         "text": message.text,

@@ -11,6 +11,7 @@ from job_tracker.core.schedules.calendars import EVERY_DAY, Calendar, Days
 from job_tracker.core.schedules.cron import Cron
 from job_tracker.core.schedules.daily import ClosedDay, Daily
 from job_tracker.core.schedules.quiet import Quiet
+from job_tracker.core.signals import CAUSED, Signal
 from job_tracker.moments import span
 
 Document = dict[str, Any]
@@ -47,11 +48,24 @@ def promise_document(job: Job) -> Document:
 
 def promise_words(job: Job) -> str:
     """The promise in a sentence."""
-    takes = f"a run takes at most {span(job.timeout)}"
+    least = f"at least {span(job.min_duration)} and " if job.min_duration else ""
+    takes = f"a run takes {least}at most {span(job.timeout)}"
     if job.starts is not None and job.starts.end_clock is not None:
         takes += f" and ends by {minutes(job.starts.end_clock)}"
     alarm = "the first error" if job.max_errors == 1 else f"{job.max_errors} errors"
-    return f"{_start_words(job)}; {takes}; alarm at {alarm}"
+    return f"{_start_words(job)}; {takes}{_code_words(job)}; alarm at {alarm}"
+
+
+def _code_words(job: Job) -> str:
+    """Which exit codes mean something else than they would by themselves, as `; exit code 24 is a warning`."""
+    parts = []
+    for signal, word in ((Signal.END, "a success"), (Signal.WARNING, "a warning"), (Signal.SKIPPED, "skipped")):
+        codes = [
+            str(code) for code, each in sorted(job.exit_codes.items()) if each is signal and CAUSED.get(code) != each
+        ]
+        if codes:
+            parts.append(f"; exit code {' or '.join(codes)} is {word}")
+    return "".join(parts)
 
 
 def minutes(after_midnight: int) -> str:

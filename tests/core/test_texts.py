@@ -118,6 +118,30 @@ def test_a_timeout_says_how_long_it_runs_and_how_long_it_may() -> None:
     )
 
 
+def test_a_timeout_by_the_clock_names_the_clock_time() -> None:
+    """“an hour allowed” would be untrue of a run that had half of one."""
+    story = Story(daily("02:00", delay=HOUR, end_by="03:30")).hears("STARTED", at=2 * HOUR + 3000)
+
+    assert story.passes(to=4 * HOUR).text == (
+        "TIMEOUT since 2025-06-11 03:30:05 (1 of 1 errors): running since 2025-06-11 02:50:00,"
+        " to end by 2025-06-11 03:30:00"
+    )
+
+
+def test_an_exit_code_that_no_process_has_is_said_in_words() -> None:
+    """Nobody knows by heart what -3 is."""
+    assert Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=10, exit_code=-3).text == (
+        "ERROR since 2025-06-11 00:00:10 (1 of 1 errors): gone: it is no longer known where it ran"
+    )
+
+
+def test_a_run_whose_end_lies_before_its_start_claims_no_duration() -> None:
+    """A clock was set meanwhile: 0 seconds would be a guess."""
+    story = Story(cyclic()).hears("STARTED", at=10, run="r").hears("SUCCESS", at=9, arrives=11, run="r")
+
+    assert story.text == "NOT_RUNNING since 2025-06-11 00:00:09: next start expected by 2025-06-11 00:10:15"
+
+
 @pytest.mark.parametrize(("count", "words"), [(2, " and 1 more"), (3, " and 2 more")])
 def test_several_timeouts_are_counted(count: int, words: str) -> None:
     """The oldest is named."""

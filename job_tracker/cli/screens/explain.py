@@ -16,6 +16,8 @@ from job_tracker.moments import span
 
 Document = dict[str, Any]
 
+TAKEN_AS = {"end": "a success", "warning": "a warning", "error": "an error", "skipped": "skipped"}
+
 _MICROSECONDS = 1_000_000
 _EARLIER = 10 * _MICROSECONDS
 """A message that took longer than this to be heard is said to have come late."""
@@ -82,7 +84,7 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
     for run in [*job["open_runs"], *([job["last_run"]] if job["last_run"] else [])]:
         if run["outcome"] == "open" and run["begun"] is not None:
             yield (
-                f"Run {run['order']} began at {clock(run['begun'], zone)} and may take {span(promise['timeout'])}; "
+                f"Run {run['order']} began at {clock(run['begun'], zone)} and may take {reasons.allowed(promise)}; "
                 f"{_next_timeout(run)} {clock(run['timeout_at'], zone)}."
             )
     for run in job["open_runs"]:
@@ -92,7 +94,9 @@ def _awaited(job: Document, promise: Document) -> Iterator[str]:
             f"`message-queue.py … add … --event SUCCESS{named}`{_by_hand(job, run)}."
         )
     if job["expected"] is None:
-        if job["last_run"] is not None:
+        if promise["kind"] == "on_demand":
+            yield "No start is ever awaited: somebody or something starts it."
+        elif job["last_run"] is not None:
             yield "No start is awaited while the newest run is open."
         return
     if job["deadline_of"] == "missed start":
@@ -165,6 +169,7 @@ def _messages(meta: Document, job: Document, messages: tuple[Document, ...]) -> 
         yield "None is kept in the view."
     for message in messages:
         run = f", run {safe(message['run'])}" if message["run"] else ""
+        run += _taken(meta, message)
         late = ""
         if message["received"] - message["moment"] > _EARLIER:
             late = f", heard {ago(message['received'] - message['moment'])} later"
@@ -177,6 +182,14 @@ def _messages(meta: Document, job: Document, messages: tuple[Document, ...]) -> 
         yield f"{clock(message['moment'], zone)}  {event} from {source}{run}{late}{text}"
     if odd:
         yield f"The words that mean something here are {', '.join(map(safe, meta['words']))}, spelt exactly so."
+
+
+def _taken(meta: Document, message: Document) -> str:
+    """The exit code of a message, and what it is taken as where its word says something else."""
+    code, means = message.get("exit_code"), message.get("means")
+    said = dict(zip(meta["words"], ("start", "error", "end", "warning"), strict=False)).get(message["event"])
+    taken = f", taken as {TAKEN_AS[means]}" if means in TAKEN_AS and said not in (None, means) else ""
+    return (f", exit code {code}" if code is not None else "") + taken
 
 
 def _seconds(duration: int) -> str:

@@ -10,6 +10,7 @@ from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import clock
 from job_tracker.core.states import CRIT, OK, UNSEEN
 from job_tracker.moments import span
+from job_tracker.view.promises import minutes
 
 Document = dict[str, Any]
 
@@ -20,6 +21,10 @@ def why(job: Document, promise: Document, unheard_words: Sequence[str] = ()) -> 
         yield from _unseen(job)
     if job["status"] != UNSEEN:
         yield _state(job, promise, unheard_words)
+        if unheard_words and job["known_state"] in ("RUNNING", "TIMEOUT"):
+            yield f"{_quoted(unheard_words)} is no word here; the run is still open."
+        if job["last_run"] is not None and job["last_run"].get("is_out_of_order"):
+            yield "Its end is dated before its start: a clock was set meanwhile, and how long it took is not known."
         yield _status(job)
     if job["counted"]:
         runs = ", ".join(f"{errors} of run {order}" for order, errors in job["counted"])
@@ -67,32 +72,55 @@ def _unseen(job: Document) -> Iterator[str]:
             f"and apart from that it is {job['known_state']}."
         )
     else:
-        yield "An alarm that is known already stays as it is meanwhile."
+        what = "An alarm that is known already" if job["status"] == CRIT else "What it shows already"
+        yield f"{what} stays as it is meanwhile."
 
 
 def _state(job: Document, promise: Document, unheard_words: Sequence[str]) -> str:
     zone, run = job["zone"], job["last_run"]
     match job["known_state"]:
         case "ERROR" if run is not None:
-            return f"{job['state']}: the newest run, number {run['order']}, ended badly at {clock(run['ended'], zone)}."
+            return f"{job['state']}: {_newest(job, run, ' run')} ended badly at {clock(run['ended'], zone)}."
         case "TIMEOUT":
-            return f"{job['state']}: a run is open for longer than {span(promise['timeout'])} and the grace."
+            by = (
+                f", or after {minutes(promise['end_by'])} by which it has to end,"
+                if promise["end_by"] is not None
+                else ""
+            )
+            return f"{job['state']}: a run is open for longer than {span(promise['timeout'])}{by} and the grace."
         case "DELAYED":
             return f"{job['state']}: no start came before the deadline, and none has come since."
         case "RUNNING":
             return f"{job['state']}: a run is open and in time."
         case "NOT_RUNNING" if run is not None:
             ended = "was lost when a newer one began" if run["outcome"] == "lost" else "ended well"
-            return f"{job['state']}: no run is open, and the newest, number {run['order']}, {ended}."
+            return f"{job['state']}: no run is open, and {_newest(job, run)} {ended}."
         case "NOT_RUNNING":
-            return f"{job['state']}: no run is open, and all there were had nothing to do."
+            return f"{job['state']}: no run is open, and all there were had nothing to do or were canceled (skipped)."
         case "WARNING" if run is not None:
-            return f"{job['state']}: no run is open, and the newest, number {run['order']}, ended with a warning."
+            return f"{job['state']}: no run is open, and {_newest(job, run)} ended with a warning."
         case _:
             if unheard_words:
-                words = ", ".join(f"'{safe(word)}'" for word in unheard_words)
-                return f"{job['state']}: what it has reported ({words}) means nothing, so it has not begun yet."
+                said = _quoted(unheard_words)
+                return f"{job['state']}: what it has reported ({said}) means nothing, so it has not begun yet."
             return f"{job['state']}: no message of it has been heard yet."
+
+
+def allowed(promise: Document) -> str:
+    """How long a run may take, and by when it has to end."""
+    end_by = promise["end_by"]
+    return span(promise["timeout"]) + (f" and has to end by {minutes(end_by)}" if end_by is not None else "")
+
+
+def _newest(job: Document, run: Document, noun: str = "") -> str:
+    """The newest run that was not skipped, and that later ones were, if so."""
+    later = job["runs"] - run["order"]
+    what = f"the newest{noun} that was not skipped" if later else f"the newest{noun}"
+    return f"{what}, number {run['order']},"
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"'{safe(word)}'" for word in words)
 
 
 def _status(job: Document) -> str:
