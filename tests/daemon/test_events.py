@@ -143,7 +143,7 @@ def test_a_lost_store_is_a_gap(tracker: Tracker) -> None:
     tracker.start()
     tracker.stop()
     last = told(tracker)[-1]
-    for file in tracker.store.parent.iterdir():
+    for file in tracker.store.parent.glob(f"{tracker.store.name}*"):
         file.unlink()
 
     tracker.launch()
