@@ -11,7 +11,7 @@ from typing import Any
 
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import Message, decode, encodable, uid_from
-from job_tracker.core.operator_word import OPERATOR, decode_word
+from job_tracker.core.operator_word import OPERATOR, decode_word, forgotten
 from job_tracker.core.signals import Signal, meant, signal_of
 from job_tracker.errors import BadMessage
 from job_tracker.moments import DAY
@@ -65,17 +65,22 @@ def in_words(why: Why, detail: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What is to be judged, and what is kept aside.  drifting: sources with a message too far ahead of the clock."""
+    """What is to be judged, and what is kept aside.  drifting: sources with a message too far ahead of the clock.
+
+    forgotten: names and environments of which what was kept aside before is to go.
+    """
 
     messages: tuple[Message, ...]
     unmatched: tuple[Unmatched, ...]
     drifting: frozenset[str]
+    forgotten: tuple[tuple[str, str], ...] = ()
 
 
 def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_known: Callable[[str], bool]) -> Intake:
     """Read what a source delivered at a moment; is_known: whether a uid was taken before."""
     messages: list[Message] = []
     unmatched: list[Unmatched] = []
+    names: list[tuple[str, str]] = []
     drifting = False
     fresh: set[str] = set()
     for element in elements:
@@ -85,6 +90,10 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
                 continue
             fresh.add(uid)
         try:
+            name = forgotten(element) if source == OPERATOR else None
+            if name is not None:
+                names.append(name)
+                continue
             message = understood(jobs, element, source=source, received=received)
         except BadMessage as bad:
             unmatched.append(
@@ -104,6 +113,7 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
         messages=tuple(messages),
         unmatched=tuple(unmatched),
         drifting=frozenset({source} if drifting else ()),
+        forgotten=tuple(names),
     )
 
 

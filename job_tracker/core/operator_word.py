@@ -23,6 +23,9 @@ WORDS: Mapping[str, Signal] = {
     "ERROR": Signal.ERROR,
 }
 
+FORGET = "FORGET"
+"""The word that is about no job: what was kept aside under a name is forgotten, until it is reported again."""
+
 USUAL, LONGEST = DAY, 366 * DAY
 """How long a pause lasts that names no end, and one that names a later one."""
 
@@ -46,6 +49,19 @@ def decode_word(element: Any, *, received: int, grace: int) -> Message:
     text = f"by {by}" if signal in (Signal.PAUSE, Signal.RESUME) else f"marked by {by}"
     until = _until(note, message.moment) if signal is Signal.PAUSE else None
     return replace(message, signal=signal, text=cut(text, TEXT_LIMIT), until=until)
+
+
+def forgotten(element: Any) -> tuple[str, str] | None:
+    """The name and environment that an element of that queue lets be forgotten, None if it is another word.
+
+    Its note is `{"author", "name", "env"}`: what is forgotten may bear names that no job can.  Raises BadMessage.
+    """
+    if not isinstance(element, Mapping) or element.get("event") != FORGET:
+        return None
+    note = element.get("message")
+    if not isinstance(note, Mapping) or not all(isinstance(note.get(key), str) for key in ("name", "env")):
+        raise BadMessage("message: not a JSON object with name and env")
+    return encodable(note["name"]), encodable(note["env"])
 
 
 def _until(note: Mapping[str, Any], begin: int) -> int:

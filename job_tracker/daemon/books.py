@@ -165,6 +165,7 @@ class Books:
             mementos=mementos,
             taken=tuple(taken),
             unmatched=unmatched,
+            forgotten=tuple(name for _, intake in done for name in intake.forgotten),
             notices=draft,
             is_set_back=made.is_set_back or was_behind,
             events=self._events(made),
@@ -196,7 +197,7 @@ class Books:
             step=made,
             begun=begun,
             dated_ahead=tuple(delivery.source for delivery, intake in done if intake.drifting),
-            kept_aside=any(intake.unmatched for _, intake in done),
+            kept_aside=any(intake.unmatched or intake.forgotten for _, intake in done),
         )
         return Booked(
             found=found, confirmable=tuple((delivery, nonce) for delivery, nonce in nonces if nonce is not None)

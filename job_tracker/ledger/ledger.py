@@ -65,6 +65,7 @@ class Entry:
 
     records: by job.  drained: watermarks by source, microseconds.  mementos: of the sources that may be confirmed.
     taken: the uids of all messages taken, matched or not.  notices: what is to be told of all this.
+    forgotten: names and environments of which nothing unmatched is kept any more.
     is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
     events: what became true by all this.
     """
@@ -75,6 +76,7 @@ class Entry:
     mementos: Mapping[str, Memento]
     taken: tuple[str, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
     notices: Notices | None = None
     is_set_back: bool = False
     events: tuple[Event, ...] = ()
@@ -169,6 +171,7 @@ class Ledger:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
             )
+            self._connection.executemany("DELETE FROM unmatched WHERE name = ? AND env = ?", entry.forgotten)
             self._save_unmatched(entry.unmatched)
             if entry.notices is not None:
                 self.outbox.put(entry.notices, entry.now)

@@ -8,6 +8,7 @@ from story import T, cyclic, said
 from job_tracker.core.intake import Intake, Why, take_in, uid_of
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.messages import UID_LIMIT, uid_from
+from job_tracker.core.operator_word import OPERATOR
 
 NOW = T * 1_000_000
 
@@ -167,3 +168,23 @@ def test_a_message_of_five_years_ago_is_still_judged_and_of_a_second_more_is_not
     five_years = 5 * 365 * 86_400
     assert len(taken(element(at=-five_years)).messages) == 1
     assert len(taken(element(at=-five_years - 1)).unmatched) == 1
+
+
+FORGETTING = element("FORGET", job="unmatched", message={"name": "a b", "env": "P"})
+
+
+def test_an_operator_lets_a_name_be_forgotten_and_no_host_does() -> None:
+    """It is a word about no job: nothing is judged, and nothing kept aside; what a host calls so is only an event."""
+    of_operator = taken(FORGETTING, source=OPERATOR)
+    of_host = taken({**FORGETTING, "message": "x"})
+
+    assert (of_operator.forgotten, of_operator.messages, of_operator.unmatched) == ((("a b", "P"),), (), ())
+    assert (of_host.forgotten, [each.why for each in of_host.unmatched]) == ((), [Why.UNKNOWN_JOB])
+
+
+@pytest.mark.parametrize("note", ["no object", {"name": "a b"}, {"name": 7, "env": "P"}])
+def test_a_forgetting_that_names_nothing_is_kept_aside(note: Any) -> None:
+    """With the reason, like any other word that makes no sense."""
+    [kept] = taken({**FORGETTING, "message": note}, source=OPERATOR).unmatched
+
+    assert (kept.why, kept.reason) == (Why.UNREADABLE, "message: not a JSON object with name and env")

@@ -401,6 +401,19 @@ def test_unmatched_messages_are_counted_by_source_name_and_reason(kept: Callable
     assert (rows[3]["first"], rows[3]["last"], rows[3]["sample"]) == (T0 + 1, T0 + 2, '{"m": 2}')
 
 
+def test_what_is_forgotten_begins_anew_when_it_is_heard_again(kept: Callable[..., Kept]) -> None:
+    """From all sources, for all reasons; what comes in the same step comes after it."""
+    tracker = kept(three_jobs())
+    tracker.save(unmatched=(stranger("X", 1), stranger("X", 2, source="app2"), stranger("Y", 3)))
+
+    tracker.save(forgotten=(("X", "P"),), unmatched=(stranger("X", 5),))
+
+    assert [(row["name"], row["count"], row["first"]) for row in tracker.ledger.unmatched()] == [
+        ("X", 1, T0 + 5),
+        ("Y", 1, T0 + 3),
+    ]
+
+
 @pytest.mark.parametrize("why", Why)
 @pytest.mark.parametrize("detail", ["", "app1, app2", "  two  blanks "])
 def test_a_reason_is_kept_as_a_value_and_told_in_words(kept: Callable[..., Kept], why: Why, detail: str) -> None:
