@@ -416,17 +416,30 @@ def mark(
 
 
 @app.command()
-def unmatched(config: ConfigOption = None, view: ViewOption = None, json: JsonOption = False) -> None:
+def unmatched(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME|PATTERN]", help="Only what is reported under such a name, as TEST_*.")
+    ] = "",
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget what is kept of them; what is reported again comes again.")
+    ] = False,
+    config: ConfigOption = None,
+    view: ViewOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show messages that belong to no configured job.
 
-    With the configuration that would adopt them.
+    With the configuration that would adopt them. --forget is for those whom the tracker hears, as with pause.
 
     With --json: {"view": {…}, "unmatched": [{"name": …, "count": …, …}], "adopting": [{"name": …, …}]}
     """
-    from job_tracker.cli.screens import commands
+    from job_tracker.cli.screens import commands, operating
 
+    if forget:
+        operating.forget(_view_path(config, view), name)
+        return
     as_yaml = _config_path(config).suffix in OTHER_SUFFIXES
-    commands.show_unmatched(_view_path(config, view), json=json, as_yaml=as_yaml)
+    commands.show_unmatched(_view_path(config, view), name, json=json, as_yaml=as_yaml)
 
 
 @app.command()

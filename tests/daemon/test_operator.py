@@ -78,6 +78,25 @@ def test_what_is_no_word_of_an_operator_is_kept_aside(tracker: Tracker) -> None:
     wait_until(lambda: not control.depth(), "all of them to be confirmed")
 
 
+def test_what_belongs_to_no_job_is_forgotten_until_it_is_reported_again(tracker: Tracker) -> None:
+    """A slip that was mended stays in every list otherwise; whoever goes on slipping is seen again."""
+    tracker.start()
+    tracker.queue.add(said("LAOD", "STARTED"), said("OTHER", "STARTED"))
+    tracker.wait_for_service("job_unmatched", "2 names")
+    wait_until(lambda: len(tracker.shown("unmatched")["unmatched"]) == 2, "both in the view")
+
+    done = tracker.command("unmatched", "LAO*", "--forget", "--view", str(tracker.view))
+    tracker.wait_for_service("job_unmatched", "1 name")
+    wait_until(lambda: [row["name"] for row in tracker.shown("unmatched")["unmatched"]] == ["OTHER"], "the view")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("LAOD of P: forgotten by ")
+    again = tracker.command("unmatched", "LAO*", "--forget", "--view", str(tracker.view))
+    assert (again.returncode, "nothing to forget" in again.stderr) == (2, True)
+    tracker.queue.add(said("LAOD", "STARTED"))
+    tracker.wait_for_service("job_unmatched", "2 names")
+
+
 def test_a_pause_outlives_a_daemon_that_is_killed(tracker: Tracker) -> None:
     """Who was told that nothing alarms until tomorrow is not woken because something was restarted."""
     tracker.start()

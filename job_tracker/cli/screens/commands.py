@@ -105,9 +105,10 @@ def show_reasons(path: Path, name: str, *, json: bool) -> None:
     put_age(found.meta, now, json=json, before=before, zone=found.job["zone"])
 
 
-def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
+def show_unmatched(path: Path, pattern: str = "", *, json: bool, as_yaml: bool = False) -> None:
     """Messages that belong to no configured job; as_yaml: the configuration is written in YAML."""
-    meta, rows = reading.read_unmatched(path)
+    meta, every = reading.read_unmatched(path)
+    rows = unmatched.of_name(every, pattern)
     now = clock.now()
     if json:
         document = {
@@ -126,7 +127,11 @@ def show_unmatched(path: Path, *, json: bool, as_yaml: bool = False) -> None:
         snippet = unmatched.snippet(rows, as_yaml=as_yaml)
         if snippet:
             output.put(f"\nTo adopt them, put into `jobs`, with the promises that are really meant:\n\n{snippet}\n")
-    put_age(meta, now, json=json, before="" if rows else "every message belongs to a job; ")
+    put_age(meta, now, json=json, before="" if rows else _all_is_well(every, pattern))
+
+
+def _all_is_well(every: list[Document], pattern: str) -> str:
+    return f"no message is kept aside as {plain.safe(pattern)}; " if every else "every message belongs to a job; "
 
 
 def show_sources(path: Path, *, json: bool) -> None:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker import clock
-from job_tracker.cli.screens import choosing, output
+from job_tracker.cli.screens import choosing, output, unmatched
 from job_tracker.cli.screens.choosing import Chosen
 from job_tracker.cli.screens.commands import is_alive
 from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.times import clock as shown
 from job_tracker.cli.screens.times import duration, moment, zone_of
 from job_tracker.config.places import PACKAGED_HANDLER
-from job_tracker.core.operator_word import LONGEST, USUAL
+from job_tracker.core.operator_word import FORGET, LONGEST, USUAL
 from job_tracker.errors import JobTrackerError
 from job_tracker.moments import DAY, MICROSECONDS
 from job_tracker.view import reading
@@ -74,6 +74,23 @@ def mark(view: Path, chosen: Chosen, why: str, *, success: bool, error: bool) ->
     _say(*choosing.choose(view, chosen), Word(event="SUCCESS" if success else "ERROR", why=_reason(why)), clock.now())
 
 
+def forget(view: Path, pattern: str) -> None:
+    """Let what belongs to no job be forgotten, under all names or those that fit, until it is reported again."""
+    meta, every = reading.read_unmatched(view)
+    names = list(dict.fromkeys((row["name"], row["env"]) for row in unmatched.of_name(every, pattern)))
+    if not names:
+        raise NotSaid("there is nothing to forget; `job_tracker unmatched` shows what belongs to no job")
+    author, now = _author(), clock.now() / MICROSECONDS
+    element = {"instance": "-", "job": "unmatched", "event": FORGET, "timestamp": now}
+    notes = [{"author": author, "name": name, "env": env} for name, env in names]
+    _add(_queue(meta), [{**element, "message": json.dumps(note)} for note in notes])
+    shown_as = [
+        (unmatched.quoted(name), unmatched.quoted(env)) if name else ("what cannot be read", "") for name, env in names
+    ]
+    output.put("\n".join(safe(f"{name}{env and f' of {env}'}: forgotten by {author}") for name, env in shown_as))
+    _put_when_heard(meta, "`job_tracker unmatched` shows what is left")
+
+
 def _reason(why: str) -> str:
     if not why.strip():
         raise NotSaid("--why is empty: whoever finds it in the state file asks that first")
@@ -85,8 +102,12 @@ def _say(meta: Document, jobs: Sequence[Document], word: Word, now: int) -> None
     author = _author()
     _add(_queue(meta), [_message(job, word, author, now) for job in jobs])
     output.put("\n".join(_lines(jobs, word, author)))
+    _put_when_heard(meta, "`job_tracker explain JOB` shows what came of it")
+
+
+def _put_when_heard(meta: Document, where: str) -> None:
     if is_alive(meta):
-        output.put_note(f"the daemon (pid {meta['pid']}) hears it now; `job_tracker explain JOB` shows what came of it")
+        output.put_note(f"the daemon (pid {meta['pid']}) hears it now; {where}")
     else:
         output.put_note("the daemon does not run: it is queued, and heard at its next start before anything is judged")
 

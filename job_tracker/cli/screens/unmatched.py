@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from job_tracker.cli.screens.plain import Table, cell
@@ -36,6 +37,11 @@ def table(rows: Sequence[Document], zone: str | None) -> Table:
         narrow=frozenset({"NAME", "REASON"}),
         right=frozenset({"COUNT"}),
     )
+
+
+def of_name(rows: Sequence[Document], pattern: str) -> list[Document]:
+    """Those whose name, as it was reported, is this or fits this glob; all for none."""
+    return [row for row in rows if not pattern or fnmatchcase(row["name"], pattern)]
 
 
 def quoted(name: str) -> str:
