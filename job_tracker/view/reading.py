@@ -191,7 +191,7 @@ def _check_access(path: Path) -> None:
 
 
 def whom_to_ask(path: Path) -> str:
-    """The owner and the group of what bars the way: the file, or a directory above it."""
+    """Who could let us in to what bars the way, the file or a directory above it: a group that may, or its owner."""
     barrier = path.absolute()
     for each in [*reversed(barrier.parents), barrier]:
         barrier = each
@@ -200,6 +200,9 @@ def whom_to_ask(path: Path) -> str:
     status = barrier.stat()
     what = "it" if barrier == path.absolute() else str(barrier)
     owner, group = user_name(status.st_uid), group_name(status.st_gid)
+    opens = stat.S_IXGRP if barrier.is_dir() else stat.S_IRGRP
+    if status.st_gid == 0 or not status.st_mode & opens:  # nobody is taken into root's group for the sake of a look
+        return f"{what} belongs to {owner} alone: run this as {owner}, as with `sudo -u {owner}`"
     return f"{what} belongs to {owner} and the group {group}: ask {owner} to take you into the group {group}"
 
 

@@ -29,7 +29,7 @@ from job_tracker.view.reading import ViewUnreadable, read_job, read_jobs, read_k
 from job_tracker.view.rows import Past
 from job_tracker.view.view import RETRY_AFTER, TABLES, View
 
-NOBODY = 65534
+NOBODY, GROUP = 65534, 54321
 
 
 @pytest.fixture
@@ -618,13 +618,22 @@ def test_a_view_of_another_layout_is_not_guessed_at(
 
 
 def test_who_may_not_read_the_view_is_told_whom_to_ask(publish: Callable[..., Published], path: Path) -> None:
-    """At 3 a.m. 'permission denied' is of no help."""
+    """At 3 a.m. 'permission denied' is of no help, nor a group that opens nothing, nor root's, which opens too much."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
     publish(cyclic("LOAD")).close()
+    told = []
+    for group, mode in ((0, 0o640), (GROUP, 0o600), (GROUP, 0o640)):
+        os.chown(path, 0, group)
+        path.chmod(mode)
+        told.append(as_nobody(lambda: read_jobs(path), path.parent))
 
-    said = as_nobody(lambda: read_jobs(path), path.parent)
-
-    assert "may not read it" in said
-    assert "ask root to take you into the group root" in said
+    alone = "it belongs to root alone: run this as root, as with `sudo -u root`"
+    assert [each.partition("may not read it")[2][2:] for each in told] == [
+        alone,
+        alone,
+        f"it belongs to root and the group {GROUP}: ask root to take you into the group {GROUP}",
+    ]
 
 
 def test_a_directory_that_bars_the_way_is_named(publish: Callable[..., Published], path: Path, tmp_path: Path) -> None:
