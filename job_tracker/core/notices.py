@@ -32,6 +32,9 @@ WELL: Told = ("", OK)
 REACHABLE = "REACHABLE"
 """What is told of a source when none of its jobs is UNKNOWN any more; while one is, it is told to be UNKNOWN."""
 
+HIDDEN = "OK"
+"""What is told of it when those that would be are paused: it may be as far away as ever."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
@@ -154,15 +157,20 @@ def _of_source(
     dark = [key for key, by in unseen.items() if by == source]
     state, status = (State.UNKNOWN.value, UNSEEN) if dark else (REACHABLE, OK)
     subject = subject_of(source)
-    if _is_news(told, subject, state, status):
-        at, text = _text_of_source(source, dark, board, jobs, at, first)
-        yield Notice(subject=subject, at=at, state=state, status=status, text=text)
+    if not _is_news(told, subject, state, status):
+        return
+    if dark:
+        text = _text_of_dark(source, dark, board, jobs, at, first)
+    elif _is_paused(board.standing(first)):
+        state = HIDDEN
+        text = f"OK since {clock(first, at)}: all jobs of {source} that cannot be seen are paused"
+    else:
+        at = max(at, board.drained.get(source, 0))  # a verdict keeps its own moment, which may lie in the outage
+        text = f"REACHABLE since {clock(first, at)}: the jobs of {source} can be judged again"
+    yield Notice(subject=subject, at=at, state=state, status=status, text=text)
 
 
-def _text_of_source(source: str, dark: list[str], board: Board, jobs: Jobs, at: int, first: Job) -> tuple[int, str]:
-    if not dark:
-        seen = max(at, board.drained.get(source, 0))  # a verdict keeps its own moment, which may lie in the outage
-        return seen, f"REACHABLE since {clock(first, seen)}: the jobs of {source} can be judged again"
+def _text_of_dark(source: str, dark: list[str], board: Board, jobs: Jobs, at: int, first: Job) -> str:
     unseen = board.standing(jobs.by_key[dark[0]]).unseen
     since = clock(first, at if unseen is None else unseen.unheard_since)
     listed = set(dark)
@@ -170,7 +178,7 @@ def _text_of_source(source: str, dark: list[str], board: Board, jobs: Jobs, at: 
     count = f"{len(dark)} of its {len(dark) + len(others)} jobs"
     text = f"UNKNOWN since {clock(first, at)}: {source} unreachable since {since}, cannot tell about {count}"
     following = f"; as soon as something is due also: {_listed(others)}" if others else ""
-    return at, f"{text}: {_listed(dark)}{following}"
+    return f"{text}: {_listed(dark)}{following}"
 
 
 def _belongs(job: Job, board: Board, jobs: Jobs, source: str) -> bool:

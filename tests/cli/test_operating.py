@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -183,6 +184,27 @@ def test_resumes_and_marks_carry_no_end(desk: Desk) -> None:
     ]
     assert answers[0] == f"SYNC__P: resumed by {me()} (it was not paused, which changes nothing)\n"
     assert answers[1] == f"SYNC__P: its last run, or one that was not seen, marked as SUCCESS by {me()}: seen to\n"
+
+
+def test_explain_and_history_show_who_said_what(desk: Desk, tmp_path: Path) -> None:
+    """A run, then the pause, with its end; the word is no odd event, and how it ends sooner is said."""
+    published = Published(tmp_path / "paused.sqlite", jobs_of(cyclic("SYNC")))
+    published.say((0, "SYNC", "STARTED"), (10, "SYNC", "SUCCESS"))
+    note = {"author": "anna", "why": "new disks", "until": T0 // SECOND + DAY}
+    element = {"timestamp": T0 // SECOND + 60, "job": "SYNC", "instance": "P", "event": "PAUSE", "message": note}
+    published.step(T0 + 61 * SECOND, [decode_word(element, received=T0 + 60 * SECOND, grace=0)])
+    published.close()
+    desk.view = tmp_path / "paused.sqlite"
+
+    explained, history = desk("explain", "SYNC").out, desk("history", "SYNC").out
+    document = json.loads(desk("history", "SYNC", "--json").out)["history"][-1]
+
+    assert "PAUSE from (operator): by anna: new disks" in explained
+    assert "means nothing" not in explained
+    assert "or with `job_tracker resume SYNC__P`." in explained
+    assert "; nothing counts meanwhile." in explained
+    assert re.search(r"operator +PAUSE until \S+ \S+ +by anna: new disks", history.splitlines()[-1])
+    assert (document["what"], document["ends"], document["text"]) == ("operator", note["until"], "by anna: new disks")
 
 
 def test_names_are_completed_from_the_view(desk: Desk, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Rule: every number is small and taken from few, so that moments coincide.  Rule:
 configuration; one source's outages do not overlap or touch; `_id` is unique within a source.
 """
 
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,7 @@ from oracle import SECOND, at_clock
 Line = dict[str, Any]
 Case = tuple[Line, list[Line], float | None, float | None]
 Below = Callable[[int], int]
+OPERATOR = "(operator)"
 
 # A time zone, a day, and the clocks between which its interesting hour lies; ordinary days first.
 SCENES = [
@@ -91,6 +93,7 @@ class Deck:
 
     The limits switch off whole kinds of trouble: `outages`, `late` (arrival differs from timestamp), `duplicates`,
     `unnamed` (jobs without source_host beside several sources), `quiet`, `dst`; `most` is the number of messages.
+    `words` switches on what the oracle does not know: pauses, resumes and marks, runs that warn or are skipped.
     """
 
     def __init__(
@@ -104,10 +107,11 @@ class Deck:
         unnamed: bool = True,
         quiet: bool = True,
         dst: bool = True,
+        words: bool = False,
     ) -> None:
         self.below = below
         self.most, self.outages, self.late, self.duplicates = most, outages, late, duplicates
-        self.unnamed, self.quiet, self.dst = unnamed, quiet, dst
+        self.unnamed, self.quiet, self.dst, self.words = unnamed, quiet, dst, words
 
     def pick(self, *choices: Any) -> Any:
         """One of these; the first is the plainest."""
@@ -162,6 +166,8 @@ class Deck:
             "controller_data_load_timeout_in_sec": self.pick(5, 1),
             "time_zone": zone,
         }
+        if self.words:
+            found["jobs_warning_keyword"] = "WARNING"
         self.patience = found["controller_interval_in_sec"] + found["controller_data_load_timeout_in_sec"]
         if self.quiet and self.chance(35):
             begins = self.clock()
@@ -223,6 +229,8 @@ class Deck:
             found["status_below_threshold"] = self.pick(0, 1)
         if self.chance(10):
             found["time_zone"] = self.pick(zone, "UTC", "Europe/Berlin", "Australia/Lord_Howe")
+        if self.words and self.chance(50):
+            found["exit_codes"] = {"warning": [3], "skipped": self.pick([7], [])}
         if (len(self.sources) > 1 and not self.unnamed) or self.chance(50):
             found["source_host"] = self.pick(self.sources[0], self.sources[-1], self.sources)
         return found
@@ -245,7 +253,7 @@ class Deck:
         """Reports of all jobs, in the order in which the file has them."""
         reach = self.pick(600, 3600, 3600 * 4, 3600 * 30) if self.slow else self.pick(600, 120, 1800, 3600)
         numbers = dict.fromkeys(
-            self.sources, 1000
+            [*self.sources, OPERATOR], 1000
         )  # a line without `_id` is given its number in the file, which is less
         lines: list[Line] = []
         for _ in range(1 + self.below(self.most)):
@@ -255,7 +263,9 @@ class Deck:
                     again["received"] = again["timestamp"] + self.grain * self.below(20)
                     lines.append(again)
                     continue
-            lines.append(self.message(config, lines, reach, numbers))
+            is_by_hand = self.words and self.chance(25)
+            make = self.word if is_by_hand else self.message
+            lines.append(make(config, lines, reach, numbers))
         if self.chance(30):
             lines.sort(key=lambda line: line["timestamp"])
         return lines
@@ -271,6 +281,8 @@ class Deck:
         if self.chance(2):
             line["job"] = "NOBODY"
         line["event"] = self.pick("STARTED", "STARTED", "STARTED", "SUCCESS", "SUCCESS", "ERROR", "ERROR", "NOTE")
+        if self.words and self.chance(30):
+            line["event"], line["exit_code"] = self.pick("ERROR", "SUCCESS", "WARNING"), self.pick(3, 7, 0, 1)
         if self.chance(20):
             line["message"] = "text"
         if self.chance(45):
@@ -283,6 +295,21 @@ class Deck:
         if self.chance(50):
             line["uid"] = f"u{len(lines)}"
         if self.late and (received := self.received(line["timestamp"], source)) is not None:
+            line["received"] = received
+        return line
+
+    def word(self, config: Line, lines: list[Line], reach: int, numbers: dict[str, int]) -> Line:
+        """What an operator says of a job, in the tracker's own queue."""
+        job = self.pick(*config["jobs"])
+        stamp = self.stamp(job, lines, reach)
+        event = self.pick("PAUSE", "PAUSE", "RESUME", "SUCCESS", "ERROR")
+        note: Line = {"author": "anna", "why": "new disks"}
+        if event == "PAUSE" and self.chance(90):
+            note["until"] = self.stamp(job, lines, reach) if self.chance(30) else stamp + self.grain * self.below(60)
+        numbers[OPERATOR] += self.pick(1, 2)
+        line: Line = {"timestamp": stamp, "instance": job["env"], "job": job["name"], "event": event}
+        line |= {"source": OPERATOR, "_id": numbers[OPERATOR], "uid": f"u{len(lines)}", "message": json.dumps(note)}
+        if self.late and (received := self.received(stamp, OPERATOR)) is not None:
             line["received"] = received
         return line
 

@@ -90,7 +90,7 @@ def test_the_second_opinion_agrees_where_all_sources_can_be_seen(case: Case) -> 
 
 
 @examples(40)
-@given(cases(most=25), st.lists(st.floats(0, 1), max_size=12))
+@given(cases(most=25, words=True), st.lists(st.floats(0, 1), max_size=12))
 def test_looking_more_often_changes_nothing(case: Case, places: list[float]) -> None:
     """At any moments besides, and just behind each at which it looks anyway: the same lines, the same board."""
     watch = Watch(case)
@@ -104,7 +104,7 @@ def test_looking_more_often_changes_nothing(case: Case, places: list[float]) -> 
 
 
 @examples(60)
-@given(cases(most=25, unnamed=False) | cases(most=25, outages=False))
+@given(cases(most=25, unnamed=False, words=True) | cases(most=25, outages=False, words=True))
 def test_looking_only_when_something_arrives_leads_to_the_same_end(case: Case) -> None:
     """A tracker that sleeps through all its deadlines finds the same, as of the same moments, when it looks again.
 
@@ -121,7 +121,7 @@ def test_looking_only_when_something_arrives_leads_to_the_same_end(case: Case) -
 
 
 @examples(60)
-@given(cases(most=25), st.integers(1, 4))
+@given(cases(most=25, words=True), st.integers(1, 4))
 def test_a_little_at_a_time_is_the_same(case: Case, most: int) -> None:
     """However little is done in one step, and with what came late folded at once: the same board and history."""
     watch = Watch(case, patient=True)
@@ -135,7 +135,7 @@ def test_a_little_at_a_time_is_the_same(case: Case, most: int) -> None:
 
 
 @examples(40)
-@given(cases(most=25))
+@given(cases(most=25, words=True))
 def test_looking_again_changes_nothing(case: Case) -> None:
     """The same moment once more: no change, nothing to write, the same wish to be woken."""
     watch = Watch(case)
@@ -148,7 +148,7 @@ def test_looking_again_changes_nothing(case: Case) -> None:
 
 
 @examples(50)
-@given(cases(most=25))
+@given(cases(most=25, words=True))
 def test_the_wake_up_is_never_past_and_nothing_changes_before_it(case: Case) -> None:
     """The daemon may sleep until then, and need not look at any moment between."""
     watch = Watch(case)
@@ -169,7 +169,7 @@ def test_the_wake_up_is_never_past_and_nothing_changes_before_it(case: Case) -> 
 
 
 @examples(40)
-@given(cases(most=20, outages=False, late=False, unnamed=False), st.randoms(use_true_random=False))
+@given(cases(most=20, outages=False, late=False, unnamed=False, words=True), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter_for_the_end(case: Case, rng: Any) -> None:
     """The same messages, each up to ten minutes later: the same runs, the same verdicts."""
     config, lines, start, _ = case
@@ -188,7 +188,7 @@ def test_the_order_of_arrival_does_not_matter_for_the_end(case: Case, rng: Any) 
 
 
 @examples(40)
-@given(cases(most=20, outages=False, late=False, unnamed=False))
+@given(cases(most=20, outages=False, late=False, unnamed=False, words=True))
 def test_catching_up_at_once_leads_to_the_same_end(case: Case) -> None:
     """“It catches up exactly after its own outage”: all that was sent meanwhile arrives in one delivery."""
     config, lines, start, _ = case
@@ -206,7 +206,7 @@ def test_catching_up_at_once_leads_to_the_same_end(case: Case) -> None:
 
 
 @examples(25)
-@given(cases(most=20))
+@given(cases(most=20, words=True))
 def test_an_old_board_is_never_changed(case: Case) -> None:
     """A step that could not be saved is made once more from the board before it."""
     boards = Remembering(case).boards
@@ -226,7 +226,7 @@ class Remembering(Watch):
 
 
 @examples(50)
-@given(cases(most=25), st.sampled_from([1, 2, 3, 5, 64]))
+@given(cases(most=25, words=True), st.sampled_from([1, 2, 3, 5, 64]))
 def test_folding_again_from_a_checkpoint_is_folding_again_from_the_beginning(case: Case, every: int) -> None:
     """What the ledger forgets of a job's life, a late message does not need."""
     watch = Watch(case)
@@ -240,7 +240,7 @@ def test_folding_again_from_a_checkpoint_is_folding_again_from_the_beginning(cas
 
 
 @examples(40)
-@given(cases(most=20), st.sampled_from([1, 3, 64]))
+@given(cases(most=20, words=True), st.sampled_from([1, 3, 64]))
 def test_killed_after_any_step_and_resumed_it_ends_in_the_same_board(case: Case, every: int) -> None:
     """“killed and resumed anywhere, it ends in the same board”, with nothing but what the ledger writes down."""
     watch = Watch(case)
@@ -254,7 +254,7 @@ def test_killed_after_any_step_and_resumed_it_ends_in_the_same_board(case: Case,
 
 
 @examples(40)
-@given(cases(most=25), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 5]))
+@given(cases(most=25, words=True), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 5]))
 def test_a_short_history_never_makes_a_board_that_contradicts_itself(case: Case, history: int, every: int) -> None:
     """What comes from before the kept history is folded at its beginning; the counts still add up."""
     with checkpoints_every(every):
@@ -266,7 +266,7 @@ def test_a_short_history_never_makes_a_board_that_contradicts_itself(case: Case,
 
 
 @examples(40)
-@given(cases(most=30))
+@given(cases(most=30, words=True))
 def test_every_board_is_consistent(case: Case) -> None:
     """Errors are the sum of the runs' errors, the state is what the runs amount to, and the newest run is kept."""
     watch = Watch(case)
@@ -278,7 +278,7 @@ def test_every_board_is_consistent(case: Case) -> None:
 
 
 @examples(40)
-@given(cases(most=25))
+@given(cases(most=25, words=True))
 def test_every_change_leads_from_what_was_shown_before_and_has_its_text(case: Case) -> None:
     """The lines of a job are a chain, and every text begins with the word of the state that is shown."""
     watch = Watch(case)
@@ -406,7 +406,7 @@ def test_reading_a_standing_without_its_runs_takes_those_that_were_kept_apart(st
 
 
 @examples(30)
-@given(cases(most=20))
+@given(cases(most=20, words=True))
 def test_the_deadline_of_a_read_standing_is_the_one_it_was_written_with(case: Case) -> None:
     """What follows from a standing is the same before and behind a restart."""
     for _, standing in Watch(case).board.standings():

@@ -276,6 +276,16 @@ def test_a_pause_that_was_over_when_it_was_heard_is_not_told() -> None:
     assert told_in(paused(story, 100, until=200, arrives=910)) == []
 
 
+def test_a_source_is_not_told_to_be_back_because_its_jobs_are_paused() -> None:
+    """It is still away; only nobody asks any more."""
+    story = paused(Story(cyclic()).source_vanishes(at=600).passes(to=700), 710, until=3000)
+
+    found = told_in(story)
+
+    assert heads(found) == [("source_app1", "UNKNOWN", 3), ("LOAD__P", "PAUSED", 0), ("source_app1", "OK", 0)]
+    assert found[-1].text == "OK since 2025-06-11 00:11:50: all jobs of app1 that cannot be seen are paused"
+
+
 def test_a_pause_is_told_once_over_a_restart() -> None:
     """What was told is kept of a paused job, though its status is 0; if it ended meanwhile, that is told."""
     story = paused(Story(cyclic(interval=24 * HOUR)), 10, until=300)
