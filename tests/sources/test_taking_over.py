@@ -131,6 +131,7 @@ def test_the_command_says_what_it_means_and_does_nothing_unasked(
 
     assert code == 2
     assert "app1: the queue there will forget which tracker drains it" in said
+    assert "- No message is deleted. A tracker that is refused now tries again within a minute." in said.splitlines()
     assert said.splitlines()[-2:] == ["nobody can be asked here; say --yes if that is meant", "nothing was done"]
     assert "first" in place.tool("stats")
 

@@ -30,7 +30,8 @@ def take_over(path: Path, names: Sequence[str], *, every: bool, agreed: bool) ->
     """Say what it means, ask, and do it; whether all queues forgot."""
     config = load(path)
     hosts = _chosen(config, names, every=every)
-    output.put_note(MEANING.format(names=safe(_named(hosts))))
+    for line in MEANING.format(names=_named(hosts)).splitlines():
+        output.put_note(line)
     if not agreed and not _agrees():
         output.complain("nothing was done")
         return False
