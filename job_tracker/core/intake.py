@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from job_tracker.core.jobs import Jobs
-from job_tracker.core.messages import Message, decode, encodable, uid_from
+from job_tracker.core.messages import Meaning, Message, decode, encodable, uid_from
 from job_tracker.core.operator_word import OPERATOR, decode_word, forgotten
 from job_tracker.core.signals import Signal, meant, signal_of
 from job_tracker.errors import BadMessage
@@ -83,6 +83,7 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
     names: list[tuple[str, str]] = []
     drifting = False
     fresh: set[str] = set()
+    meaning = partial(_meaning, jobs)
     for element in elements:
         uid = uid_of(element)
         if uid:
@@ -94,7 +95,7 @@ def take_in(jobs: Jobs, source: str, elements: Iterable[Any], received: int, is_
             if name is not None:
                 names.append(name)
                 continue
-            message = understood(jobs, element, source=source, received=received)
+            message = _understood(jobs, element, source, received, meaning)
         except BadMessage as bad:
             unmatched.append(
                 Unmatched(source=source, received=received, why=Why.UNREADABLE, detail=str(bad), element=element)
@@ -122,8 +123,11 @@ def understood(jobs: Jobs, element: Any, *, source: str, received: int) -> Messa
 
     Raises BadMessage with the reason.
     """
+    return _understood(jobs, element, source, received, partial(_meaning, jobs))
+
+
+def _understood(jobs: Jobs, element: Any, source: str, received: int, meaning: Meaning) -> Message:
     if source != OPERATOR:
-        meaning = partial(_meaning, jobs)
         return decode(element, source=source, received=received, grace=jobs.grace, meaning=meaning)
     message = decode_word(element, received=received, grace=jobs.grace)
     job = jobs.of(message.name, message.env)

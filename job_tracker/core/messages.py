@@ -23,6 +23,9 @@ UID_LIMIT = 200
 LATEST = 250_000_000_000
 """The last timestamp taken, in seconds: the year 9892, so that no calendar ends on us."""
 
+NUMBER = (int, float)
+"""What JSON's numbers are read as."""
+
 
 Default = TypeVar("Default")
 
@@ -82,9 +85,9 @@ def decode(
 
     Raises BadMessage with the reason.
     """
-    if not isinstance(element, Mapping):
+    if not isinstance(element, dict):
         raise BadMessage(f"not a JSON object but {type(element).__name__}")
-    claimed = claimed_moment(element)
+    claimed, usage = _moment(element.get("timestamp")), element.get("usage")
     name, env, event = _word(element, "job"), _word(element, "instance"), _word(element, "event")
     run, exit_code = _text(element, "run") or None, _whole(element, "exit_code", default=None)
     key, signal = meaning(name, env, event, run, exit_code)
@@ -101,7 +104,7 @@ def decode(
         uid=uid_from(_text(element, "uid")),
         run=run,
         exit_code=exit_code,
-        usage=_usage(element.get("usage")),
+        usage=None if usage is None else _usage(usage),
         key=key,
         signal=signal,
     )
@@ -127,6 +130,8 @@ def cut(text: str, longest: int) -> str:
 
 def encodable(text: str) -> str:
     """A text without lone surrogates, which fit no file and no terminal."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -135,7 +140,7 @@ def encodable(text: str) -> str:
 
 
 def _moment(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, NUMBER):
         raise BadMessage(f"timestamp: {_short(value)} is not a number of seconds")
     if not 0 <= value <= LATEST:  # NaN is not, either
         raise BadMessage(f"timestamp: {_short(value)} is not a moment between 1970 and 9892")
@@ -155,7 +160,7 @@ def _text(element: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise BadMessage(f"{name}: {_short(value)} is not a text")
-    return encodable(value)
+    return value if value.isascii() else encodable(value)
 
 
 def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | Default:
@@ -169,7 +174,7 @@ def _whole(element: Mapping[str, Any], name: str, *, default: Default) -> int | 
 
 def _usage(value: Any) -> Usage | None:
     """What can be read of it; a number that cannot be is no reason to refuse what the job says of itself."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     known = ((name, each) for name, each in value.items() if isinstance(name, str) and 0 < len(name) <= USAGE_NAME)
     numbers = {encodable(name): each for name, each in known if _is_number(each)}
@@ -177,7 +182,7 @@ def _usage(value: Any) -> Usage | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63
+    return isinstance(value, NUMBER) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _short(value: Any) -> str:

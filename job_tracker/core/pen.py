@@ -14,12 +14,16 @@ from job_tracker.core.verdicts import shown
 
 
 class Pen:
-    """One job under way.  It knows nobody who knows it: what goes in a circle waits for the garbage collector."""
+    """One job under way.  It knows nobody who knows it: what goes in a circle waits for the garbage collector.
 
-    __slots__ = ("job", "jobs", "record")
+    shown: what the job showed when a change of it was last looked for.
+    """
+
+    __slots__ = ("job", "jobs", "record", "shown")
 
     def __init__(self, jobs: Jobs, job: Job, record: Record) -> None:
         self.jobs, self.job, self.record = jobs, job, record
+        self.shown = shown(job, record.standing)
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id among those a standing no longer keeps."""
@@ -29,24 +33,17 @@ class Pen:
         """What of the job cannot be seen after an item; before it, it showed this."""
         raise NotImplementedError
 
-    @property
-    def shown(self) -> Shown:
-        """What the job shows as far as it is written."""
-        return shown(self.job, self.record.standing)
-
     def message(self, message: Message) -> Change | None:
         """Let a message speak; the change it makes."""
-        before = self.shown
         fold_message(self.record.standing, self.jobs, self.job, message, self.shelf)
-        return self.note(message.moment, before, source=message.source)
+        return self.note(message.moment, source=message.source)
 
     def deadline(self, deadline: Deadline) -> Change | None:
         """Let a deadline count; the change it makes."""
-        before = self.shown
         fold_deadline(self.record.standing, self.job, deadline)
-        return self.note(deadline.moment, before)
+        return self.note(deadline.moment)
 
-    def note(self, moment: int, before: Shown, *, source: str = "", in_history: bool = True) -> Change | None:
+    def note(self, moment: int, *, source: str = "", in_history: bool = True) -> Change | None:
         """Write down what an item did; in_history: unless a refold has written its own."""
         record, standing = self.record, self.record.standing
         if record.trail is not None and in_history:
@@ -55,16 +52,17 @@ class Pen:
         if standing.changed:
             record.runs.update(standing.changed)
             standing.changed.clear()
-        standing.unseen = self.look(standing, before)
-        change = self.change(moment, before, in_history=in_history)
+        standing.unseen = self.look(standing, self.shown)
+        change = self.change(moment, in_history=in_history)
         record.checkpoint_if_due()
         return change
 
-    def change(self, moment: int, before: Shown, *, in_history: bool = True) -> Change | None:
+    def change(self, moment: int, *, in_history: bool = True) -> Change | None:
         """The change since something else was shown, if there is one."""
-        after = self.shown
+        before, after = self.shown, shown(self.job, self.record.standing)
         if after == before:
             return None
+        self.shown = after
         change = Change(at=moment, job=self.job, before=before, after=after, standing=self.record.standing.fork())
         if in_history:
             self.record.changes.append(change)

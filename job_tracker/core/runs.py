@@ -3,7 +3,7 @@
 Rule: a run is opened, closed, lost or found again here and nowhere else.  Rule: nothing here knows deadlines.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from job_tracker.core.jobs import Job, Kind
@@ -88,7 +88,7 @@ def shed(standing: Standing) -> None:
     if len(standing.runs) > 1:
         *older, latest = standing.runs
         newest = standing.newest_closed
-        kept = (run for run in older if run.outcome is Outcome.OPEN or run.errors or run is newest)
+        kept = [run for run in older if run.outcome is Outcome.OPEN or run.errors or run is newest]
         standing.runs = (*kept, latest)
 
 
@@ -194,5 +194,6 @@ def _same_quiet_window(job: Job, first: int | None, second: int) -> bool:
 
 
 def _later(known: int | None, moment: int | None) -> int | None:
-    moments: Iterable[int] = (each for each in (known, moment) if each is not None)
-    return max(moments, default=None)
+    if known is None or moment is None:
+        return moment if known is None else known
+    return max(known, moment)

@@ -31,7 +31,7 @@ def state_of(standing: Standing) -> State:
 def status_of(job: Job, standing: Standing) -> int:
     """Checkmk's status, watermarks apart; a daily job does not wait a second night for its threshold."""
     counted = standing.errors + standing.missed
-    if is_silenced(standing):
+    if standing.pause is not None and is_silenced(standing):
         return OK
     if counted >= job.max_errors:
         return CRIT

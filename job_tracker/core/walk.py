@@ -138,9 +138,8 @@ class Walk:
         if not reaches_back(job, self.board.standing(job), self.now, self.archive):
             return
         pen = self.pen_of(job)
-        before = pen.shown
         self.done += see_nothing_ahead(pen, self.sight, self.archive)
-        self.go_on(pen, pen.note(self.now, before, in_history=False))
+        self.go_on(pen, pen.note(self.now, in_history=False))
 
     # -- what comes next -----------------------------------------------------------------------------------------
 
@@ -222,10 +221,9 @@ class Walk:
 
     def refold(self, pen: Pen, late: Sequence[Message], moment: int) -> None:
         """Fold the job again with what had been judged before; deadlines that can be judged only now come after."""
-        before = pen.shown
         limit = self.sight.former_horizon(pen.job, self.board.standing(pen.job))
         self.done += refold(self.jobs, pen.job, pen.record, late, limit=limit, now=self.now, archive=self.archive)
-        self.go_on(pen, pen.note(moment, before, in_history=False))
+        self.go_on(pen, pen.note(moment, in_history=False))
 
     def go_on(self, pen: Pen, change: Change | None) -> None:
         """Tell the change that an item made, and plan what it leads to."""
@@ -253,9 +251,8 @@ class Walk:
                 onsets.append((unseen.since if unseen else self.now, job.order, job, unseen))
         for moment, _order, job, unseen in sorted(onsets, key=lambda onset: onset[:2]):
             pen = self.pen_of(job)
-            before = pen.shown
             pen.record.standing.unseen = unseen
-            change = pen.change(moment, before)
+            change = pen.change(moment)
             if change is not None:
                 self.changes.append(change)
         return min(wakes, default=NEVER)

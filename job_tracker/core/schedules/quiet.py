@@ -5,18 +5,23 @@ does not belong to it.  Rule: windows that overlap or touch are one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from job_tracker.core.schedules.calendars import ALL_DAYS, Days
-from job_tracker.core.schedules.local_time import local_day, local_moment
+from job_tracker.core.schedules.local_time import local_moment
 from job_tracker.core.schedules.starts import Starts
 from job_tracker.moments import DAY, MINUTE
 
 Window = tuple[int, int]
 """A quiet window's first moment, and the first moment after it."""
+
+EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+DAYS_KNOWN = 16
+"""Days of which a job's windows are remembered."""
 
 REACH = 2
 """Days by which a window begins before one that it ends in or touches: one on the clock, and one for its changes."""
@@ -37,26 +42,36 @@ class Windows:
 
     zone: ZoneInfo
     rules: tuple[Quiet, ...]
+    _known: dict[int, tuple[Window, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def window_at(self, moment: int) -> Window | None:
         """The window that holds a moment."""
-        for begin, end in windows_around(self, local_day(self.zone, moment)):
+        for begin, end in self.around(moment // DAY):
             if begin <= moment < end:
                 return begin, end
         return None
 
+    def around(self, day: int) -> tuple[Window, ...]:
+        """The windows that may hold a moment of a day of UTC, in order; remembered, for they are asked for again."""
+        found = self._known.get(day)
+        if found is None:
+            if len(self._known) >= DAYS_KNOWN:
+                self._known.clear()
+            found = self._known[day] = _windows_around(self, day + EPOCH_DAY)
+        return found
+
     def next_begin_after(self, moment: int, until: int) -> int:
         """When the next window begins after a moment, but no later than until."""
-        for day in range(local_day(self.zone, moment), local_day(self.zone, until) + 2):
-            for begin, _ in windows_around(self, day):
+        for day in range(moment // DAY, until // DAY + 2):
+            for begin, _ in self.around(day):
                 if begin > moment:
                     return min(begin, until)
         return until
 
     def latest_ended_by(self, moment: int, after: int) -> Window | None:
         """The last window that has ended at a moment, if it ended after another moment."""
-        for day in range(local_day(self.zone, moment) + 1, local_day(self.zone, after) - 2, -1):
-            for begin, end in reversed(windows_around(self, day)):
+        for day in range(moment // DAY + 1, after // DAY - 2, -1):
+            for begin, end in reversed(self.around(day)):
                 if end <= moment:
                     return (begin, end) if end > after else None
         return None
@@ -103,10 +118,12 @@ def move_expected(windows: Windows | None, starts: Starts, start: int, delay: in
     return deadline
 
 
-@lru_cache(maxsize=65_536)
-def windows_around(windows: Windows, day: int) -> tuple[Window, ...]:
-    """The windows that may hold a moment of a local day, in order, each with all that it touches."""
-    first, last = day - REACH, day + 1  # of clocks set back over midnight, the next day's may have begun already
+def _windows_around(windows: Windows, day: int) -> tuple[Window, ...]:
+    """The windows that may hold a moment of a day of UTC, in order, each with all that it touches.
+
+    Clocks differ from UTC by less than a day: such a moment lies in the local day of that name, or in one beside it.
+    """
+    first, last = day - 1 - REACH, day + 2  # of clocks set back over midnight, the next day's may have begun already
     found = _merged([window for near in range(first, last + 1) for window in _of_day(windows, near)])
     if found:
         found = _merged([_from_its_begin(windows, found[0], first), *found, _to_its_end(windows, found[-1], last)])

@@ -10,8 +10,7 @@ its own day and at the one beside it.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from job_tracker.core.schedules.local_time import days_of, local_day, local_moment, month_of
@@ -20,10 +19,13 @@ from job_tracker.moments import DAY
 FARTHEST = 3653
 """Days: a start is looked for up to ten years away."""
 
+NOTHING = (0, -1)
+"""Known of no moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starts:
-    """The expected starts of one job.
+    """The expected starts of one job; the last answers are remembered, for between two starts they stay the same.
 
     max_early: microseconds that a start may be early.  end_clock: the clock time by which a run has to end, if one is
     promised.
@@ -32,9 +34,33 @@ class Starts:
     zone: ZoneInfo
     max_early: int = 0
     end_clock: int | None = None
+    _next: list[tuple[int, int]] = field(default_factory=lambda: [NOTHING], init=False, compare=False, repr=False)
+    _latest: list[tuple[int, int]] = field(default_factory=lambda: [NOTHING], init=False, compare=False, repr=False)
+    _months: dict[int, int] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def next_at_or_after(self, moment: int) -> int | None:
         """The first start at or after a moment; None if there is none within ten years."""
+        asked, found = self._next[0]
+        if not asked <= moment <= found:
+            following = self._look_ahead(moment)
+            if following is None:
+                return None
+            found = following
+            self._next[0] = moment, found
+        return found
+
+    def latest_at_or_before(self, moment: int) -> int | None:
+        """The last start at or before a moment; None if there is none within ten years."""
+        found, asked = self._latest[0]
+        if not found <= moment <= asked:
+            before = self._look_back(moment)
+            if before is None:
+                return None
+            found = before
+            self._latest[0] = found, moment
+        return found
+
+    def _look_ahead(self, moment: int) -> int | None:
         for day in self._days_from(local_day(self.zone, moment) - 1):
             base, times = self.on(day)
             if times and base + times[-1] >= moment:
@@ -42,8 +68,7 @@ class Starts:
                 return found if found - moment <= FARTHEST * DAY else None
         return None
 
-    def latest_at_or_before(self, moment: int) -> int | None:
-        """The last start at or before a moment; None if there is none within ten years."""
+    def _look_back(self, moment: int) -> int | None:
         for day in self._days_back_from(local_day(self.zone, moment) + 1):
             base, times = self.on(day)
             if times and base + times[0] <= moment:
@@ -77,7 +102,7 @@ class Starts:
     def has_starts_on(self, day: int) -> bool:
         """Whether a local day has starts."""
         month = month_of(day)
-        return bool(_days_in(self, month) >> day - days_of(month).start & 1)
+        return bool(self._days_in(month) >> day - days_of(month).start & 1)
 
     @property
     def is_dense(self) -> bool:
@@ -95,7 +120,7 @@ class Starts:
     def _days_from(self, first: int) -> Iterator[int]:
         last = first + FARTHEST + 3
         for month in range(month_of(first), month_of(last) + 1):
-            days, begin = _days_in(self, month), days_of(month).start
+            days, begin = self._days_in(month), days_of(month).start
             while days:
                 day = begin + (days & -days).bit_length() - 1
                 days &= days - 1
@@ -105,15 +130,16 @@ class Starts:
     def _days_back_from(self, last: int) -> Iterator[int]:
         first = last - FARTHEST - 3
         for month in range(month_of(last), month_of(first) - 1, -1):
-            days, begin = _days_in(self, month), days_of(month).start
+            days, begin = self._days_in(month), days_of(month).start
             while days:
                 bit = days.bit_length() - 1
                 days &= ~(1 << bit)
                 if begin + bit <= last:
                     yield begin + bit
 
-
-@lru_cache(maxsize=65_536)
-def _days_in(starts: Starts, month: int) -> int:
-    """Remember the days of each month: they are worked out from calendars and months, and asked for again and again."""
-    return starts.days_in(month)
+    def _days_in(self, month: int) -> int:
+        """The days of a month, which are worked out from calendars, and asked for again and again."""
+        days = self._months.get(month)
+        if days is None:
+            days = self._months[month] = self.days_in(month)
+        return days
