@@ -73,6 +73,8 @@ def test_the_playbook_sets_everything_up(site: Site) -> None:
     assert changes(site.play())[site.tracker] > 10
 
     site.until_green()
+    site.on("grep -q 'job_tracker explain' /usr/local/share/man/man1/job_tracker.1")
+    site.on("grep -q complete_bash /usr/local/share/bash-completion/completions/job_tracker")
 
 
 def test_a_second_run_changes_nothing(site: Site) -> None:
