@@ -60,7 +60,7 @@ def test_what_replaces_the_older_playbook_is_a_tag_of_ours() -> None:
     tagged = [each for each in tasks if done[2] in each.get("tags", ())]
 
     assert (tried[0], tried[1:], done[1]) == ("-C ", done[1:], "setup.yml")
-    assert [each["ansible.builtin.import_tasks"] for each in tagged] == ["checkmk.yml"]
+    assert [each["ansible.builtin.include_tasks"]["file"] for each in tagged] == ["checkmk.yml"]
 
 
 def test_each_part_of_the_role_has_a_lock_of_what_it_adds() -> None:

@@ -31,7 +31,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
     made.go()
 
 
-def eventually(look: Callable[[], object], seconds: float = 30) -> object:
+def eventually(look: Callable[[], object], seconds: float = 120) -> object:
     """What look finds, waiting for it."""
     until = time.monotonic() + seconds
     while not (found := look()):

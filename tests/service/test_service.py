@@ -369,15 +369,16 @@ def test_a_killed_one_is_dead_and_can_be_started(tracker: Installed) -> None:
 
 def test_a_number_that_now_belongs_to_somebody_else_means_nothing(tracker: Installed) -> None:
     """After a power cut the old number is anybody's: it is neither taken for ours nor sent a signal."""
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        tracker.pid_file.write_text(f"{stranger.pid}\n")
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            tracker.pid_file.write_text(f"{stranger.pid}\n")
 
-        assert tracker.do("status").code == 1
-        assert tracker.do("stop").code == 0
-        assert tracker.do("start").code == 0
-        assert stranger.poll() is None
-
-        stranger.kill()
+            assert tracker.do("status").code == 1
+            assert tracker.do("stop").code == 0
+            assert tracker.do("start").code == 0
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 @pytest.mark.parametrize("content", ["", "\n", "x" * 5000, "-1", "99999999999999999999"])

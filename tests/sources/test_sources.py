@@ -257,7 +257,7 @@ def test_unreachable_since_lasts_over_all_tries(place: Place, box: Box) -> None:
 @pytest.mark.usefixtures("quick")
 def test_a_host_that_hangs_is_left_after_the_load_timeout(place: Place, box: Box) -> None:
     """A stopped serve holds a connection for ever; the next one starts beside it, and the old one is killed."""
-    place.source(box, load_timeout=1.5)
+    place.source(box, load_timeout=6)
     box.empty()
     hanging = serve_pid()
 
