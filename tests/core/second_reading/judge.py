@@ -137,7 +137,7 @@ class Observer:
             # A tracker looks all the time: what could be judged before this moment has been.
             yield from self._judge_until(max(self.horizon, self._reach(now - 1)))
         arrived = [message for message in self._messages() if message.arrived == now]
-        for message in sorted(arrived, key=lambda message: message.line):
+        for message in sorted(arrived, key=lambda message: message.place):
             if self.promise.source_hosts is None and not message.by_operator:
                 self.owners = frozenset({message.source})
         reach = max(self.horizon, self._reach(now))
@@ -169,7 +169,7 @@ class Observer:
         more: how many deadlines at the horizon itself have been judged.
         """
         story = fold(self.promise, self.began, self.heard, self.horizon, more)[0] if more else self._story()
-        deadline = self._first_deadline(self.horizon + (more > 0), self.end)
+        deadline = self._reason(story, self.horizon + (more > 0))
         blind_since = self._blind_since()
         if at is None:
             is_blind = blind_since is not None and blind_since <= self.now
@@ -178,15 +178,14 @@ class Observer:
             # until the walk has passed that deadline.
             is_blind = blind_since is not None and blind_since < self.now
             is_blind = is_blind or (self.blind_for is not None and deadline == self.blind_for)
-        found = shown(story, self.now, is_blind=is_blind, is_walking=at is not None)
+        silent_until = self._silent_until(story)
+        found = shown(story, self.now, is_blind=is_blind, silent_until=silent_until, is_walking=at is not None)
         self.blind_for = deadline if found.state == "UNKNOWN" else None
         if found == self.shown:
             return
         self.shown = found
         if at is None:
-            at = max(
-                moment for moment in (blind_since, _end_of_pause(story)) if moment is not None and moment <= self.now
-            )
+            at = max(moment for moment in (blind_since, silent_until) if moment is not None and moment <= self.now)
         yield Change(
             job=self.promise.key,
             at=at,
@@ -200,10 +199,24 @@ class Observer:
     def _blind_since(self) -> int | None:
         """Say since when nobody can tell whether a deadline was kept; it may lie ahead."""
         seen = self._watermark(self.now)
-        deadline = self._first_deadline(self.horizon, self.end)
+        deadline = self._reason(self._story(), self.horizon)
         if seen is None or deadline is None or deadline < seen:
             return None
         return max(deadline, seen + self.house.lag)
+
+    def _reason(self, story: Story, horizon: int) -> int | None:
+        """Say for which deadline nobody may be able to tell; one within a pause counts nothing, but its end does."""
+        deadline = self._first_deadline(horizon, self.end)
+        if deadline is None or story.pause is None or not story.pause.begin <= deadline < story.pause.end:
+            return deadline
+        return story.pause.end
+
+    def _silent_until(self, story: Story) -> int | None:
+        """Say until when a pause lasts: its end is a deadline like any, and may be judged as late as any."""
+        if story.pause is None:
+            return None
+        seen = self._watermark(self.now)
+        return story.pause.end if seen is None else max(story.pause.end, seen + self.house.lag)
 
     def _first_deadline(self, horizon: int, until: int) -> int | None:
         asked = len(self.heard), horizon, until
@@ -244,10 +257,5 @@ class Observer:
         story = self._story()
         moments += [moment for moment in (deadline, blind_since) if moment is not None]
         if story.pause is not None:
-            moments.append(story.pause.end)
+            moments += [story.pause.end, self._silent_until(story) or 0]
         return min((moment for moment in moments if moment > now), default=None)
-
-
-def _end_of_pause(story: Story) -> int | None:
-    """Say when a pause ends whose end was not judged yet; to hear nothing is over then all the same."""
-    return None if story.pause is None else story.pause.end

@@ -19,23 +19,20 @@ class Shown:
     missed: int
 
 
-def shown(story: Story, now: int, *, is_blind: bool, is_walking: bool) -> Shown:
+def shown(story: Story, now: int, *, is_blind: bool, silent_until: int | None, is_walking: bool) -> Shown:
     """Say what a job shows.
 
-    is_blind: whether a deadline has passed that cannot be judged.  is_walking: whether what happens at this very moment
+    is_blind: whether a deadline has passed that cannot be judged.  silent_until: when a pause is over, judged or not.
+    is_walking: whether what happens at this very moment
     is still being folded; the end of a pause, a deadline, comes after its messages.
     """
     state, status = _state(story), _status(story)
-    if is_paused(story, now) or (is_walking and story.pause is not None and now == story.pause.end):
+    is_paused = story.pause is not None and silent_until is not None and story.pause.begin <= now < silent_until
+    if is_paused or (is_walking and story.pause is not None and now == story.pause.end):
         status = 0
     elif is_blind and status == 0:
         state, status = "UNKNOWN", 3
     return Shown(state=state, status=status, errors=story.errors, missed=story.missed)
-
-
-def is_paused(story: Story, now: int) -> bool:
-    """Say whether an operator wants to hear nothing of the job now."""
-    return story.pause is not None and story.pause.begin <= now < story.pause.end
 
 
 def _state(story: Story) -> str:
