@@ -85,8 +85,8 @@ class _Trail:
         """All of it, and what was over already is late."""
         told: dict[Event | int, Event] = {}
         for event in self.events:
-            corrects = tuple(told.get(each, each) for each in event.corrects)
-            told[event] = replace(event, late=self._is_over(event), corrects=corrects)
+            late, corrects = self._is_over(event), tuple(told.get(each, each) for each in event.corrects)
+            told[event] = replace(event, late=late, corrects=corrects) if late or corrects else event
         result = [*told.values()]
         if self.missed:
             result.append(events.of_missed(self.job, self.missed, late=not self.record.standing.missed))

@@ -7,7 +7,7 @@ from cases import Case, cases
 from effort import checkpoints_every, examples
 from hypothesis import given
 from hypothesis import strategies as st
-from story import Story, cyclic, on_demand
+from story import Story, T, cyclic, on_demand
 from watching import Watch
 
 from job_tracker.core import events
@@ -16,6 +16,8 @@ from job_tracker.core.finding import found
 from job_tracker.core.record import Step
 from job_tracker.core.standing import Outcome
 from job_tracker.core.step import step
+
+RUN = (("STARTED", 10), ("SUCCESS", 20))
 
 
 class Told:
@@ -225,3 +227,28 @@ def test_a_clock_that_was_set_back_takes_back_what_it_made_missed() -> None:
     tale.clock_is_set_back(100)
 
     assert number not in [seq for seq, _ in tale.log.valid]
+
+
+def test_an_hour_without_a_source_is_no_flood_with_a_thousand_jobs() -> None:
+    """Each job is told unseen and seen once, and of its runs what became of them; nothing of what lay in between."""
+    jobs = [cyclic(interval=600, name=f"J{number}") for number in range(1000)]
+    tale = Tale(*jobs)
+    spoken = [{"event": event, "timestamp": T + second, "job": job.name} for job in jobs for event, second in RUN]
+    tale.hears_at_once(30, *spoken).source_vanishes(40).passes(3000)
+    told = len(tale.log.numbered)
+    away = [
+        {"event": event, "timestamp": T + 600 * turn + second, "job": job.name}
+        for job in jobs
+        for turn in range(1, 6)
+        for event, second in RUN
+    ]
+
+    tale.source_returns(3300, *away)
+
+    assert [each.kind for _, each in tale.log.numbered].count(events.UNSEEN) == 1000
+    kinds = [each.kind for _, each in tale.log.numbered[told:]]
+    assert {kind: kinds.count(kind) for kind in sorted(set(kinds))} == {
+        events.SEEN: 1000,
+        events.STARTED: 5000,
+        events.SUCCEEDED: 5000,
+    }
