@@ -237,6 +237,24 @@ def test_a_list_says_what_it_cannot_know(ask: Ask, tmp_path: Path, monkeypatch: 
     assert "1 name belongs to no job" in answer.err
 
 
+def test_a_run_that_nobody_ends_is_what_the_list_shows_beside_how_later_ones_ended(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrapper that was killed leaves it open; the row said RUNNING, and that the last run was fine, of another."""
+    published = Published(tmp_path / "view.sqlite", jobs_of(cyclic("LOAD")))
+    published.say((10, "LOAD", "STARTED"), run="a")
+    published.say((20, "LOAD", "STARTED"), (30, "LOAD", "SUCCESS"), run="b")
+    published.close()
+    monkeypatch.setattr(clock, "now", lambda: T0 + 40 * SECOND)
+
+    listed = ask("jobs", "--view", tmp_path / "view.sqlite").out
+    explained = ask("explain", "LOAD", "--view", tmp_path / "view.sqlite").out
+
+    assert "running, a later one ok" in listed
+    assert "Nobody has ended run 1 though later ones ended." in explained
+    assert "--event SUCCESS --run a`" in explained
+
+
 def test_what_is_nearly_a_job_is_said_to_be(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two letters in the wrong order are found by whoever is shown both names."""
     published = Published(tmp_path / "view.sqlite", jobs_of(cyclic("ODI_LOAD"), cyclic("BACKUP")))
