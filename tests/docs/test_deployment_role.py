@@ -123,7 +123,9 @@ def test_operators_have_a_group_and_a_directory_and_the_daemon_is_none_of_them()
 def test_the_group_of_operators_has_the_name_that_documents_and_commands_give_it() -> None:
     """It is made by this name on each host, and goes with the directory that was its own."""
     constants = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-    absent = tasks("absent_tracker_host.yml")["Have nobody who may pause jobs, once the directory is gone that was theirs"]
+    absent = tasks("absent_tracker_host.yml")[
+        "Have nobody who may pause jobs, once the directory is gone that was theirs"
+    ]
 
     assert constants["job_tracker_operators_group"] == "job_tracker_operators"
     assert absent["ansible.builtin.group"] == {"name": "{{ job_tracker_operators_group }}", "state": "absent"}
