@@ -144,7 +144,10 @@ class _Reading:
         for place, base, given in self.entries(SOURCE_HOSTS, [self.main]):
             name = _source_name(given)
             named = f"{place}{_label(name)}"
-            found.append(self.examine(SourceHost, given, named, base))
+            section = self.examine(SourceHost, given, named, base)
+            found.append(section)
+            if section is not None and section.connection == "local" and section.message_queue == str(settings.control):
+                self.fault(named, ("message_queue", "is the tracker's own control_queue, which no jobs report into"))
             if isinstance(given, dict):
                 self.fault(named, *SourceHost.contradictions(given))
             if name is None:

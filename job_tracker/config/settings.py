@@ -221,12 +221,12 @@ class Settings(Section):
         elif quiet and self.grace_microseconds >= outside:
             yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
         yield from self._alike("start_keyword", "error_keyword", "end_keyword", "warning_keyword")
-        yield from self._alike("log_file", "view_file", "store_file", "events_file")
+        yield from self._alike("log_file", "view_file", "store_file", "events_file", "control_queue")
 
     def _alike(self, *names: str) -> Iterator[Contradiction]:
         aliases = {name: type(self).model_fields[name].alias or name for name in names}
         for first, second in combinations(names, 2):
-            if getattr(self, first) == getattr(self, second):
+            if getattr(self, first) == getattr(self, second) is not None:
                 yield aliases[second], f"{notation.shown(str(getattr(self, second)))} is also {aliases[first]}"
 
 

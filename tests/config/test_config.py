@@ -400,6 +400,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
         ),
         ("view_file", "/var/log/job_tracker.log", "'/var/log/job_tracker.log' is also log_file"),
         ("store_file", "", "is empty"),
+        ("control_queue", "/var/log/job_tracker.log", "'/var/log/job_tracker.log' is also log_file"),
         ("source_unreachable_critical_after_in_sec", "soon", "'soon' is not a number of seconds"),
         ("ssh_config", "a\x00b", "'a\\x00b' has characters that cannot be printed"),
         ("job_history", 5, "unknown key; the nearest known key is job_history_entry_count"),
@@ -1087,6 +1088,17 @@ def test_a_word_for_warnings_is_none_of_the_other_words() -> None:
 
     with pytest.raises(ConfigError, match="jobs_warning_keyword: 'SUCCESS' is also jobs_end_keyword"):
         config.parse(text, name="test")
+
+
+def test_the_control_queue_is_no_hosts_queue() -> None:
+    """Two sources of one tracker would drive each other out, and a job's words would be taken for an operator's."""
+    source = {"name": "app1", "connection": "local", "message_queue": "/var/lib/job_tracker/control/queue.sqlite"}
+
+    (fault,) = faults({"source_hosts": [source]})
+
+    assert fault == (
+        'source_hosts[0] "app1": message_queue: is the tracker\'s own control_queue, which no jobs report into'
+    )
 
 
 def test_the_control_queue_lies_beside_the_store_if_nothing_else_is_said() -> None:
