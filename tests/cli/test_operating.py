@@ -143,6 +143,7 @@ def test_one_message_for_each_job_that_was_named(desk: Desk, words: tuple[str, .
     [
         (("pause", "LOAD", "--why", "x"), "LOAD: there is no such job; did you mean LOAD_A__P or LOAD_B__P"),
         (("pause", "LOAD_B", "--why", "x"), "LOAD_B: there is more than one; name LOAD_B__P or LOAD_B__T or LOAD_B__*"),
+        (("pause", "SNYC", "--why", "x"), "SNYC: there is no such job; did you mean SYNC__P?"),
         (("pause", "X*", "--why", "x"), "X*: there is no such job"),
         (("pause", "--why", "x"), "name the jobs, or a --group or --source of them"),
         (("pause", "--group", "dhw", "--why", "x"), "--group dhw: there is no such group; there are: dwh"),

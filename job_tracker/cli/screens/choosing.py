@@ -57,7 +57,9 @@ def _named(pattern: str, keys: Sequence[str]) -> list[str]:
             several = " or ".join([*found[:3], f"{pattern}__*"])
             raise NoSuchThing(f"{safe(pattern)}: there is more than one; name {several}")
     if not found:
-        near = [key for key in keys if pattern.lower() in key.lower()] or get_close_matches(pattern, keys, n=3)
+        names = {key: key for key in keys} | {key.rpartition("__")[0]: key for key in keys}
+        close = [names[each] for each in get_close_matches(pattern, names, n=3)]
+        near = [key for key in keys if pattern.lower() in key.lower()] or close
         hint = f"did you mean {' or '.join(near[:3])}?" if near else "`job_tracker jobs` lists them"
         raise NoSuchThing(f"{safe(pattern)}: there is no such job; {hint}")
     return found
