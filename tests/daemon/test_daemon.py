@@ -36,8 +36,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system that is soon full."""
-    with file_system(tmp_path / "small", "4m") as place:
+    """A file system that is soon full, and has room for what is caught up with, beside the operators' queue."""
+    with file_system(tmp_path / "small", "8m") as place:
         yield place
 
 
