@@ -130,6 +130,14 @@ def test_cron_on_the_nights_of_changes_mar_and_oct(expression: str, night: str, 
     assert shown(Cron(zone=BERLIN, expression=expression), night, len(expected)) == expected
 
 
+@pytest.mark.parametrize(("expression", "following"), [("0 2 * * *", "12-31 02:00"), ("0 12 30 * *", "01-30 12:00")])
+def test_cron_leaves_nothing_of_a_day_that_was_skipped(expression: str, following: str) -> None:
+    """Samoa had no 30 December 2011: nobody waits on the 31st for a load of the 30th."""
+    starts = Cron(zone=ZoneInfo("Pacific/Apia"), expression=expression)
+
+    assert shown(starts, "2011-12-29 23:00", 1) == [following]
+
+
 @pytest.mark.parametrize("expression", ["*/7 3-21/5 * * *", "5,10 4 1-7 * mon", "0 0 l * *", "59 23 * jan-mar fri#2"])
 def test_a_day_without_changes_is_what_cronsim_finds_on_it(expression: str) -> None:
     """It is laid out from the fields that cronsim has read; the library itself has to agree."""
