@@ -48,7 +48,7 @@ def found(made: Step, before: Board, jobs: Jobs, archive: Archive, log: Log) -> 
         if record.rewound is None:
             of_job = trail.told_late()
         else:
-            of_job, withdrawn = _only_new(trail, record, record.rewound, log)
+            of_job, withdrawn = _only_new(trail, record.rewound, log)
         everything += of_job
         everything += _of_changes(job, changes.get(key, ()), withdrawn, made, record)
     everything.sort(key=lambda event: event.at)
@@ -65,6 +65,7 @@ class _Trail:
 
     def __init__(self, job: Job, record: Record, before: Standing, archive: Archive, log: Log) -> None:
         self.job, self.record, self.archive, self.log = job, record, archive, log
+        self.before, self.spoken = before, frozenset(message.moment for message in record.messages)
         self.start = start = before if record.rewound is None else record.rewound
         self.runs: dict[int, Run] = {run.order: run for run in start.runs}
         self.ends: dict[int, Event] = {}
@@ -80,6 +81,16 @@ class _Trail:
             if trace.pause != pause:
                 self.events += self._of_pause(trace, pause)
             missed, pause = trace.missed, trace.pause
+
+    def is_news(self, moment: int, *, is_deadline: bool) -> bool:
+        """Whether nobody can have been told, for all that the log has forgotten.
+
+        What lies behind all that was folded before is new, and so is a deadline that a message had overtaken.
+        """
+        place, overtaken = reach(self.before), self.before.overtaken
+        if moment >= self.log.reach or moment in self.spoken or place is None or moment > place[0]:
+            return True
+        return is_deadline and overtaken is not None and moment >= overtaken.moment
 
     def told_late(self) -> list[Event]:
         """All of it, and what was over already is late."""
@@ -153,12 +164,11 @@ class _Fact(NamedTuple):
     other_end: float | None
 
 
-def _only_new(trail: _Trail, record: Record, rewound: Standing, log: Log) -> tuple[list[Event], tuple[int, ...]]:
+def _only_new(trail: _Trail, rewound: Standing, log: Log) -> tuple[list[Event], tuple[int, ...]]:
     """Of a job that was folded again: what was not told before, and the numbers of what is no longer so."""
     place = reach(rewound)
     floor = -1 if place is None else place[0]
     told = [(seq, each) for seq, each in log.of(trail.job.key, floor) if each.kind in events.OF_FOLDING]
-    spoken = {message.moment for message in record.messages}
     same = _numbers([(seq, each) for seq, each in told if each.kind != events.MISSED])
     overruled = {each for event in trail.events for each in event.corrects}
     known: dict[Event, int] = {}
@@ -169,10 +179,10 @@ def _only_new(trail: _Trail, record: Record, rewound: Standing, log: Log) -> tup
             known.update((event, seq) for seq in numbers[:1])
         elif numbers:
             numbers.pop(0)
-        elif (event.at >= log.reach or event.at in spoken) and event.at > floor:
+        elif event.at > floor and trail.is_news(event.at, is_deadline=event.kind == events.TIMEOUT):
             new.append(event)
     left = [seq for numbers in same.values() for seq in numbers]
-    missed, gone = _missed_anew(trail, [each for each in told if each[1].kind == events.MISSED], floor, log)
+    missed, gone = _missed_anew(trail, [each for each in told if each[1].kind == events.MISSED], floor)
     late, left = _in_place_of(new, known, left, dict(told))
     return [*late, *missed], tuple(sorted([*left, *gone]))
 
@@ -197,10 +207,10 @@ def _in_place_of(
     return result, left
 
 
-def _missed_anew(trail: _Trail, told: list[tuple[int, Event]], floor: int, log: Log) -> tuple[list[Event], list[int]]:
+def _missed_anew(trail: _Trail, told: list[tuple[int, Event]], floor: int) -> tuple[list[Event], list[int]]:
     """Missed starts that were not told, and the numbers of those that were and are none."""
     new, gone = [], []
-    open_moments = [each for each in trail.missed if each >= log.reach]
+    open_moments = [each for each in trail.missed if trail.is_news(each, is_deadline=True)]
     for seq, event in told:
         first = round(event.body["first"] * MICROSECONDS)
         inside = [each for each in trail.missed if first <= each <= event.at]

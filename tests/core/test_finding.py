@@ -23,7 +23,7 @@ RUN = (("STARTED", 10), ("SUCCESS", 20))
 class Told:
     """A log in memory that forgets nothing; numbered: all events, in the order in which they were told."""
 
-    reach = 0
+    reach = 0  # it forgets nothing
 
     def __init__(self) -> None:
         self.numbered: list[tuple[int, Event]] = []
@@ -252,3 +252,16 @@ def test_an_hour_without_a_source_is_no_flood_with_a_thousand_jobs() -> None:
         events.STARTED: 5000,
         events.SUCCEEDED: 5000,
     }
+
+
+def test_a_deadline_that_was_overtaken_is_told_though_the_log_reaches_less_far() -> None:
+    """It was not judged before, so nobody can have been told, however little the log remembers."""
+    tale = Tale(cyclic(interval=600, sources=("app1", "app2")), sources=("app1", "app2"))
+    tale.hears("STARTED", 10).hears("SUCCESS", 20).source_vanishes(30, source="app2")
+    tale.hears("STARTED", 1900)
+    tale.log.reach = (T + 10_000) * 1_000_000
+
+    tale.source_returns(1950, source="app2")
+
+    _, missed = tale.last(events.MISSED)
+    assert missed.body["count"] == 3
