@@ -138,6 +138,45 @@ def test_a_store_that_was_put_back_uses_no_number_twice(tracker: Tracker) -> Non
     assert gap["from"] <= before[-1]["seq"] < gap["seq"]
 
 
+def test_a_file_that_could_be_read_only_later_may_be_ahead_all_the_same(tracker: Tracker) -> None:
+    """A store of yesterday, and a file that nobody could open at the start: no number of today's means two things."""
+    tracker.start()
+    tracker.stop()
+    copy = tracker.store.read_bytes()
+    tracker.start()
+    for event in ("STARTED", "SUCCESS") * 5:
+        tracker.queue.add(said("LOAD", event))
+    wait_until(lambda: kinds(tracker).count(("run.succeeded", "LOAD__P")) == 5, "what is told")
+    tracker.stop()
+    before = told(tracker)[-1]["seq"]
+    tracker.store.write_bytes(copy)
+    aside = events_file(tracker).rename(events_file(tracker).with_name("aside"))
+    events_file(tracker).mkdir()
+    tracker.start()
+    tracker.wait_for_service("job_tracker", "events are not told")
+    events_file(tracker).rmdir()
+    aside.rename(events_file(tracker))
+
+    tracker.queue.add(said("NIGHT", "STARTED"))
+    wait_until(lambda: "events are not told" not in tracker.services()["job_tracker"], "a file that is open")
+    tracker.queue.add(said("NIGHT", "SUCCESS"))
+
+    wait_until(lambda: ("run.succeeded", "NIGHT__P") in kinds(tracker), "what came since")
+    assert told(tracker, before)[0]["kind"] == "gap"
+
+
+def test_a_log_that_is_switched_off_lags_no_more(tracker: Tracker) -> None:
+    """Whoever cannot have the file and does without it is not warned of it until the next start."""
+    events_file(tracker).mkdir()
+    tracker.start()
+    tracker.wait_for_service("job_tracker", "events are not told")
+
+    tracker.configure(event_log=False)
+    tracker.reload()
+
+    wait_until(lambda: "events are not told" not in tracker.services()["job_tracker"], "a service without it")
+
+
 def test_a_lost_store_is_a_gap(tracker: Tracker) -> None:
     """A new store begins with numbers of today, and whoever followed learns that he may have missed something."""
     tracker.start()

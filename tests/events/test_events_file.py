@@ -147,6 +147,24 @@ def test_old_events_go_in_bites_and_the_file_says_from_when_on_it_knows(place: P
     assert [each["seq"] for each in told] == [FIRST + at for at in range(1200, 1205)]
 
 
+def test_what_was_let_go_is_not_counted_after_a_restart(place: Path) -> None:
+    """The file stays as long as it ever was: after a night with many events each start would let go of good ones."""
+    file = opened(place)
+    file.take([row(FIRST + at, NOW, doc=json.dumps({"text": "x" * 400})) for at in range(2000)], NOW)
+    later = NOW + 31 * DAY
+    for at in range(2000, 2010):
+        file.take([row(FIRST + at, later)], later)
+    file.close()
+    longest = place.stat().st_size // 2
+
+    again = EventsFile(place, "t1")
+    again.keep, again.most = 30 * DAY, longest
+    again.open()
+    again.take([row(FIRST + 2010, later)], later)
+
+    assert [each["seq"] for each in EventsReader(place).after(0, 5000)[1:]] == [FIRST + at for at in range(2000, 2011)]
+
+
 def test_a_strangers_file_is_left_alone(place: Path) -> None:
     """A slip in the configuration must not cost somebody else's data."""
     with closing(sqlite3.connect(place)) as connection:

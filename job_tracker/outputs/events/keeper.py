@@ -36,7 +36,6 @@ class EventsOutput(Output[Config]):
         self._failing, self._again = "", 0
         if self._is_on:  # before anything is numbered: the file may know more than a store that was put back
             self._try_to_open(ground.started)
-            self.log.be_ahead_of(self.file.last)
 
     def begin(self, config: Config, picture: Picture) -> None:
         """Go on by a configuration; where to is what a start says."""
@@ -46,6 +45,8 @@ class EventsOutput(Output[Config]):
         self.file.most = 4 * settings.event_log_most_in_mb * 1_000_000
         if self._is_on:
             self._copy(picture.now)
+        else:
+            self._failing = ""
 
     def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
         """Copy what is new."""
@@ -84,6 +85,7 @@ class EventsOutput(Output[Config]):
         except StoreFailed as failure:
             self._fail(str(failure), now)
             return False
+        self.log.be_ahead_of(self.file.last)  # a file that could not be read when we began may be ahead only now
         return True
 
     def _fail(self, reason: str, now: int) -> None:
