@@ -85,9 +85,8 @@ class EventsFile:
             connection.execute("PRAGMA synchronous = NORMAL")
             self.last = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
-            pages -= connection.execute("PRAGMA freelist_count").fetchone()[
-                0
-            ]  # what was let go leaves the file as long
+            # what was let go leaves the file as long as it was
+            pages -= connection.execute("PRAGMA freelist_count").fetchone()[0]
             self._size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
             connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('tracker', ?)", (self.tracker,))
         except BaseException:

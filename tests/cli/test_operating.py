@@ -19,6 +19,7 @@ from running import Queue, missing
 from job_tracker import clock
 from job_tracker.cli.app import app
 from job_tracker.cli.screens import ending
+from job_tracker.core.jobs import Job
 from job_tracker.core.operator_word import decode_word
 from job_tracker.core.signals import Signal
 from job_tracker.operator_note import opened
@@ -39,12 +40,13 @@ class Answer(NamedTuple):
 class Desk:
     """A view of some jobs, the queue that its daemon hears, and commands."""
 
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], *further: Job) -> None:
         self.view, self.capsys = home / "view.sqlite", capsys
         self.queue = Queue(home / "control" / "queue.sqlite")
         self.queue.add({"instance": "P", "job": "nobody", "event": "made"})  # as a daemon's serve makes it
         self.queue.tool("remove")
         jobs = (cyclic("LOAD_A", group="dwh"), cyclic("LOAD_B", group="dwh"), cyclic("LOAD_B", env="T"), cyclic("SYNC"))
+        jobs = (*jobs, *further)
         self.published = Published(self.view, jobs_of(*jobs))
         self.published.control = str(self.queue.path)
         self.published.rebuild()
@@ -169,6 +171,18 @@ def test_what_is_not_clear_says_nothing(desk: Desk, words: tuple[str, ...], reas
     assert desk.said == []
 
 
+def test_a_name_without_its_env_is_a_whole_name(desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name may hold two underscores: NIGHT is none of the jobs that only begin like it, and must not pause them."""
+    (tmp_path / "other").mkdir()
+    other = Desk(tmp_path / "other", capsys, cyclic("NIGHT__DWH"))
+
+    begin, whole = other("pause", "NIGHT", "--why", "x"), other("pause", "NIGHT__DWH", "--why", "x")
+
+    assert begin.code == 2
+    assert "NIGHT: there is no such job; did you mean NIGHT__DWH__P?" in begin.err
+    assert (whole.code, other.jobs) == (0, ["NIGHT__DWH__P"])
+
+
 def test_resumes_and_marks_carry_no_end(desk: Desk) -> None:
     """“a mark's and a resume's without `until`”; a resume needs no reason."""
     answers = [
@@ -291,3 +305,26 @@ def test_root_speaks_as_the_queues_owner(desk: Desk, monkeypatch: pytest.MonkeyP
     assert answer.code == 0, answer.err
     assert json.loads(desk.said[0]["message"])["author"] == "anna"
     assert {path.stat().st_uid for path in desk.queue.path.parent.iterdir()} == {NOBODY}
+
+
+def test_root_follows_no_link_that_an_operator_put_in_the_queues_place(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operators may write into the directory: behind a link to a file of root's the tool would have root's rights."""
+    if os.geteuid() != 0:
+        missing("needs root")
+    directory = desk.queue.path.parent
+    os.chown(directory, NOBODY, NOBODY)
+    (tmp_path / "of_root").write_text("root's")
+    desk.queue.path.unlink()
+    desk.queue.path.symlink_to(tmp_path / "of_root")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nid -u >&2\nexit 1\n")
+    python.chmod(0o755)
+    open_ways(python)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    answer = desk("pause", "SYNC", "--why", "x")
+
+    assert answer.code == 2
+    assert f"nothing was said: {NOBODY};" in answer.err

@@ -3,7 +3,7 @@
 Rule: a name is a whole name or a glob, never a part of one: what acts must not hit what only looks alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -31,8 +31,8 @@ def choose(view: Path, chosen: Chosen) -> tuple[Document, list[Document]]:
     if not chosen.patterns and chosen.group is None and chosen.source is None:
         raise NoSuchThing("name the jobs, or a --group or --source of them")
     meta, jobs = reading.read_jobs(view)
-    keys = [job["job"] for job in jobs]
-    named = {key for pattern in chosen.patterns for key in _named(pattern, keys)} if chosen.patterns else set(keys)
+    names = {job["job"]: job["promise"]["name"] for job in jobs}
+    named = {key for pattern in chosen.patterns for key in _named(pattern, names)} if chosen.patterns else set(names)
     _require("group", chosen.group, {job["promise"]["group"] for job in jobs} - {""})
     _require("source", chosen.source, set(meta["sources"]))
     found = [
@@ -47,17 +47,20 @@ def choose(view: Path, chosen: Chosen) -> tuple[Document, list[Document]]:
     return meta, found
 
 
-def _named(pattern: str, keys: Sequence[str]) -> list[str]:
-    """The jobs of a glob; of a whole name, which without its env is enough where only one env has it."""
+def _named(pattern: str, keys: Mapping[str, str]) -> list[str]:
+    """The jobs of a glob; of a whole name, which without its env is enough where only one env has it.
+
+    keys: of all jobs, each with its name.
+    """
     if any(letter in pattern for letter in "*?["):
         found = [key for key in keys if fnmatchcase(key, pattern)]
     else:
-        found = [key for key in keys if key == pattern] or [key for key in keys if key.startswith(f"{pattern}__")]
+        found = [key for key in keys if key == pattern] or [key for key, name in keys.items() if name == pattern]
         if len(found) > 1:
             several = " or ".join([*found[:3], f"{pattern}__*"])
             raise NoSuchThing(f"{safe(pattern)}: there is more than one; name {several}")
     if not found:
-        names = {key: key for key in keys} | {key.rpartition("__")[0]: key for key in keys}
+        names = {key: key for key in keys} | {name: key for key, name in keys.items()}
         close = [names[each] for each in get_close_matches(pattern, names, n=3)]
         near = [key for key in keys if pattern.lower() in key.lower()] or close
         hint = f"did you mean {' or '.join(near[:3])}?" if near else "`job_tracker jobs` lists them"

@@ -184,8 +184,12 @@ def _whom_to_ask(directory: Path) -> str:
 
 
 def _add(queue: Path, messages: Sequence[Document]) -> None:
-    """Let message-queue.py store them, all or none; where root asks, as the queue's owner, or its files were root's."""
-    owner = queue.stat()
+    """Let message-queue.py store them, all or none; where root asks, as the owner, or its files were root's.
+
+    The directory's owner: whoever may write there can put a link to a file of root's in the queue's place.
+    """
+    owner = queue.parent.stat()
+    owner = owner if owner.st_uid != 0 else queue.lstat()
     as_owner: dict[str, Any] = {}
     if os.geteuid() == 0 and owner.st_uid != 0:
         as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
