@@ -27,6 +27,7 @@ from job_tracker.config.places import PACKAGED_HANDLER
 from job_tracker.core.operator_word import FORGET, LONGEST, USUAL
 from job_tracker.errors import JobTrackerError
 from job_tracker.moments import DAY, MICROSECONDS
+from job_tracker.sources.local.owner import account_for
 from job_tracker.view import reading
 
 Document = dict[str, Any]
@@ -184,15 +185,8 @@ def _whom_to_ask(directory: Path) -> str:
 
 
 def _add(queue: Path, messages: Sequence[Document]) -> None:
-    """Let message-queue.py store them, all or none; where root asks, as the owner, or its files were root's.
-
-    The directory's owner: whoever may write there can put a link to a file of root's in the queue's place.
-    """
-    owner = queue.parent.stat()
-    owner = owner if owner.st_uid != 0 else queue.lstat()
-    as_owner: dict[str, Any] = {}
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    """Let message-queue.py store them, all or none; where root asks, as the owner, or its files were root's."""
+    as_owner = account_for(queue)
     command = [sys.executable, "-I", str(PACKAGED_HANDLER), "-f", str(queue), "add", "-j", "-"]
     try:
         done = subprocess.run(

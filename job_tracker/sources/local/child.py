@@ -10,12 +10,13 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import IO
 
 from job_tracker.errors import SourceClosed, SourceRefused, SourceUnreachable
+from job_tracker.sources.local.owner import Account
 from job_tracker.sources.queue.transport import LONGEST_TEXT, Ending, Lines, one_line
 
 CHUNK = 256 * 1024
@@ -30,8 +31,9 @@ LASTING = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, e
 class ChildTransport:
     """A transport to a child process; its stderr is read along, so that it never blocks on it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], account: Callable[[], Account] = Account) -> None:
+        """account: as whom it runs, looked up at each start."""
+        self._command, self._account = command, account
         self.steps: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = Lines()
@@ -47,7 +49,7 @@ class ChildTransport:
         try:
             self._prepare_wake()
             self._process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, process_group=0
+                self._command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, process_group=0, **self._account()
             )
         except OSError as error:
             text = f"cannot start {one_line(self._command[0])}: {error.strerror}"
