@@ -287,6 +287,9 @@ def jobs(
 def history(
     job: JobArgument,
     number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many of the last runs.")] = 20,
+    days: Annotated[
+        int | None, typer.Option("--days", metavar="N", min=1, max=400, help="What its last N days came to, instead.")
+    ] = None,
     config: ConfigOption = None,
     view: ViewOption = None,
     json: JsonOption = False,
@@ -294,9 +297,14 @@ def history(
     """Show a job's last runs, and the alarms between them.
 
     With --json: {"view": {…}, "job": …, "history": [{"what": "run", "begun": …, …}, {"what": "alarm", "at": …, …}]}
+
+    With --days and --json: {"view": {…}, "job": …, "since": …, "days": [{"date": …, "well": …, "median": …, …}]}
     """
     from job_tracker.cli.screens import commands
 
+    if days is not None:
+        commands.show_days(_view_path(config, view), job, days, json=json)
+        return
     commands.show_history(_view_path(config, view), job, number, json=json)
 
 

@@ -10,7 +10,7 @@ from job_tracker.core.messages import Message
 from job_tracker.core.record import Change, Record, Trace
 from job_tracker.core.standing import Deadline, Run, Standing, Unseen
 from job_tracker.core.states import Shown
-from job_tracker.core.verdicts import shown
+from job_tracker.core.verdicts import is_alarm, shown
 
 
 class Pen:
@@ -48,7 +48,8 @@ class Pen:
         record, standing = self.record, self.record.standing
         if record.trail is not None and in_history:
             put = tuple(standing.changed.values())
-            record.trail.append(Trace(moment, source, put, standing.missed, standing.pause))
+            alarm = is_alarm(self.job, standing)
+            record.trail.append(Trace(moment, source, put, standing.missed, standing.pause, standing.serial, alarm))
         if standing.changed:
             record.runs.update(standing.changed)
             standing.changed.clear()

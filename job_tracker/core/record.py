@@ -51,13 +51,18 @@ class Archive(Protocol):
 
 
 class Trace(NamedTuple):
-    """What one item did: its moment, whose word it was (empty: a deadline), the runs it put; what was missed then."""
+    """What one item did: its moment, whose word it was (empty: a deadline), the runs it put; what was missed then.
+
+    serial: which of the job's items it was.  is_alarm: whether the job is critical since, or still.
+    """
 
     moment: int
     source: str
     runs: tuple[Run, ...]
     missed: int
     pause: Pause | None
+    serial: int
+    is_alarm: bool
 
 
 @dataclass(slots=True, kw_only=True)

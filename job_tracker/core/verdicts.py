@@ -44,6 +44,11 @@ def status_of(job: Job, standing: Standing) -> int:
     return job.status_below  # until nothing is counted any more: a WARN that went with each start would come with each
 
 
+def is_alarm(job: Job, standing: Standing) -> bool:
+    """Whether it is critical, whatever could be seen at the time."""
+    return standing.pause is None and status_of(job, standing) == CRIT
+
+
 def is_silenced(standing: Standing) -> bool:
     """Somebody has paused the job; not once the end of the pause has passed, though nobody could judge it yet."""
     pause, unseen = standing.pause, standing.unseen

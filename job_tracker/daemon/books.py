@@ -19,6 +19,7 @@ from job_tracker.core.messages import Message, Position
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Change, Step
 from job_tracker.core.step import step
+from job_tracker.core.tallies import marks as marks_of
 from job_tracker.ledger.ledger import Entry, Ledger
 from job_tracker.moments import DAY
 from job_tracker.operator_note import opened
@@ -169,6 +170,7 @@ class Books:
             notices=draft,
             is_set_back=made.is_set_back or was_behind,
             events=self._events(made),
+            marks=marks_of(made, self.board, self._jobs),
         )
         self.ledger.save(entry)
         self._of_sources.clear()

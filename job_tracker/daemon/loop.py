@@ -9,6 +9,7 @@ Rule: to whom it is told stands in `outputs.table`; here they are all alike.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,8 @@ class Loop:
             self.health.refused(self.config_path, refusal)
             return
         before, self.config = self.config, config
+        told = self.told if before.settings.event_log else {}
+        self.told = {name: each for name, each in told.items() if name in config.jobs.sources}
         self.health.accepted()
         for key in restart_needed(before.settings, config.settings):
             log.warning("configuration key takes effect only at the next start key=%s", key)
@@ -280,6 +283,8 @@ class Loop:
         if self.candidate is not None:
             self.candidate.give_up()
         self.fleet.stop()
+        with suppress(StoreFailed):  # then the next start knows how far it was heard
+            self.ledger.spans.end(self.now())
         for output in self.outputs:
             output.close(self.picture())
         self.ledger.close()

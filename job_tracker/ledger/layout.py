@@ -13,7 +13,7 @@ from job_tracker.errors import StoreRefused
 APPLICATION = 0x6A6F6274
 """'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
 
-LAYOUT = 5
+LAYOUT = 6
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -138,18 +138,42 @@ def _add_events(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+SIXTH_LAYOUT = """
+ALTER TABLE runs ADD COLUMN counted_on INTEGER;
+CREATE TABLE days (
+    job INTEGER NOT NULL, day INTEGER NOT NULL, well INTEGER NOT NULL, warned INTEGER NOT NULL,
+    skipped INTEGER NOT NULL, badly INTEGER NOT NULL, lost INTEGER NOT NULL, missed INTEGER NOT NULL,
+    alarms INTEGER NOT NULL, unseen INTEGER NOT NULL, shortest INTEGER, median INTEGER, p95 INTEGER, longest INTEGER,
+    lengths BLOB, PRIMARY KEY (job, day)) WITHOUT ROWID;
+CREATE TABLE marks (
+    job INTEGER NOT NULL, serial INTEGER NOT NULL, day INTEGER NOT NULL, missed INTEGER NOT NULL,
+    alarms INTEGER NOT NULL, PRIMARY KEY (job, serial)) WITHOUT ROWID;
+CREATE TABLE unseen (job INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+CREATE TABLE spans (
+    source TEXT NOT NULL, begin INTEGER NOT NULL, contact TEXT, PRIMARY KEY (source, begin)) WITHOUT ROWID
+"""
+
+
+def _add_days(connection: sqlite3.Connection) -> None:
+    """Layout 6: statistics of days, and spans of contact; both begin empty, and say so."""
+    for statement in SIXTH_LAYOUT.split(";"):
+        connection.execute(statement)
+
+
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     1: _add_outbox,
     2: _add_told,
     3: _add_meanings,
     4: _add_events,
+    5: _add_days,
 }
 """By the layout they start from."""
 
 
 def make(connection: sqlite3.Connection) -> None:
     """Lay out an empty file."""
-    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + FOURTH_LAYOUT + ";" + FIFTH_LAYOUT).split(";"):
+    later = ";".join((FOURTH_LAYOUT, FIFTH_LAYOUT, SIXTH_LAYOUT))
+    for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + later).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {LAYOUT}")

@@ -7,7 +7,7 @@ Rule: a message adds rows; it never rewrites a job's history (but for one that c
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from job_tracker.core.record import Change, Record
 from job_tracker.core.refolding import EARLIEST
 from job_tracker.core.settling import Settled, settled
 from job_tracker.core.standing import Run, Standing
+from job_tracker.core.tallies import Mark
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.access import GARBLED, Access
 from job_tracker.ledger.codec import (
@@ -40,10 +41,12 @@ from job_tracker.ledger.codec import (
     why_from_text,
     why_to_text,
 )
+from job_tracker.ledger.days import Days
 from job_tracker.ledger.events import EventLog
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
 from job_tracker.ledger.promises import is_same_promise, promise_to_text
+from job_tracker.ledger.spans import Spans
 from job_tracker.moments import DAY
 from job_tracker.ports import Memento
 
@@ -67,7 +70,7 @@ class Entry:
     taken: the uids of all messages taken, matched or not.  notices: what is to be told of all this.
     forgotten: names and environments of which nothing unmatched is kept any more.
     is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
-    events: what became true by all this.
+    events: what became true by all this.  marks: by job, what besides runs counts for the statistics of days.
     """
 
     records: Mapping[str, Record]
@@ -80,13 +83,14 @@ class Entry:
     notices: Notices | None = None
     is_set_back: bool = False
     events: tuple[Event, ...] = ()
+    marks: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
 
 
 class Ledger:
     """The tracker's own file.  Not for several threads.
 
-    history: what is kept of each job.  outbox: what is to be delivered.  events: what was told.  tracker: our id, made
-    with the file.
+    history: what is kept of each job.  outbox: what is to be delivered.  events: what was told.  days, spans: what it
+    came to, of jobs and of sources, while the event log is on.  tracker: our id, made with the file.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -99,6 +103,8 @@ class Ledger:
         self.history = History(self._access, self._ids)
         self.outbox = Outbox(self._access)
         self.events = EventLog(self._access)
+        self.days = Days(self._access, self._ids)
+        self.spans = Spans(self._access)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -122,7 +128,12 @@ class Ledger:
         texts = {key: promise_to_text(job) for key, job in jobs.by_key.items()}
         changed = {key for key, text in texts.items() if key in promises and not is_same_promise(promises[key], text)}
         found = settled(jobs, kept, changed, now, is_asked_to=is_asked_to)
+        standings = {key: found.standings[key] for key in found.renewed}
+        renewed = {key: Record(standing=each, runs=dict(each.changed)) for key, each in standings.items()}
         with self._access.writing():
+            self.days.settle(jobs, now, is_on=self.events.is_on)
+            self.spans.settle(jobs.sources, now, is_on=self.events.is_on)
+            sums = self.days.before(renewed)
             for key in found.new:
                 self._enroll(key, texts[key], found.standings[key])
             for key, change in found.renewed.items():
@@ -132,7 +143,9 @@ class Ledger:
             self._connection.executemany("UPDATE jobs SET promise = ? WHERE key = ?", others)
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
+            self.days.after(renewed, {}, sums, now)
             place = self.events.put(_of_settling(found, promises, changed, jobs, now), now)
+        self.days.took(renewed, sums)
         self.events.took(place)
         self._runs_kept = jobs.history
         return dict(found.standings)
@@ -165,7 +178,10 @@ class Ledger:
     def save(self, entry: Entry) -> None:
         """Write a step, whole or not at all.  Raises StoreFailed; the same entry may be saved again later."""
         with self._access.writing():
+            sums = self.days.before(entry.records)
             self._save_records(entry)
+            self.days.after(entry.records, entry.marks, sums, entry.now)
+            self.spans.put(entry.events, entry.now)
             self._save_sources(entry)
             day = entry.now // DAY
             self._connection.executemany(
@@ -179,6 +195,7 @@ class Ledger:
             if day != self._pruned_on:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
                 self._pruned_on = day
+        self.days.took(entry.records, sums)
         self.events.took(place)
 
     def unmatched(self) -> list[dict[str, Any]]:
@@ -252,6 +269,7 @@ class Ledger:
         """Let a standing be the one that nothing can be folded before, and nothing that it holds again."""
         self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
         self._connection.execute("DELETE FROM changes WHERE job = ? AND at > ?", (job, now))
+        self.days.begin_anew(job)
         floor = reach(standing)
         if floor is not None:
             self._connection.execute(

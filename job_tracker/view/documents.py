@@ -9,6 +9,8 @@ The view's tables, by their keys (a job's key holds no blank):
     promises   "<job>"             what was promised; written when the configuration is read
     runs       "<job> <order>"     one run
     changes    "<job> <number>"    one change of state or status that no run tells by itself
+    days       "<job> <month>"     by date, an array of what that day came to; `core.tallies.DAY` names its places
+    spans      "<begin> <source>"  since when a source was in contact, or nobody looked
     messages   "<job> <slot>"      one of the last messages; the slots are a ring
     unmatched  "<number>"          one name that belongs to no configured job
     outbox     "<number>"          one subject of which notifications wait to be delivered
@@ -16,7 +18,7 @@ The view's tables, by their keys (a job's key holds no blank):
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median_low as median
 from typing import Any
 
@@ -33,7 +35,7 @@ from job_tracker.core.verdicts import shown
 from job_tracker.ports import Report
 from job_tracker.view.promises import promise_document
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the view; a reader that knows another one says so."""
 
 MESSAGES = 10
@@ -51,6 +53,7 @@ class Publication:
     rewound: by job, the number of runs and the serial behind which everything is replaced by what is here.
     outdated: runs that the history no longer has room for, or that nothing keeps beyond it any more.
     unmatched: all rows, the latest first; None if they are as they were.  outbox: the same of what is to be delivered.
+    days: by job and month, as JSON.  spans: those that were added.
     """
 
     meta: Document
@@ -62,6 +65,8 @@ class Publication:
     messages: tuple[tuple[str, Message], ...] = ()
     unmatched: tuple[Document, ...] | None = None
     outbox: tuple[Document, ...] | None = None
+    days: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    spans: tuple[Document, ...] = ()
 
 
 def publication(
@@ -72,6 +77,8 @@ def publication(
     now: int,
     unmatched: Iterable[Document] | None = None,
     outbox: Iterable[Document] | None = None,
+    days: Mapping[tuple[str, str], str] | None = None,
+    spans: Iterable[Document] = (),
 ) -> Publication:
     """What a step did, for the view."""
     runs: list[tuple[str, Run]] = []
@@ -98,6 +105,8 @@ def publication(
         messages=tuple(messages),
         unmatched=None if unmatched is None else tuple(unmatched),
         outbox=None if outbox is None else tuple(outbox),
+        days=days or {},
+        spans=tuple(spans),
     )
 
 
@@ -217,9 +226,11 @@ def meta_document(
     control: str,
     watermarks: Watermarks,
     reports: Mapping[str, Report],
+    days_since: int | None = None,
 ) -> Document:
     """Who writes the view, when, and how its sources stand; interval: microseconds between two cycles at most.
 
+    days_since: when statistics of days began to be whole, None where there are none.
     history: runs and changes shown of each job.  zone: the configuration's.  words: the events that mean something.
     control: the queue in which operators speak, which is no source host's.
     """
@@ -233,6 +244,7 @@ def meta_document(
         "interval": interval,
         "store": store,
         "history": history,
+        "days_since": days_since,
         "jobs": jobs,
         "zone": zone,
         "words": list(words),

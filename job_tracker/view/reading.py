@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from job_tracker.core.tallies import DAY
 from job_tracker.errors import JobTrackerError
 from job_tracker.view.documents import LAYOUT, Document
 
@@ -97,6 +98,24 @@ def read_job(path: Path, key: str) -> JobView | None:
         changes=tuple(changes),
         messages=tuple(sorted(messages, key=lambda each: (each["moment"], each["source"], each["number"]))),
     )
+
+
+def read_days(path: Path, key: str, most: int) -> tuple[Document, list[Document]]:
+    """The meta document, and what the last days of a job came to that have anything to tell, the oldest first."""
+
+    def ask(connection: sqlite3.Connection) -> tuple[str, list[tuple[str]]]:
+        statement = "SELECT value FROM days WHERE key > ? AND key < ? ORDER BY key"
+        return _meta(connection), connection.execute(statement, (f"{key} ", f"{key}!")).fetchall()
+
+    meta, rows = _read(path, ask)
+    checked = _checked(path, meta)
+    days = [day for (month,) in rows for day in sorted(json.loads(month).items())]
+    return checked, [{"date": date, **dict(zip(DAY, values, strict=True))} for date, values in days[-most:]]
+
+
+def read_spans(path: Path) -> tuple[Document, list[Document]]:
+    """The meta document, and since when each source was in contact, or nobody looked, by their beginning."""
+    return _read_all(path, "spans")
 
 
 def read_unmatched(path: Path) -> tuple[Document, list[Document]]:

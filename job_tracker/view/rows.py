@@ -19,6 +19,7 @@ class Past:
     runs: Iterable[Run]
     changes: Iterable[Document]
     messages: Iterable[Message]
+    days: Iterable[tuple[str, str]] = ()
 
 
 def run_of(document: Document) -> Run:
@@ -35,6 +36,16 @@ def run_key(job: str, order: int) -> str:
 def change_key(job: str, number: int) -> str:
     """Where a change lies; in the order in which they were found."""
     return f"{job} {number:012d}"
+
+
+def days_key(job: str, month: str) -> str:
+    """Where a month's days lie; in order."""
+    return f"{job} {month}"
+
+
+def span_key(span: Document) -> str:
+    """Where a span of contact lies; in the order of their beginning."""
+    return f"{span['begin']:020d} {span['source']}"
 
 
 def end_of(job: str) -> str:
@@ -60,4 +71,5 @@ def of_others(new: Publication, jobs: Collection[str]) -> Publication:
         outdated=tuple(each for each in new.outdated if each[0] not in jobs),
         changes=tuple(each for each in new.changes if each[0] not in jobs),
         messages=tuple(each for each in new.messages if each[0] not in jobs),
+        days={place: text for place, text in new.days.items() if place[0] not in jobs},
     )

@@ -28,12 +28,12 @@ from job_tracker.view.documents import (
     run_document,
     tells_something,
 )
-from job_tracker.view.rows import Past, change_key, end_of, in_order, of_others, run_key
+from job_tracker.view.rows import Past, change_key, days_key, end_of, in_order, of_others, run_key, span_key
 from job_tracker.view.tables import Table, Worker, encode
 
 log = logging.getLogger("job_tracker")
 
-TABLES = ("jobs", "promises", "runs", "changes", "messages", "unmatched", "outbox", "meta")
+TABLES = ("jobs", "promises", "runs", "changes", "messages", "days", "spans", "unmatched", "outbox", "meta")
 BACKLOG = 500
 """Requests the thread may be behind; beyond, it hangs or the disk is too slow, and memory must not pay for it."""
 
@@ -115,7 +115,7 @@ class View:
         if self._worker is None:
             return
         rows: dict[str, list[tuple[str, str]]] = {
-            name: [] for name in ("promises", "jobs", "runs", "changes", "messages")
+            name: [] for name in ("promises", "jobs", "runs", "changes", "messages", "days")
         }
         try:
             for past in pasts:
@@ -125,12 +125,12 @@ class View:
         except (sqlite3.Error, StoreFailed) as failure:
             self.fail(str(failure))
 
-    def finish(self, unmatched: Iterable[Document], meta: Document) -> None:
+    def finish(self, unmatched: Iterable[Document], meta: Document, spans: Iterable[Document] = ()) -> None:
         """Let all of a new view be written; `settle` puts it in the old one's place as soon as it is."""
         if self._worker is None:
             return
         try:
-            self._write(Publication(meta=meta, unmatched=tuple(unmatched)))
+            self._write(Publication(meta=meta, unmatched=tuple(unmatched), spans=tuple(spans)))
             self._tables["meta"].commit(blocking=False)
         except sqlite3.Error as failure:
             self.fail(str(failure))
@@ -200,6 +200,8 @@ class View:
         outdated = ((key, number - self._history) for key, number, _ in numbered if number > self._history)
         tables["changes"].discard(change_key(key, number) for key, number in outdated)
         tables["jobs"].update((document["job"], document) for document in new.jobs)
+        tables["days"].put((days_key(key, month), text) for (key, month), text in new.days.items())
+        tables["spans"].update((span_key(span), span) for span in new.spans)
         for name, documents in (("unmatched", new.unmatched), ("outbox", new.outbox)):
             if documents is not None:
                 tables[name].discard_after("", "~")
@@ -236,6 +238,7 @@ class View:
         rows["jobs"].append((key, encode(document)))
         rows["runs"] += [(run_key(key, run.order), encode(run_document(run))) for run in runs]
         rows["changes"] += [(change_key(key, self._next_number(key)), encode(change)) for change in changes]
+        rows["days"] += [(days_key(key, month), text) for month, text in past.days]
         rows["messages"] += [(slot, encode(each)) for slot, each in self._slotted(messages)]
         self._lacking.pop(key, None)
 

@@ -27,6 +27,7 @@ DURATIONS = frozenset(
         "latency_median",
         "latency_worst",
         "took",
+        *("unseen", "shortest", "median", "p95", "longest"),
     }
 )
 LISTS_OF_MOMENTS = frozenset({"moved_by_quiet_window", "then"})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker import clock
-from job_tracker.cli.screens import explain, history, jobs, notifications, output, plain, sources, unmatched
+from job_tracker.cli.screens import days, explain, history, jobs, notifications, output, plain, sources, unmatched
 from job_tracker.cli.screens.as_json import in_seconds
 from job_tracker.cli.screens.times import age, is_stale
 from job_tracker.core.states import State
@@ -83,6 +83,21 @@ def show_history(path: Path, name: str, most: int, *, json: bool) -> None:
     shown = sum(1 for line in lines if line["what"] == "run")
     note = f"{shown} of {found.job['runs']} runs; "
     put_age(found.meta, now, json=json, before=note, zone=found.job["zone"])
+
+
+def show_days(path: Path, name: str, most: int, *, json: bool) -> None:
+    """What a job's days came to."""
+    found = _job(path, name)
+    now = clock.now()
+    meta, every = reading.read_days(path, found.job["job"], 400)
+    rows, since = days.last(every, most, now, found.job["zone"]), meta["days_since"]
+    if json:
+        document = {"job": found.job["job"], "since": since, "days": rows}
+        output.put_json({"view": view_document(meta, now), **in_seconds(document)})
+    elif rows:
+        output.put_table(days.table(rows))
+    note = "" if json else f"{days.known_since(since, found.job['zone'])}; "
+    put_age(meta, now, json=json, before=note, zone=found.job["zone"])
 
 
 def show_reasons(path: Path, name: str, *, json: bool) -> None:

@@ -107,7 +107,14 @@ class ViewOutput(Output[Config]):
         outbox = None if self._outbox == before else self._outbox
         self.view.publish(
             publication(
-                self.config.jobs, records, meta=self._meta(picture), now=now, unmatched=unmatched, outbox=outbox
+                self.config.jobs,
+                records,
+                meta=self._meta(picture),
+                now=now,
+                unmatched=unmatched,
+                outbox=outbox,
+                days=self._days(),
+                spans=self.ledger.spans.take_fresh(),
             )
         )
 
@@ -115,11 +122,11 @@ class ViewOutput(Output[Config]):
         """Go on with a new view for a moment."""
         until = time.monotonic() + BUILDING
         while self.view.is_building and (keys := self.view.lacking(JOBS_AT_ONCE)):
-            self.view.fill(self._past(picture.board, key) for key in keys)
+            self.view.fill(self._past(picture.board, key, picture.now) for key in keys)
             if time.monotonic() >= until:
                 break
         if self.view.is_complete:
-            self.view.finish(self._unmatched(), self._meta(picture))
+            self.view.finish(self._unmatched(), self._meta(picture), self._spans())
         self.view.settle()
 
     def _unmatched(self) -> list[Document]:
@@ -132,13 +139,30 @@ class ViewOutput(Output[Config]):
         jobs = self.config.jobs  # whoever was adopted since, also by a further name, is a stranger no more
         return [row for row in rows if row["why"] != Why.UNKNOWN_JOB.value or jobs.of(row["name"], row["env"]) is None]
 
-    def _past(self, board: Board, key: str) -> Past:
+    def _days(self) -> dict[tuple[str, str], str]:
+        """Months of jobs in which something is counted anew; if that cannot be read, the view is built anew later."""
+        try:
+            return self.ledger.days.take_fresh()
+        except StoreFailed as failure:
+            self.view.fail(str(failure))
+            return {}
+
+    def _spans(self) -> list[Document]:
+        """Spans of contact, all of them; the same if they cannot be read."""
+        try:
+            return self.ledger.spans.every()
+        except StoreFailed as failure:
+            self.view.fail(str(failure))
+            return []
+
+    def _past(self, board: Board, key: str, now: int) -> Past:
         job, history = self.config.jobs.by_key[key], self.ledger.history
         return Past(
             document=whole_document(self.config.jobs, job, board.standing(job)),
             runs=history.runs(key),
             changes=history.changes(key),
             messages=history.messages(key),
+            days=self.ledger.days.months(key, now),
         )
 
     def _meta(self, picture: Picture, stopped: int | None = None) -> Document:
@@ -159,6 +183,7 @@ class ViewOutput(Output[Config]):
             control=self.control,
             watermarks=picture.watermarks,
             reports=picture.reports,
+            days_since=self.ledger.days.since,
         )
 
 
