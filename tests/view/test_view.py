@@ -146,6 +146,8 @@ def test_a_message_writes_its_own_rows_and_no_other(publish: Callable[..., Publi
         "runs": 1,
         "changes": 0,
         "messages": 1,
+        "days": 0,
+        "spans": 0,
         "unmatched": 0,
         "outbox": 0,
         "meta": 1,
