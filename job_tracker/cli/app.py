@@ -288,7 +288,8 @@ def history(
     job: JobArgument,
     number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many of the last runs.")] = 20,
     days: Annotated[
-        int | None, typer.Option("--days", metavar="N", min=1, max=400, help="What its last N days came to, instead.")
+        int | None,
+        typer.Option("--days", metavar="N", min=1, max=400, help="Its last N days, a line each, instead of runs."),
     ] = None,
     config: ConfigOption = None,
     view: ViewOption = None,

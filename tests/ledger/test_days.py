@@ -169,6 +169,10 @@ def message(job: str, event: str, moment: int, number: int, run: str | None = No
     return Message(moment=moment, claimed=moment, received=moment, source="app1", number=number, **given)
 
 
+def thrown(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - the same at each run
+
+
 def a_year(dice: random.Random, days: int) -> list[Message]:
     """Hourly and nightly runs that end in every way there is, or do not come, or do not say so."""
     found: list[Message] = []
@@ -230,7 +234,7 @@ def path() -> Iterator[Path]:
 
 def test_the_days_of_a_year_are_what_a_plain_count_says(path: Path) -> None:
     """Nothing twice and nothing left out: late, folded again, killed, on days of 23 and 25 hours."""
-    dice, days = random.Random(7), 365
+    dice, days = thrown(7), 365
     tracker = Counting(path, jobs_of())
     messages = a_year(dice, days)
 
@@ -247,7 +251,7 @@ def test_the_days_of_a_year_are_what_a_plain_count_says(path: Path) -> None:
 
 def test_lengths_go_with_the_history_that_could_change_them(path: Path) -> None:
     """Of a day long past twelve numbers are left, some sixty bytes, not the length of each of its runs."""
-    dice, days = random.Random(8), 40
+    dice, days = thrown(8), 40
     tracker = Counting(path, jobs_of())
     live(tracker, a_year(dice, days), dice, days)
 
@@ -298,7 +302,7 @@ def test_what_could_not_be_seen_is_counted_on_each_of_its_days(path: Path) -> No
 
 def test_a_changed_promise_leaves_what_was_counted(path: Path) -> None:
     """What was judged by the old promise stays judged, and what is judged by the new one is added once."""
-    dice, days = random.Random(9), 4
+    dice, days = thrown(9), 4
     tracker = Counting(path, jobs_of())
     messages = a_year(dice, days)
     tracker.hear([each for each in messages if each.moment < BEGIN + 2 * DAY], BEGIN + 2 * DAY)

@@ -18,7 +18,10 @@ from job_tracker.moments import DAY, MICROSECONDS
 NOW = 1_763_942_400 * MICROSECONDS
 MB = 1_000_000
 WITHOUT_SIXTH = "; ".join(
-    ["ALTER TABLE runs DROP COLUMN counted_on", *(f"DROP TABLE {name}" for name in ("days", "marks", "unseen", "spans"))]
+    [
+        "ALTER TABLE runs DROP COLUMN counted_on",
+        *(f"DROP TABLE {name}" for name in ("days", "marks", "unseen", "spans")),
+    ]
 )
 """Undoes the layout that came after."""
 
