@@ -16,17 +16,17 @@ Written as chapters in message_queue/ and put together by `make onhost`:
 
   151 messages      what a job reports, checked and completed before it is stored, and read back whatever was stored
   342 file          how it comes to be, under which name it may be used, and what SQLite's complaints about it mean
-  476 queue         one open file, one deadline for all its locks, and every change a transaction
-  709 verbs         add, list, remove, count, stats, vacuum
-  864 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
-  968 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
- 1089 relay         a stream of the command passed on byte for byte, and its end kept for the note
- 1201 outcome       the word with which the end of a run is noted, and what its message says
- 1313 run           a command between the note of its start and the note of its end; the command comes first
- 1466 inbox         lines from stdin, each with its deadline and none without an end
- 1509 serve         the drain protocol, one JSON object a line in each direction
- 1809 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
- 1966 command_line  what may be asked for, and how its end is told
+  484 queue         one open file, one deadline for all its locks, and every change a transaction
+  717 verbs         add, list, remove, count, stats, vacuum
+  872 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
+  976 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
+ 1097 relay         a stream of the command passed on byte for byte, and its end kept for the note
+ 1209 outcome       the word with which the end of a run is noted, and what its message says
+ 1321 run           a command between the note of its start and the note of its end; the command comes first
+ 1474 inbox         lines from stdin, each with its deadline and none without an end
+ 1517 serve         the drain protocol, one JSON object a line in each direction
+ 1817 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
+ 1974 command_line  what may be asked for, and how its end is told
 """
 
 import collections
@@ -461,6 +461,14 @@ def explain(error, path):
     if "full" in text:
         return QueueError("{}: no room left on the disk".format(path))
     if "readonly" in text or "unable to open" in text:
+        journal = path + "-journal"
+        if os.path.exists(journal) and not os.access(journal, os.R_OK | os.W_OK):
+            return QueueError(
+                "{} waits for what uid {} left half-done in {}, and uid {} may not read that: let that user, or a"
+                " member of the queue's group, look at the queue once, with count".format(
+                    path, os.lstat(journal).st_uid, journal, os.geteuid()
+                )
+            )
         return QueueError(
             "{} cannot be used by uid {}: it, its directory or its file system is read-only ({})".format(
                 path, os.geteuid(), text

@@ -137,6 +137,32 @@ def test_what_one_user_left_half_done_another_user_rolls_back(shared_queue):
     assert shared_queue.events() == ["STARTED", "STARTED"]
 
 
+def test_whose_half_of_a_message_it_is_and_who_can_end_it_is_said(shared_queue):
+    """A queue's owner who is not in its group, as the tracker is with its operators', may not read their journals."""
+    group = 20009
+    directory = shared_queue.path.parent
+    directory.mkdir()
+    os.chown(directory, 20001, group)
+    directory.chmod(0o2770)
+    owner = {"user": 20001, "group": 20001, "extra_groups": []}
+    operator = {"user": 20002, "group": 20002, "extra_groups": [group]}
+    assert shared_queue.run(*ADD, **owner).returncode == 0
+    half = (
+        "import os, sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "connection.execute('PRAGMA cache_size = 1'); connection.execute('BEGIN IMMEDIATE');"
+        "[connection.execute('INSERT INTO messages VALUES (NULL, ?, 1, 1, 1, 1, ?, 1, 1)', (n, 'x' * 9999))"
+        " for n in range(50)]; os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([shared_queue.python, "-c", half, shared_queue.path], check=False, umask=0o077, **operator)
+
+    refused = shared_queue.run("serve", **owner)
+    assert shared_queue.run("count", **operator).stdout == b"1\n"
+
+    assert refused.returncode == 1
+    assert "waits for what uid 20002 left half-done in" in shared_queue.unlabelled(refused.stderr)
+    assert shared_queue.run("count", **owner).stdout == b"1\n"
+
+
 def test_a_reader_without_the_right_to_write_can_list(shared_queue):
     """In rollback mode reading needs no writing."""
     assert shared_queue.run(*ADD).returncode == 0

@@ -126,6 +126,14 @@ def explain(error, path):
     if "full" in text:
         return QueueError("{}: no room left on the disk".format(path))
     if "readonly" in text or "unable to open" in text:
+        journal = path + "-journal"
+        if os.path.exists(journal) and not os.access(journal, os.R_OK | os.W_OK):
+            return QueueError(
+                "{} waits for what uid {} left half-done in {}, and uid {} may not read that: let that user, or a"
+                " member of the queue's group, look at the queue once, with count".format(
+                    path, os.lstat(journal).st_uid, journal, os.geteuid()
+                )
+            )
         return QueueError(
             "{} cannot be used by uid {}: it, its directory or its file system is read-only ({})".format(
                 path, os.geteuid(), text
