@@ -127,6 +127,8 @@ def known(tracker: Tracker) -> dict[str, list[Any]]:
     statements = {
         "jobs": "SELECT key, promise, runs, standing FROM jobs ORDER BY key",
         "runs": "SELECT * FROM runs ORDER BY job, number",
+        "days": "SELECT * FROM days ORDER BY job, day",
+        "marks": "SELECT * FROM marks ORDER BY job, serial",
         "messages": "SELECT job, moment, source, number, claimed, name, env, event, text, uid, run, exit_code"
         " FROM messages ORDER BY job, moment, source, number",
         "changes": "SELECT job, serial, at, state_from, status_from, state_to, status_to, errors, missed, text"
