@@ -184,17 +184,21 @@ class Days:
             day = local_day(promise.zone, moment)
             sums.of(job, day).add(run, 1)
             counted.append((day, job, run.order))
-        self._connection.executemany("UPDATE runs SET counted_on = ? WHERE job = ? AND number = ?", counted)
+        if counted:
+            self._connection.executemany("UPDATE runs SET counted_on = ? WHERE job = ? AND number = ?", counted)
         rows = []
         for mark in marks:
             day = local_day(promise.zone, mark.moment)
             sums.of(job, day).counts.update(missed=mark.missed, alarms=mark.alarms)
             rows.append((job, mark.serial, day, mark.missed, mark.alarms))
-        self._connection.executemany("INSERT OR REPLACE INTO marks VALUES (?,?,?,?,?)", rows)
+        if rows:
+            self._connection.executemany("INSERT OR REPLACE INTO marks VALUES (?,?,?,?,?)", rows)
 
     def _look(self, job: int, promise: Job, record: Record, sums: Sums, now: int) -> None:
         """What could not be seen is counted when it can be seen again, on each of its days."""
         unseen, since = record.standing.unseen, self._unseen.get(job)
+        if unseen is None and since is None:
+            return
         is_unseen = unseen is not None and shown(promise, record.standing).status == UNSEEN
         if unseen is not None and is_unseen and since is None:
             sums.unseen[job] = unseen.since
