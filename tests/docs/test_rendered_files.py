@@ -105,6 +105,17 @@ def test_what_is_written_on_the_hosts_is_as_the_golden_file_says(name: str) -> N
     assert (GOLDEN / name).read_text(encoding="utf-8") == text
 
 
+def test_golden_unit_of_the_examples_is_the_one_that_the_role_writes() -> None:
+    """Whoever installs by hand gets the same one."""
+    says = {"ansible_managed": "As the playbook writes it with its defaults, for docs/by-hand.md."}
+    text = environment().get_template("job_tracker.service.j2").render(variables(says))
+    example = ROOT / "examples" / "job_tracker.service"
+    if os.environ.get("UPDATE_GOLDEN"):
+        example.write_text(text, encoding="utf-8")
+
+    assert example.read_text(encoding="utf-8") == text
+
+
 def test_the_rendered_configuration_is_one() -> None:
     """The model that everybody copies has no fault."""
     template, changes = RENDERED["local-job_tracker.cfg"]
