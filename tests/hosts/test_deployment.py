@@ -298,16 +298,14 @@ def wheelhouse_of(copy: Path, path: str, old: str, new: str) -> str:
 def test_an_upgrade_that_does_not_start_leaves_the_old_version_running(site: Site, copy: Path) -> None:
     """The play fails and says so; the monitoring goes on."""
     release = site.on("readlink /opt/job_tracker/current")
-    file = copy / "job_tracker" / "daemon.py"
+    begins = "    config = load_whole(config_path, each_host=False)\n"
+    file = copy / "job_tracker" / "daemon" / "starting.py"
     before = file.read_text()
 
-    done = site.play(
-        job_tracker_wheelhouse=wheelhouse_of(
-            copy, "job_tracker/daemon.py", "    config = load(config_path)\n", '    raise RuntimeError("broken")\n'
-        )
-    )
-
+    broken = wheelhouse_of(copy, "job_tracker/daemon/starting.py", begins, '    raise RuntimeError("broken")\n')
     file.write_text(before)
+    done = site.play(job_tracker_wheelhouse=broken)
+
     assert done.returncode != 0
     assert "does not start" in done.stdout
     assert site.on("readlink /opt/job_tracker/current") == release
@@ -334,6 +332,22 @@ def test_an_upgrade_keeps_what_is_known_and_can_be_taken_back(site: Site, copy: 
     assert site.on("/usr/local/bin/job_tracker --version") == f"job_tracker {number}\n"
     site.until_green()
     assert known <= known_after <= site.runs("SYSTEMD")
+
+
+def test_a_tracker_that_lost_its_store_takes_its_queues_over(sites: dict[str, Site]) -> None:
+    """Its queues refuse it and say by what to end that; what waited in them is then counted, and counted once."""
+    site = sites["em"]
+    site.on("service job_tracker stop && rm /var/lib/job_tracker/job_tracker.sqlite*")
+    site.report("SYSTEMD", "true", host="app1")
+    site.on("service job_tracker start")
+    bases.until(
+        "it is refused", lambda: re.search("job_source_app1 - .*take-over", site.on(LOCAL_CHECK, code=None)), 90
+    )
+
+    site.on("runuser -u job_tracker -- job_tracker take-over --all --yes")
+
+    site.until_green()
+    bases.until("the run is counted", lambda: site.runs("SYSTEMD") == 1, 90)
 
 
 def test_the_second_choice_is_root_and_var_run(site: Site) -> None:
