@@ -404,6 +404,7 @@ def greeting(*, path: str, interpreter: str) -> Greeting:
         drainer=None,
         path=path,
         interpreter=interpreter,
+        exists=True,
         exchange=Exchange(asked=0, received=0, latency=0, clock=None),
     )
 

@@ -37,7 +37,7 @@ from job_tracker.ports import Contact, Host, Memento, Picture, Report
 from job_tracker.sources import checking
 from job_tracker.sources.making import make_source
 from job_tracker.sources.queue import source
-from job_tracker.sources.queue.conversation import Conversation
+from job_tracker.sources.queue.conversation import Conversation, Greeting
 from job_tracker.sources.queue.source import DrainingSource
 from job_tracker.sources.ssh import host_keys, lifeline, login
 from job_tracker.sources.ssh.channel import SshTransport, remote_command
@@ -82,6 +82,7 @@ class There:
         self.section = self.section_of(self.host)
         self.sources: list[DrainingSource] = []
         self.transports: list[SshTransport] = []
+        self.heard: Greeting | None = None
 
     def section_of(self, host: light.Host) -> Host:
         return section_for(
@@ -109,7 +110,7 @@ class There:
         made = SshTransport(section or self.section, replace(TERMS, load_timeout=seconds, ssh_config=path))
         self.transports.append(made)
         try:
-            Conversation(made, load_timeout=seconds, clock=now).greet()
+            self.heard = Conversation(made, load_timeout=seconds, clock=now).greet()
         except BaseException:
             made.close()
             raise
@@ -1200,7 +1201,8 @@ def test_the_remote_command_is_words_only(there: There) -> None:
     assert shlex.split(remote_command(section)) == [light.PYTHON, "-I", str(light.TOOL), "-f", str(queue), "serve"]
     there.greet(section)
 
-    assert queue.exists()
+    assert there.heard is not None
+    assert there.heard.path == str(queue)
 
 
 # ------------------------------------------------------------------------------------------------------------- checking
