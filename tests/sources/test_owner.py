@@ -64,3 +64,18 @@ def test_root_looks_as_the_owner_so_that_no_journal_removes_what_is_roots(home: 
 def test_a_queue_that_is_not_there_is_made_by_whoever_starts_the_daemon(home: Path) -> None:
     """Where no role has made the directory nobody owns it yet."""
     assert account_for(home / "control" / "queue.sqlite") == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_root_that_may_become_nobody_else_stays_who_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its unit filters the system calls for that: the operators would not be heard at all."""
+
+    def forbidden(_: object) -> None:
+        raise PermissionError
+
+    os.chown(home, NOBODY, NOBODY)
+    assert account_for(home / "queue.sqlite")["user"] == NOBODY
+
+    monkeypatch.setattr(os, "setgroups", forbidden)
+
+    assert account_for(home / "queue.sqlite") == {}
