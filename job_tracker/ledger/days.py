@@ -27,7 +27,10 @@ KEPT = 400
 """Days: a year can be compared with the one before."""
 
 _COLUMNS = ", ".join(DAY)
-_OLD_RUN = "SELECT number, begun, outcome, ended, is_out_of_order, counted_on FROM runs WHERE job = ?"
+_COUNTED = """
+SELECT number, begun, outcome, ended, is_out_of_order, counted_on FROM runs
+WHERE job = ? AND number >= ? AND counted_on IS NOT NULL
+"""
 _DATE = "date(day + 1721424.5)"  # SQLite counts days from noon of 4714 B.C.
 Place = tuple[int, int]
 """Job and day."""
@@ -163,16 +166,10 @@ class Days:
 
     def _counted(self, job: int, record: Record) -> Iterator[tuple[Run, int]]:
         """The runs that are about to be written again, as they were counted, each with its day."""
-        rows = []
-        floor = 1 << 62
-        if record.rewound is not None:
-            floor = record.rewound.count
-            rows += self._connection.execute(f"{_OLD_RUN} AND number > ?", (job, floor)).fetchall()
-        for number in record.runs:
-            if number <= floor:
-                rows += self._connection.execute(f"{_OLD_RUN} AND number = ?", (job, number)).fetchall()
+        again = 1 << 62 if record.rewound is None else record.rewound.count + 1
+        rows = self._connection.execute(_COUNTED, (job, min((*record.runs, again)))).fetchall()
         for number, begun, outcome, ended, stepped, day in rows:
-            if day is not None:
+            if number >= again or number in record.runs:
                 yield _run(number, begun, outcome, ended, stepped), day
 
     def _put_in(self, job: int, promise: Job, record: Record, marks: Iterable[Mark], sums: Sums) -> None:
