@@ -7,6 +7,7 @@ Rule: it is written in WAL mode, so that no reader holds up the writer; where no
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -15,10 +16,15 @@ from pathlib import Path
 from job_tracker.errors import StoreFailed
 from job_tracker.events.layout import APPLICATION, COLUMNS, LAYOUT, MARKS, TABLES, Row
 
+log = logging.getLogger("job_tracker")
+
 BITE = 500
 """Rows that go at once, of those that are too old or too many."""
 
 ROW_SIZE = 150
+
+WAL_MOST = 64_000_000
+"""Bytes beside the file that only a reader who does not let go can have made; then it is begun anew without him."""
 
 
 class EventsFile:
@@ -35,7 +41,11 @@ class EventsFile:
     def open(self) -> None:
         """Open it, or make it where there is none.  Raises StoreFailed with what to do."""
         if self._connection is not None and self._identity == _identity(self.path):
-            return
+            if not self._is_held():
+                return
+            log.warning("events file begun anew, somebody reads it and does not let go path=%s", self.path)
+            with contextlib.suppress(OSError):
+                self.path.unlink()
         self._let_go()
         try:
             if not os.path.lexists(self.path):
@@ -121,6 +131,12 @@ class EventsFile:
         gap = _gap_row(0, cut, rows[kept][1], "they were told too long ago, and are kept no longer")
         connection.execute(f"INSERT INTO events ({COLUMNS}) VALUES ({MARKS})", gap)
         return size
+
+    def _is_held(self) -> bool:
+        """Whether somebody reads in a transaction without an end, so that nothing written can go into the file."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.stat(f"{self.path}-wal").st_size > WAL_MOST
+        return False
 
     def _let_go(self) -> None:
         if self._connection is not None:

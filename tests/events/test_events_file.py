@@ -13,6 +13,7 @@ import pytest
 from running import in_memory, missing
 
 from job_tracker.errors import StoreFailed
+from job_tracker.events import file as file_module
 from job_tracker.events.file import EventsFile
 from job_tracker.events.layout import Row
 from job_tracker.events.reading import EventsReader, EventsUnreadable
@@ -163,6 +164,31 @@ def test_what_was_let_go_is_not_counted_after_a_restart(place: Path) -> None:
     again.take([row(FIRST + 2010, later)], later)
 
     assert [each["seq"] for each in EventsReader(place).after(0, 5000)[1:]] == [FIRST + at for at in range(2000, 2011)]
+
+
+def test_a_reader_who_never_lets_go_does_not_fill_the_disk(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing written can go into the file while he reads: a new one is begun, and he keeps his."""
+    monkeypatch.setattr(file_module, "WAL_MOST", 200_000)
+    file = opened(place)
+    file.take([row(1)], NOW)
+    reader = sqlite3.connect(file.path, isolation_level=None)
+    reader.execute("BEGIN")
+    before = reader.execute("SELECT max(seq) FROM events").fetchall()
+    sizes = []
+
+    for seq in range(2, 400):
+        file.open()
+        file.take([row(seq, doc="x" * 4000)], NOW)
+        sizes.append(Path(f"{file.path}-wal").stat().st_size)
+
+    assert max(sizes) < 2 * 200_000
+    assert reader.execute("SELECT max(seq) FROM events").fetchall() == before
+    with closing(sqlite3.connect(file.path)) as fresh:
+        [(first, kind)] = fresh.execute("SELECT seq, kind FROM events ORDER BY seq LIMIT 1").fetchall()
+        assert (kind, fresh.execute("SELECT max(seq) FROM events").fetchone()) == ("gap", (399,))
+        assert first > 1
+    reader.close()
+    file.close()
 
 
 def test_a_strangers_file_is_left_alone(place: Path) -> None:
