@@ -6,6 +6,7 @@ Rule: what cannot be read or written now is kept, and comes first the next time;
 
 import logging
 import secrets
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ log = logging.getLogger("job_tracker")
 FOLDED_AT_ONCE = 20_000
 """Deadlines and refolded messages: a second or two, so that the service manager hears of us while much is caught up
 with."""
+
+OF_SOURCES_KEPT = 10_000
+"""Events of sources that wait for a store which cannot be written: a disk may be full for days, the newest are kept."""
 
 Read = tuple[Delivery, Intake]
 
@@ -60,7 +64,7 @@ class Books:
         self._heard: set[Position] = set()
         self._unnoted: dict[str, Change] = {}
         self._touched: dict[str, None] = {}
-        self._of_sources: list[Event] = []
+        self._of_sources: deque[Event] = deque(maxlen=OF_SOURCES_KEPT)
         self.begin(config, now)
 
     def begin(self, config: Config, now: int, *, is_asked_to: bool = False) -> None:
@@ -68,15 +72,12 @@ class Books:
 
         is_asked_to: what was promised or said of a time to come is taken as now.
         """
-        settings = config.settings
-        self.ledger.events.begin(
-            is_on=settings.event_log,
-            keep=settings.event_log_keep_in_days * DAY,
-            most=settings.event_log_most_in_mb * 1_000_000,
-            now=now,
-        )
-        drained = self.ledger.drained()  # asked first: a promise that is stored as renewed must be on the board as well
-        kept = self.ledger.settle(config.jobs, now, is_asked_to=is_asked_to)
+        settings, events = config.settings, self.ledger.events
+        with events.kept_where_it_fails():
+            keep, most = settings.event_log_keep_in_days * DAY, settings.event_log_most_in_mb * 1_000_000
+            events.begin(is_on=settings.event_log, keep=keep, most=most, now=now)
+            drained = self.ledger.drained()  # asked first: what is stored as renewed must be on the board as well
+            kept = self.ledger.settle(config.jobs, now, is_asked_to=is_asked_to)
         self.board: Board = make_board(config.jobs, kept, drained, now, NEVER)
         self._jobs = config.jobs
         unseen = Watermark(drained=None, lags_from=now)

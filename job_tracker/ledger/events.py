@@ -6,7 +6,8 @@ Rule: what is too old, or too much, goes in small bites, with the next events th
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +60,16 @@ class EventLog:
                 self._connection.execute("INSERT INTO facts (name, value) VALUES ('event_log_since', ?)", (str(now),))
         self._since = now
 
+    @contextmanager
+    def kept_where_it_fails(self) -> Iterator[None]:
+        """Should what follows fail, the log goes on as it did before."""
+        before = self.is_on, self._keep, self._most, self._since
+        try:
+            yield
+        except BaseException:
+            self.is_on, self._keep, self._most, self._since = before
+            raise
+
     @property
     def last(self) -> int:
         """The newest number, 0 if there never was one."""
@@ -73,12 +84,16 @@ class EventLog:
         """See `core.events.Log`.  Raises StoreFailed."""
         with self._access.reading():
             rows = self._connection.execute(
-                f"SELECT {COLUMNS} FROM events WHERE job = ? AND (at > ? OR corrects IS NOT NULL) ORDER BY seq",
-                (job, since),
+                f"SELECT {COLUMNS} FROM events WHERE job = ? AND at > ? ORDER BY seq", (job, since)
             )
             found = [_event(checked(row, EVENT)) for row in rows]
-        corrected = {seq for _, event in found for seq in event.corrects}
-        return [(seq, event) for seq, event in found if seq not in corrected and event.at > since]
+            if not found:
+                return []
+            named = self._connection.execute(  # what corrects something comes behind it, whatever moment it is of
+                "SELECT corrects FROM events WHERE job = ? AND seq > ? AND corrects IS NOT NULL", (job, found[0][0])
+            )
+            corrected = {seq for (corrects,) in named for seq in json.loads(corrects)}
+        return [(seq, event) for seq, event in found if seq not in corrected]
 
     def after(self, seq: int, most: int) -> list[Row]:
         """The rows behind a number, as they lie, in order.  Raises StoreFailed."""

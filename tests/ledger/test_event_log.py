@@ -130,6 +130,32 @@ def test_of_the_time_when_it_was_off_the_log_knows_nothing(ledger: Ledger) -> No
     assert ledger.events.reach == NOW + 5
 
 
+def test_a_configuration_that_is_refused_leaves_the_log_as_it_was(ledger: Ledger) -> None:
+    """What comes after its turn may fail; the old configuration goes on then, and it wanted the log."""
+
+    def refused() -> None:
+        with ledger.events.kept_where_it_fails():
+            ledger.events.begin(is_on=False, keep=DAY, most=1, now=NOW)
+            raise StoreFailed("the disk is full")
+
+    with pytest.raises(StoreFailed):
+        refused()
+
+    save(ledger, event())
+    assert len(numbers(ledger.events)) == 1
+
+
+def test_what_corrects_an_event_counts_whatever_moment_it_is_of(ledger: Ledger) -> None:
+    """An end that is told anew may lie before the one that was told first."""
+    save(ledger, event(), event(at=NOW + 20, kind=events.SUCCEEDED), event(job="OTHER__P"))
+    [told, wrong] = [seq for seq, _ in ledger.events.of("LOAD__P", -1)]
+    save(ledger, event(at=NOW + 5, kind=events.SUCCEEDED, corrects=(wrong,)))
+
+    assert [seq for seq, _ in ledger.events.of("LOAD__P", NOW + 10)] == []
+    assert wrong not in [seq for seq, _ in ledger.events.of("LOAD__P", -1)]
+    assert told in [seq for seq, _ in ledger.events.of("LOAD__P", -1)]
+
+
 def test_what_is_too_old_goes_in_bites_with_what_comes(ledger: Ledger) -> None:
     """A day's events at once would hold up the step they come with; the newest number always stays."""
     save(ledger, *(event() for _ in range(300)))
