@@ -11,8 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from job_tracker import __version__
@@ -43,15 +44,15 @@ def files() -> dict[str, str]:
 
 def page() -> str:
     """The manual page, for man."""
-    command = get_command(app)
+    command = cast(TyperGroup, get_command(app))  # what an app of several commands is
     context = command.make_context(NAME, [], resilient_parsing=True)
     summary, *more = HELP.strip().split("\n\n")
     lines = [f'.TH JOB_TRACKER 1 "" "job_tracker {__version__}" "job_tracker"', ".nh", ".ad l"]
     lines += [".SH NAME", f"{NAME} \\- {_safe(summary[0].lower() + summary[1:].rstrip('.'))}"]
     lines += [".SH SYNOPSIS", f".B {NAME}", r"COMMAND [\fIOPTIONS\fR] [\fIARGUMENTS\fR]"]
     lines += [".SH DESCRIPTION", *_paragraphs(more), ".SH COMMANDS"]
-    for name in command.list_commands(context):  # type: ignore[attr-defined]
-        lines += _command(command.get_command(context, name), name, context)  # type: ignore[attr-defined]
+    for name in command.list_commands(context):
+        lines += _command(command.get_command(context, name), name, context)
     lines += [".SH ENVIRONMENT", ".TP", f".B {CONFIG_VARIABLE}", "The configuration, where no option names one."]
     lines += [".TP", ".B JOB_TRACKER_USER", "As whom root lets the tracker run."]
     lines += [".SH FILES", ".TP", f".I {DEFAULT_CONFIG}", "The configuration, where nothing names one."]

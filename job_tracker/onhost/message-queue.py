@@ -901,7 +901,7 @@ class Witness:
     def has_heard(self, number):
         """Whether the group got this signal; if so, it is answered for, also where we have it twice."""
         for pause in (0, SETTLING):
-            time.sleep(pause)
+            time.sleep(pause)  # nothing tells when a sender is between the two that get it
             _let_senders_finish()
             if self._asked(number):
                 _let_senders_finish()
@@ -1064,7 +1064,7 @@ def execute(words, environment):
         except OSError as error:
             if error.errno == errno.ENOEXEC:
                 script = "./" + path if path.startswith("-") else path
-                os.execve("/bin/sh", ["/bin/sh", script, *words[1:]], environment)  # noqa: S606
+                os.execve("/bin/sh", ["/bin/sh", script, *words[1:]], environment)  # noqa: S606 - as execvp
             if error.errno == errno.EACCES:
                 failure = error
             elif error.errno not in (errno.ENOENT, errno.ENOTDIR):

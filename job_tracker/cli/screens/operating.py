@@ -114,8 +114,9 @@ def _put_when_heard(meta: Document, where: str) -> None:
 
 
 def _message(job: Document, word: Word, author: str, now: int) -> Document:
-    note = {"author": author, "why": word.why}
-    note |= {} if word.until is None else {"until": word.until / MICROSECONDS}  # type: ignore[dict-item]
+    note: Document = {"author": author, "why": word.why}
+    if word.until is not None:
+        note["until"] = word.until / MICROSECONDS
     name, env = job["promise"]["name"], job["promise"]["env"]
     element = {"instance": env, "job": name, "event": word.event, "timestamp": now / MICROSECONDS}
     return {**element, "message": json.dumps(note)}

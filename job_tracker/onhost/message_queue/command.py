@@ -94,7 +94,7 @@ def execute(words, environment):
         except OSError as error:
             if error.errno == errno.ENOEXEC:
                 script = "./" + path if path.startswith("-") else path
-                os.execve("/bin/sh", ["/bin/sh", script, *words[1:]], environment)  # noqa: S606
+                os.execve("/bin/sh", ["/bin/sh", script, *words[1:]], environment)  # noqa: S606 - as execvp
             if error.errno == errno.EACCES:
                 failure = error
             elif error.errno not in (errno.ENOENT, errno.ENOTDIR):

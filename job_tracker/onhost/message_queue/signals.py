@@ -36,7 +36,7 @@ class Witness:
     def has_heard(self, number):
         """Whether the group got this signal; if so, it is answered for, also where we have it twice."""
         for pause in (0, SETTLING):
-            time.sleep(pause)
+            time.sleep(pause)  # nothing tells when a sender is between the two that get it
             _let_senders_finish()
             if self._asked(number):
                 _let_senders_finish()
