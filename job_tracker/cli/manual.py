@@ -17,7 +17,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from job_tracker import __version__
-from job_tracker.cli.app import CONFIG_VARIABLE, DEFAULT_CONFIG, HELP, app
+from job_tracker.cli.app import HELP, app
+from job_tracker.cli.options import CONFIG_VARIABLE, DEFAULT_CONFIG
 
 NAME = "job_tracker"
 COMPLETION_VARIABLE = "_JOB_TRACKER_COMPLETE"
