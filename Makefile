@@ -12,7 +12,7 @@ WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run mutants clean packages test-hosts wheelhouse lock known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run mutants clean packages test-parts test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ test-again: $(VENV)/installed packages ## tests with threads, processes and cloc
 test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes
 	@sh tests/packages.sh hosts
 	$(BIN)/python -m pytest -m hosts -x tests/hosts
+
+test-parts: $(VENV)/installed ## what needs a browser, or servers that other people wrote; some minutes
+	@sh tests/packages.sh parts
+	$(BIN)/python -m pytest -m parts -n $(PYTEST_WORKERS)
 
 wheelhouse: $(VENV)/deploy ## everything a tracker host installs, for hosts that reach no package index
 	$(BIN)/python deploy/wheelhouse.py $(WHEELHOUSE)

@@ -4,6 +4,8 @@ set -eu
 packages="dash groff-base busybox mawk gawk original-awk openssh-server openssh-client iproute2 rsyslog strace procps util-linux tzdata"
 # Real hosts, for `make test-hosts` alone.
 if [ "${1:-}" = hosts ]; then packages="$packages debootstrap systemd-container vagrant"; fi
+# A browser to look at pages, and readers of what is shipped, for `make test-parts` alone.
+if [ "${1:-}" = parts ]; then packages="$packages chromium"; fi
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
