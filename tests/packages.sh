@@ -5,7 +5,7 @@ packages="dash groff-base busybox mawk gawk original-awk openssh-server openssh-
 # Real hosts, for `make test-hosts` alone.
 if [ "${1:-}" = hosts ]; then packages="$packages debootstrap systemd-container vagrant"; fi
 # A browser to look at pages, and readers of what is shipped, for `make test-parts` alone.
-if [ "${1:-}" = parts ]; then packages="$packages chromium"; fi
+if [ "${1:-}" = parts ]; then packages="$packages chromium ruby"; fi
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"

@@ -1,0 +1,1 @@
+"""Shippers: events sent elsewhere, each from a cursor of its own."""
