@@ -17,12 +17,13 @@ from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
 
 from job_tracker import clock
 from job_tracker.cli.app import app
-from job_tracker.cli.screens import ending, plain, times
+from job_tracker.cli.screens import ending, plain
 from job_tracker.cli.screens.view_path import DEFAULT_VIEW
 from job_tracker.config.settings import Settings
 from job_tracker.core.intake import Why, in_words
 from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.ports import Contact
+from job_tracker.telling import times
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -18,11 +18,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from job_tracker.cli.screens import times
 from job_tracker.config import reading
 from job_tracker.moments import MICROSECONDS
 from job_tracker.replay.recording import read
 from job_tracker.replay.replay import Replay
+from job_tracker.telling import times
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")

@@ -25,7 +25,6 @@ from sourcing import GREETING, SLOW, TERMS, Box, leaving_nothing, now, wait_unti
 
 from job_tracker.cli import app
 from job_tracker.cli.screens import sources
-from job_tracker.cli.screens.as_json import in_seconds
 from job_tracker.cli.screens.plain import as_text
 from job_tracker.config.reading import Config, load
 from job_tracker.core.board import make_board
@@ -44,6 +43,8 @@ from job_tracker.sources.ssh.channel import SshTransport, remote_command
 from job_tracker.sources.ssh.diagnosis import Command, diagnose
 from job_tracker.sources.ssh.host_keys import fingerprint, known_hosts, parse
 from job_tracker.sources.ssh.lifeline import Lifeline, Turns
+from job_tracker.telling import sources as contacts
+from job_tracker.telling.as_json import in_seconds
 from job_tracker.view.documents import report_document
 
 NEEDS_HOSTS = light.missing()
@@ -1355,8 +1356,8 @@ def test_sources_has_a_line_for_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     meta = {"sources": {"app2": {"drained": None, "lags_from": 1}, "app1": report_document(report)}}
 
-    shown = as_text(sources.table(sources.documents(meta), now(), brief=False, zone=None)).splitlines()
-    [first, second] = in_seconds(sources.documents(meta))
+    shown = as_text(sources.table(contacts.documents(meta), now(), brief=False, zone=None)).splitlines()
+    [first, second] = in_seconds(contacts.documents(meta))
 
     line = r"^app1 +unreachable +20.* -1.500 s +\? +7 +900 +20.* 2.0/9.0 ms +- +no answer"
     assert re.search(line, shown[1]), shown[1]

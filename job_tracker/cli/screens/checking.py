@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.cli.screens import output
-from job_tracker.cli.screens.as_json import in_seconds
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.sources import drift
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import SourceHost
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.sources.checking import CheckResult, check_all
+from job_tracker.telling.as_json import in_seconds
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.sources import drift
 
 Document = dict[str, Any]
 

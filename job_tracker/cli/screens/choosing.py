@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.cli.screens.commands import NoSuchThing
-from job_tracker.cli.screens.plain import safe
+from job_tracker.telling.harmless import safe
 from job_tracker.view import reading
 
 Document = dict[str, Any]

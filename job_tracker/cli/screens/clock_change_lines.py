@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from job_tracker.cli.screens.times import local
 from job_tracker.core.jobs import Job
 from job_tracker.core.schedules.clock_changes import ClockChange, changes
 from job_tracker.core.schedules.cron import Cron, clock_times
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.moments import MICROSECONDS, MINUTE
+from job_tracker.telling.times import local
 
 Document = dict[str, Any]
 

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker import clock
-from job_tracker.cli.screens import days, explain, history, jobs, notifications, output, plain, sources, unmatched
-from job_tracker.cli.screens.as_json import in_seconds
-from job_tracker.cli.screens.times import age, is_stale
+from job_tracker.cli.screens import days, history, jobs, notifications, output, plain, sources, unmatched
 from job_tracker.core.states import State
 from job_tracker.errors import JobTrackerError
+from job_tracker.telling import adopting, explain, past
+from job_tracker.telling import jobs as choice
+from job_tracker.telling import sources as contacts
+from job_tracker.telling.as_json import in_seconds
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import age, is_stale
 from job_tracker.view import reading
 from job_tracker.view.reading import JobView
 
@@ -39,8 +43,8 @@ class Wanted:
     sort: str = ""
 
     def __post_init__(self) -> None:
-        if self.sort and self.sort not in jobs.SORTS:
-            raise NoSuchThing(f"--sort {self.sort}: jobs are sorted by {', '.join(jobs.SORTS)}")
+        if self.sort and self.sort not in choice.SORTS:
+            raise NoSuchThing(f"--sort {self.sort}: jobs are sorted by {', '.join(choice.SORTS)}")
         for state in self.states:
             if state.upper() not in STATES:
                 raise NoSuchThing(f"--state {state}: there is no such state; the states are {', '.join(STATES)}")
@@ -57,7 +61,7 @@ def show_jobs(path: Path, wanted: Wanted, *, json: bool) -> None:
         if stale and output.is_terminal():
             output.put(f"{age(meta, now, is_alive=is_alive(meta), zone=meta['zone'])}\n")
         output.put_table(_table(meta, found, now, brief=output.is_terminal(), stale=stale))
-    note = jobs.totals(found) if found or not wanted.pattern else f"no job fits {wanted.pattern}"
+    note = choice.totals(found) if found or not wanted.pattern else f"no job fits {wanted.pattern}"
     put_age(meta, now, json=json, before=f"{note}; ")
     for line in _remarks(path, meta, found) if not json else ():
         output.put_note(line)
@@ -75,7 +79,7 @@ def show_history(path: Path, name: str, most: int, *, json: bool) -> None:
     """A job's runs, and what happened between them."""
     found = _job(path, name)
     now = clock.now()
-    lines = history.entries(found.runs, found.changes, most, found.messages)
+    lines = past.entries(found.runs, found.changes, most, found.messages)
     if json:
         output.put_json({"view": view_document(found.meta, now), "job": found.job["job"], "history": in_seconds(lines)})
     elif lines:
@@ -123,37 +127,37 @@ def show_reasons(path: Path, name: str, *, json: bool) -> None:
 def show_unmatched(path: Path, pattern: str = "", *, json: bool, as_yaml: bool = False) -> None:
     """Messages that belong to no configured job; as_yaml: the configuration is written in YAML."""
     meta, every = reading.read_unmatched(path)
-    rows = unmatched.of_name(every, pattern)
+    rows = adopting.of_name(every, pattern)
     now = clock.now()
     if json:
         document = {
             "view": view_document(meta, now),
             "unmatched": in_seconds(rows),
-            "adopting": unmatched.adopting(rows),
+            "adopting": adopting.adopting(rows),
         }
         output.put_json(document)
     elif rows:
         output.put_table(unmatched.table(rows, meta["zone"]))
-        guesses = unmatched.guesses(rows, reading.read_keys(path))
+        guesses = adopting.guesses(rows, reading.read_keys(path))
         if guesses:
             output.put("")
         for name, key in guesses:
-            output.put(f"{plain.safe(name)}: did you mean {key}? Let it report so, or name it in its `reported_as`.")
-        snippet = unmatched.snippet(rows, as_yaml=as_yaml)
+            output.put(f"{safe(name)}: did you mean {key}? Let it report so, or name it in its `reported_as`.")
+        snippet = adopting.snippet(rows, as_yaml=as_yaml)
         if snippet:
             output.put(f"\nTo adopt them, put into `jobs`, with the promises that are really meant:\n\n{snippet}\n")
     put_age(meta, now, json=json, before="" if rows else _all_is_well(every, pattern))
 
 
 def _all_is_well(every: list[Document], pattern: str) -> str:
-    return f"no message is kept aside as {plain.safe(pattern)}; " if every else "every message belongs to a job; "
+    return f"no message is kept aside as {safe(pattern)}; " if every else "every message belongs to a job; "
 
 
 def show_sources(path: Path, *, json: bool) -> None:
     """A line per source."""
     meta = reading.read_meta(path)
     now = clock.now()
-    found = sources.documents(meta)
+    found = contacts.documents(meta)
     if json:
         output.put_json({"view": view_document(meta, now), "sources": in_seconds(found)})
     elif found:
@@ -174,18 +178,18 @@ def show_notifications(path: Path, *, json: bool) -> None:
 
 def _selected(path: Path, wanted: Wanted) -> tuple[Document, list[Document]]:
     meta, every = reading.read_jobs(path)
-    found = jobs.select(
+    found = choice.select(
         every,
         pattern=wanted.pattern,
         states=wanted.states,
         problems=wanted.problems,
         unheard=_unheard(meta),
     )
-    return meta, jobs.in_order(found, wanted.sort or ("state" if output.is_terminal() else "configured"))
+    return meta, choice.in_order(found, wanted.sort or ("state" if output.is_terminal() else "configured"))
 
 
 def _unheard(meta: Document) -> frozenset[str]:
-    return frozenset(source["source"] for source in sources.unheard(meta))
+    return frozenset(source["source"] for source in contacts.unheard(meta))
 
 
 def _table(meta: Document, found: list[Document], now: int, *, brief: bool, stale: bool) -> plain.Table:
@@ -196,8 +200,8 @@ def _table(meta: Document, found: list[Document], now: int, *, brief: bool, stal
 
 def _remarks(path: Path, meta: Document, found: list[Document]) -> Iterator[str]:
     """What a list of jobs would hide: sources that are not heard, and messages that belong to no job."""
-    for source in sources.unheard(meta):
-        yield plain.safe(sources.complaint(source, found, meta["zone"]))
+    for source in contacts.unheard(meta):
+        yield safe(contacts.complaint(source, found, meta["zone"]))
     count = reading.count_unmatched(path)
     if count:
         yield f"{count} name{' belongs' if count == 1 else 's belong'} to no job: `job_tracker unmatched` shows them"
@@ -216,7 +220,7 @@ def _job(path: Path, name: str) -> JobView:
         return found
     near = of_name or [key for key in keys if name.lower() in key.lower()] or get_close_matches(name, keys, n=3)
     hint = f"did you mean {' or '.join(near[:3])}?" if near else "`job_tracker jobs` lists them"
-    raise NoSuchThing(f"{plain.safe(name)}: there is no such job; {hint}")
+    raise NoSuchThing(f"{safe(name)}: there is no such job; {hint}")
 
 
 def _watch_live(path: Path, wanted: Wanted, below: str) -> None:
@@ -231,12 +235,12 @@ def _watch_live(path: Path, wanted: Wanted, below: str) -> None:
         try:
             meta, found = _selected(path, wanted)
         except JobTrackerError as error:
-            return Group(Text(plain.safe(error), style="bold red"), Text("Ctrl-C ends"))
+            return Group(Text(safe(error), style="bold red"), Text("Ctrl-C ends"))
         stale = is_stale(meta, now) or not is_alive(meta)
         told = age(meta, now, is_alive=is_alive(meta), zone=meta["zone"])
         head = [Text(f"{told}\n", style="bold red")] if stale else []
         remarks = [Text(line, style="magenta") for line in _remarks(path, meta, found)]
-        footer = Text(f"\n{jobs.totals(found)}; {told}; Ctrl-C ends", style="dim")
+        footer = Text(f"\n{choice.totals(found)}; {told}; Ctrl-C ends", style="dim")
         table = plain.as_rich(_table(meta, found, now, brief=True, stale=stale), console.width)
         return Group(*head, table, *remarks, footer, *([Text(f"\n{below}")] if below else []))
 

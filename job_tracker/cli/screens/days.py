@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
-from job_tracker.cli.screens.times import clock, local
 from job_tracker.moments import span
+from job_tracker.telling.times import clock, local
 
 Document = dict[str, Any]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker.cli.screens import output
-from job_tracker.cli.screens.plain import safe
 from job_tracker.core.events import GAP, KINDS
 from job_tracker.errors import JobTrackerError
 from job_tracker.events.reading import EventsMissing, EventsReader
+from job_tracker.telling.events import told
+from job_tracker.telling.harmless import safe
 
 LOOK_EVERY = 0.1
 """Seconds between two looks, each some microseconds."""
@@ -77,7 +78,7 @@ def as_text(event: Document) -> str:
     at = datetime.fromtimestamp(event["at"]).astimezone()
     about = event.get("job") or event.get("source") or ""
     whose = safe(about) + (f" #{event['run']['number']}" if "run" in event else "")
-    return f"{at:%Y-%m-%d %H:%M:%S %Z}  {event['seq']}  {event['kind']:<14}  {whose}  {_told(event)}".rstrip()
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}  {event['seq']}  {event['kind']:<14}  {whose}  {told(event)}".rstrip()
 
 
 def _waited_for(path: Path) -> EventsReader:
@@ -91,27 +92,6 @@ def _waited_for(path: Path) -> EventsReader:
                 output.complain(f"{missing}; waiting for it")
             is_said = True
             time.sleep(LOOK_EVERY)  # the pace of looking for the file
-
-
-def _told(event: Document) -> str:
-    said: list[str] = []
-    if event["kind"] == GAP:
-        said.append(f"numbers {event['from']} to {event['to']} are not here: {event['why']}")
-    elif isinstance(event.get("from"), dict):
-        said.append(event["text"])
-    elif "from" in event:
-        said.append(f"{event['from'] or 'unknown'} to {event['to']}")
-    if "seconds" in event and event["seconds"] is not None:
-        said.append(f"after {event['seconds']:g} s")
-    if event.get("exit_code") is not None:
-        said.append(f"exit code {event['exit_code']}")
-    if "count" in event:
-        said.append(f"{event['count']} missed")
-    if event.get("text") and event["text"] not in said:
-        said.append(event["text"])
-    if event.get("corrects"):
-        said.append(f"(corrects {', '.join(map(str, event['corrects']))})")
-    return safe(", ".join(said)) + (" (late)" if event.get("late") else "")
 
 
 def _lines(reader: EventsReader, wanted: Wanted, *, follow: bool) -> Iterator[Document]:

@@ -1,11 +1,11 @@
 """The jobs screen: a line per job."""
 
-from collections.abc import Container, Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Container, Sequence
 from typing import Any
 
 from job_tracker.cli.screens.plain import STYLES, Cell, Table, cell
-from job_tracker.cli.screens.times import STATUS_WORDS, clock, short, took
+from job_tracker.telling.jobs import is_unheard, result
+from job_tracker.telling.times import STATUS_WORDS, clock, short, took
 
 Document = dict[str, Any]
 
@@ -18,58 +18,6 @@ EXPENDABLE = (
     *("STATUS", "STATE"),
 )
 """What a narrow terminal does without, the first of it first: what is wrong is worth more than its numbers."""
-
-SORTS = ("configured", "state", "name", "since", "deadline")
-URGENCY = (2, 3, 1, 0)
-"""Statuses, the one that is looked at first in front."""
-
-
-def select(
-    jobs: Iterable[Document],
-    *,
-    pattern: str = "",
-    states: Sequence[str] = (),
-    problems: bool = False,
-    unheard: Container[str] = (),
-) -> list[Document]:
-    """The jobs whose name fits a pattern (with *, ? or [ a glob, else a part of the name, in any case) and the rest.
-
-    problems: only those whose status is not OK, and those of which nobody can know, for none of their sources is heard.
-    """
-    wanted = {state.upper() for state in states}
-    return [
-        job
-        for job in jobs
-        if matches(job["job"], pattern)
-        and (not wanted or job["state"] in wanted)
-        and (not problems or job["status"] or is_unheard(job, unheard))
-    ]
-
-
-def is_unheard(job: Document, unheard: Container[str]) -> bool:
-    """Whether none of the sources that a job belongs to is heard."""
-    return bool(job["sources"]) and all(source in unheard for source in job["sources"])
-
-
-def in_order(jobs: Iterable[Document], sort: str) -> list[Document]:
-    """The jobs as they are configured, or by state (problems first, the oldest first), name, since or next deadline."""
-    match sort:
-        case "state":
-            return sorted(jobs, key=lambda job: (URGENCY.index(job["status"]), job["since"] if job["status"] else 0))
-        case "name":
-            return sorted(jobs, key=lambda job: str(job["job"]).lower())
-        case "since":
-            return sorted(jobs, key=lambda job: int(job["since"]), reverse=True)
-        case "deadline":
-            return sorted(jobs, key=lambda job: (job["deadline"] is None, job["deadline"] or 0))
-        case _:
-            return list(jobs)
-
-
-def matches(key: str, pattern: str) -> bool:
-    """Whether a job's name fits a pattern."""
-    key, pattern = key.lower(), pattern.lower()
-    return fnmatchcase(key, pattern) if any(c in pattern for c in "*?[") else pattern in key
 
 
 def table(jobs: Sequence[Document], now: int, *, brief: bool, sources: int = 1, unheard: Container[str] = ()) -> Table:
@@ -116,24 +64,6 @@ def row(job: Document, now: int, *, brief: bool) -> list[Cell]:
     ]
 
 
-def result(run: Document | None, newest: Document | None) -> str:
-    """How a run ended; of one that is open while a newer one is not, how that ended as well."""
-    if run is None or newest is None:
-        return "never ran"
-    return RESULTS[run["outcome"]] + (f", a later one {RESULTS[newest['outcome']]}" if run is not newest else "")
-
-
-RESULTS = {
-    "open": "running",
-    "well": "ok",
-    "warned": "warned",
-    "skipped": "skipped",
-    "badly": "failed",
-    "lost": "lost",
-}
-"""By outcome."""
-
-
 def _source(job: Document, unheard: Container[str]) -> Cell:
     """The sources that a job belongs to; those that are not heard are marked."""
     named = [f"{source} (not heard)" if source in unheard else source for source in job["sources"][:NAMED]]
@@ -143,10 +73,3 @@ def _source(job: Document, unheard: Container[str]) -> Cell:
 
 NAMED = 2
 """Sources of a job that are named; one that nothing was heard of belongs to all."""
-
-
-def totals(jobs: Sequence[Document]) -> str:
-    """How many jobs there are of each status."""
-    counts = [(sum(1 for job in jobs if job["status"] == status), word) for status, word in STATUS_WORDS.items()]
-    parts = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}" + (f": {parts}" if parts else "")

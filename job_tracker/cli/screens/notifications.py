@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from job_tracker.cli.screens.plain import STYLES, Table, cell
-from job_tracker.cli.screens.times import STATUS_WORDS, ago, short
+from job_tracker.telling.times import STATUS_WORDS, ago, short
 
 Document = dict[str, Any]
 

@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from job_tracker import clock
-from job_tracker.cli.screens import choosing, output, unmatched
+from job_tracker.cli.screens import choosing, output
 from job_tracker.cli.screens.choosing import Chosen
 from job_tracker.cli.screens.commands import is_alive
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.times import clock as shown
-from job_tracker.cli.screens.times import duration, moment, zone_of
 from job_tracker.config.places import PACKAGED_HANDLER
 from job_tracker.core.operator_word import FORGET, LONGEST, USUAL
 from job_tracker.errors import JobTrackerError
 from job_tracker.moments import DAY, MICROSECONDS
 from job_tracker.sources.local.owner import account_for
+from job_tracker.telling import adopting
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import clock as shown
+from job_tracker.telling.times import duration, moment, zone_of
 from job_tracker.view import reading
 
 Document = dict[str, Any]
@@ -78,7 +79,7 @@ def mark(view: Path, chosen: Chosen, why: str, *, success: bool, error: bool) ->
 def forget(view: Path, pattern: str) -> None:
     """Let what belongs to no job be forgotten, under all names or those that fit, until it is reported again."""
     meta, every = reading.read_unmatched(view)
-    names = list(dict.fromkeys((row["name"], row["env"]) for row in unmatched.of_name(every, pattern)))
+    names = list(dict.fromkeys((row["name"], row["env"]) for row in adopting.of_name(every, pattern)))
     if not names:
         raise NotSaid("there is nothing to forget; `job_tracker unmatched` shows what belongs to no job")
     author, now = _author(), clock.now() / MICROSECONDS
@@ -86,7 +87,7 @@ def forget(view: Path, pattern: str) -> None:
     notes = [{"author": author, "name": name, "env": env} for name, env in names]
     _add(_queue(meta), [{**element, "message": json.dumps(note)} for note in notes])
     shown_as = [
-        (unmatched.quoted(name), unmatched.quoted(env)) if name else ("what cannot be read", "") for name, env in names
+        (adopting.quoted(name), adopting.quoted(env)) if name else ("what cannot be read", "") for name, env in names
     ]
     output.put("\n".join(safe(f"{name}{env and f' of {env}'}: forgotten by {author}") for name, env in shown_as))
     _put_when_heard(meta, "`job_tracker unmatched` shows what is left")

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from job_tracker.cli.screens.plain import Table, as_rich, as_text, safe
+from job_tracker.cli.screens.plain import Table, as_rich, as_text
+from job_tracker.telling.harmless import safe
 
 READER_GONE = 141
 """The exit code of a program whose reader went away, as the shell has it for SIGPIPE."""

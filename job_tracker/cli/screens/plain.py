@@ -1,4 +1,4 @@
-"""Plain: harmless texts, and tables that a terminal shows with colours and a pipe without.
+"""Plain: tables that a terminal shows with colours and a pipe without.
 
 Rule: in a pipe a table is aligned text, whole: no colour, no boxes, nothing cut off, a dash for what is empty.
 """
@@ -6,6 +6,8 @@ Rule: in a pipe a table is aligned text, whole: no colour, no boxes, nothing cut
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from job_tracker.telling.harmless import safe
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -37,14 +39,6 @@ class Table:
     narrow: frozenset[str] = frozenset()
     right: frozenset[str] = frozenset()
     expendable: tuple[str, ...] = ()
-
-
-def safe(text: object) -> str:
-    """A text on one line, in which nothing can steer a terminal; what cannot be shown is shown as its escape."""
-    shown = str(text)
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
 
 
 def cell(value: object, style: str = "") -> Cell:

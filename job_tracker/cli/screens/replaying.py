@@ -8,13 +8,13 @@ from typing import TextIO
 
 from job_tracker.cli.screens import events as told
 from job_tracker.cli.screens import output, progress, timeline
-from job_tracker.cli.screens.plain import safe
 from job_tracker.cli.screens.timeline import change_as_text as as_text
-from job_tracker.cli.screens.times import moment
 from job_tracker.config import reading as config
 from job_tracker.errors import ReplayError
 from job_tracker.replay.recording import Recording, read
 from job_tracker.replay.replay import Replay
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import moment
 
 STDIN = "-"
 

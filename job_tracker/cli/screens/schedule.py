@@ -12,9 +12,6 @@ from typing import Any
 
 from job_tracker import clock
 from job_tracker.cli.screens import clock_change_lines, output
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.times import clock as clock_text
-from job_tracker.cli.screens.times import local, moment
 from job_tracker.config.reading import Config, load
 from job_tracker.core.jobs import Job
 from job_tracker.core.schedules.calendars import Days
@@ -25,6 +22,9 @@ from job_tracker.core.schedules.local_time import local_day, local_moment
 from job_tracker.core.schedules.quiet import move_expected
 from job_tracker.errors import JobTrackerError
 from job_tracker.moments import DAY, MICROSECONDS
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import clock as clock_text
+from job_tracker.telling.times import local, moment
 from job_tracker.view.promises import promise_words, weekday_words
 
 Document = dict[str, Any]

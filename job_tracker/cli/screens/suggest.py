@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from job_tracker import clock
 from job_tracker.cli.screens import output
 from job_tracker.cli.screens.commands import put_age, view_document
-from job_tracker.cli.screens.jobs import matches
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.unmatched import adoptable
 from job_tracker.config.reading import Config, load
 from job_tracker.errors import JobTrackerError
+from job_tracker.telling.adopting import adoptable
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.jobs import matches
 from job_tracker.view import reading
 from job_tracker.view.documents import Document
 from job_tracker.view.hints import delays, ends, looking, names

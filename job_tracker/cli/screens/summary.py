@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from job_tracker.cli.screens.plain import columns, safe
+from job_tracker.cli.screens.plain import columns
 from job_tracker.cli.screens.schedule import next_starts
 from job_tracker.cli.screens.suggest import of_ends
-from job_tracker.cli.screens.times import hours, local
 from job_tracker.config.reading import Config
 from job_tracker.config.settings import SourceHost
 from job_tracker.core.board import newcomer
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.quiet import Quiet
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import hours, local
 from job_tracker.view.promises import day_words, promise_words
 
 SHOWN = 50

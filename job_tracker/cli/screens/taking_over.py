@@ -10,11 +10,11 @@ from pathlib import Path
 import typer
 
 from job_tracker.cli.screens import output
-from job_tracker.cli.screens.plain import safe
 from job_tracker.config.reading import Config, load
 from job_tracker.config.settings import SourceHost
 from job_tracker.ports import Host
 from job_tracker.sources.taking_over import forget_all
+from job_tracker.telling.harmless import safe
 
 MEANING = """\
 {names}: the queue there will forget which tracker drains it, and the next one that opens it drains it from then on.

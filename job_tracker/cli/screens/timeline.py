@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 
-from job_tracker.cli.screens.plain import STYLES, Table, cell, safe
-from job_tracker.cli.screens.times import STATUS_WORDS, local
+from job_tracker.cli.screens.plain import STYLES, Table, cell
 from job_tracker.core.record import Change
 from job_tracker.core.states import Shown
 from job_tracker.core.texts import describe
 from job_tracker.moments import MICROSECONDS
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import STATUS_WORDS, local
 
 
 def change_as_json(change: Change) -> str:

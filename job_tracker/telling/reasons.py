@@ -6,10 +6,10 @@ Rule: one sentence for the state, one for the status; the numbers are those the 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.times import clock
 from job_tracker.core.states import CRIT, OK, UNSEEN
 from job_tracker.moments import span
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import clock
 from job_tracker.view.promises import minutes
 
 Document = dict[str, Any]

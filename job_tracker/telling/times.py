@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from job_tracker.cli.screens.plain import safe
 from job_tracker.core import states
 from job_tracker.core.messages import LATEST
 from job_tracker.errors import JobTrackerError
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE, span, stale_after
+from job_tracker.telling.harmless import safe
 
 STATUS_WORDS = dict(enumerate(states.STATUS_WORDS))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from job_tracker.cli.screens.plain import safe
+from job_tracker.telling.harmless import safe
 
 _WORDS: Mapping[str, Callable[[float], str]] = {
     "max_rss_kib": lambda kib: f"{kib / 1024:.1f} MiB of memory",

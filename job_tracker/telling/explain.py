@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from job_tracker.cli.screens import reasons
-from job_tracker.cli.screens.plain import safe
-from job_tracker.cli.screens.times import STATUS_WORDS, ago, clock, hours, local
-from job_tracker.cli.screens.usage import used
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.moments import span
+from job_tracker.telling import reasons
+from job_tracker.telling.harmless import safe
+from job_tracker.telling.times import STATUS_WORDS, ago, clock, hours, local
+from job_tracker.telling.usage import used
 
 Document = dict[str, Any]
 
