@@ -21,9 +21,11 @@ from job_tracker.config.faults import Fault, Hints, SectionT, examine, kind_of, 
 from job_tracker.config.groups import NO_GROUP, Group, read_group, with_defaults
 from job_tracker.config.included import INCLUDE, Document, read_included
 from job_tracker.config.jobs import JobEntry
+from job_tracker.config.labels import entry_name, job_name, label, source_name
 from job_tracker.config.promises import jobs_of
 from job_tracker.config.quiet import too_quiet, unknown_calendars
 from job_tracker.config.settings import Section, Settings, SourceHost, keys_of
+from job_tracker.config.shippers import ShipperEntry
 from job_tracker.config.text import Tree
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.schedules.calendars import Calendar
@@ -31,14 +33,15 @@ from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS
 
 GLOBAL_CONFIG, SOURCE_HOSTS, JOBS = "global_config", "source_hosts", "jobs"
-GROUPS, CALENDARS = "groups", "calendars"
+GROUPS, CALENDARS, SHIPPERS = "groups", "calendars", "shippers"
 MODELS: Mapping[str, type[Section]] = {
     GLOBAL_CONFIG: Settings,
     SOURCE_HOSTS: SourceHost,
     JOBS: JobEntry,
     CALENDARS: CalendarEntry,
+    SHIPPERS: ShipperEntry,
 }
-SECTIONS = (GLOBAL_CONFIG, SOURCE_HOSTS, JOBS, GROUPS, CALENDARS, INCLUDE)
+SECTIONS = (GLOBAL_CONFIG, SOURCE_HOSTS, JOBS, GROUPS, CALENDARS, SHIPPERS, INCLUDE)
 INCLUDED_SECTIONS = (JOBS, GROUPS, CALENDARS)
 DAEMON_SERVICE = "job_tracker"
 
@@ -52,6 +55,7 @@ class Config:
     settings: Settings
     recommendations: tuple[str, ...]
     calendars: Mapping[str, Calendar]
+    shippers: tuple[ShipperEntry, ...] = ()
 
 
 def load(path: Path | str, *, today: date | None = None) -> Config:
@@ -66,13 +70,10 @@ def load(path: Path | str, *, today: date | None = None) -> Config:
 
 def parse(text: str, *, name: str, base: Path | None = None, today: date | None = None) -> Config:
     """Read a configuration's text; name is the place of what has no other, base is where relative paths start."""
-    tree = config_text.read(text, name=name)
-    if not isinstance(tree, dict):
-        raise ConfigError([f"{name}: is {kind_of(tree)}, not an object with {', '.join(SECTIONS)}"])
-    today = today or datetime.fromtimestamp(clock.now() // MICROSECONDS, UTC).date()
-    reading = _Reading(main=Document(tree=tree, base=base or Path.cwd()), today=today)
+    reading = begin(text, name, base or Path.cwd(), today)
     settings = reading.settings()
     sources = reading.sources(settings)
+    shippers = reading.shippers(settings)
     entries = reading.jobs(settings)
     if reading.faults:
         raise ConfigError(reading.faults)
@@ -82,10 +83,21 @@ def parse(text: str, *, name: str, base: Path | None = None, today: date | None 
         sources=sources,
         settings=settings,
         calendars=reading.calendars,
-        recommendations=tuple(
-            recommendations.about(settings, sources, entries, jobs, reading.calendars, reading.groups, today)
+        shippers=shippers,
+        recommendations=(
+            *recommendations.about(settings, sources, entries, jobs, reading.calendars, reading.groups, reading.today),
+            *(each for shipper in shippers for each in shipper.recommendations()),
         ),
     )
+
+
+def begin(text: str, name: str, base: Path, today: date | None = None) -> "Reading":
+    """Begin to read a configuration's text, section by section."""
+    tree = config_text.read(text, name=name)
+    if not isinstance(tree, dict):
+        raise ConfigError([f"{name}: is {kind_of(tree)}, not an object with {', '.join(SECTIONS)}"])
+    today = today or datetime.fromtimestamp(clock.now() // MICROSECONDS, UTC).date()
+    return Reading(main=Document(tree=tree, base=base), today=today)
 
 
 def known_keys() -> dict[str, tuple[str, ...]]:
@@ -94,7 +106,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
 
 
 @dataclass(kw_only=True)
-class _Reading:
+class Reading:
     """One reading of a configuration, section by section; what is wrong gathers in `faults`.
 
     source_places, service_places, pair_places: where each name, service, and pair of job and instance was used first.
@@ -142,8 +154,8 @@ class _Reading:
         """Read source_hosts, and note which names there are."""
         found = []
         for place, base, given in self.entries(SOURCE_HOSTS, [self.main]):
-            name = _source_name(given)
-            named = f"{place}{_label(name)}"
+            name = source_name(given)
+            named = f"{place}{label(name)}"
             section = self.examine(SourceHost, given, named, base)
             found.append(section)
             if section is not None and section.connection == "local" and section.message_queue == str(settings.control):
@@ -158,6 +170,24 @@ class _Reading:
                 self.source_places[name] = place
                 self.claim_service(f"{settings.service_prefix}source_{name}", named)
         return tuple(source for source in found if source is not None)
+
+    def shippers(self, settings: Settings) -> tuple[ShipperEntry, ...]:
+        """Read shippers; source_places are known where the sources were read, too."""
+        found, paths = [], dict[Path, str]()
+        for place, base, given in self.entries(SHIPPERS, [self.main]):
+            name = entry_name(given)
+            named = f"{place}{label(name)}"
+            section = self.examine(ShipperEntry, given, named, base)
+            if isinstance(given, dict):
+                self.fault(named, *ShipperEntry.contradictions(given))
+            if name is not None:
+                self.claim_service(f"{settings.service_prefix}shipper_{name}", named)
+            if section is not None:
+                found.append(section)
+                self.check_sources(named, list(section.only.sources), "only")
+            if section is not None and section.path is not None and paths.setdefault(section.path, named) != named:
+                self.fault(named, ("path", f"is also that of {paths[section.path]}"))
+        return tuple(found)
 
     def read_calendars(self) -> Iterator[tuple[str, Calendar]]:
         """The days of each calendar; one that is faulty holds none, so that who names it has no fault of it."""
@@ -188,8 +218,8 @@ class _Reading:
         self.groups = dict(self.read_groups())
         found, places = [], []
         for where, base, given in self.entries(JOBS, self.documents):
-            name = _job_name(given)
-            place = f"{where}{_label(name)}"
+            name = job_name(given)
+            place = f"{where}{label(name)}"
             entry = self.job(given, place, base, settings)
             if entry is not None:
                 found.append(entry)
@@ -276,14 +306,14 @@ class _Reading:
         self.fault(place, *(fault for fault in examined.faults if fault[0] not in passed_over))
         return examined.section
 
-    def check_sources(self, place: str, given: Tree) -> None:
+    def check_sources(self, place: str, given: Tree, key: str = "source_host") -> None:
         if given is None or not self.all_sources_named:
             return
         names = [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
         for name in dict.fromkeys(names):
             if name not in self.source_places:
                 hint = self.hints.near(name, tuple(self.source_places))
-                self.fault(place, ("source_host", f"{notation.shown(name)} is not the name of a source host{hint}"))
+                self.fault(place, (key, f"{notation.shown(name)} is not the name of a source host{hint}"))
 
     def claim_service(self, service: str, place: str) -> None:
         if service in self.service_places:
@@ -293,26 +323,3 @@ class _Reading:
 
     def fault(self, place: str, *faults: Fault) -> None:
         self.faults += [placed(place, fault) for fault in faults]
-
-
-def _source_name(given: Tree) -> str | None:
-    """Give the name a source is written with, which is its hostname if it has no other."""
-    if not isinstance(given, dict):
-        return None
-    for key in ("name", "hostname"):
-        name = given.get(key)
-        if name is not None:
-            return name if isinstance(name, str) else None
-    return "localhost" if given.get("connection") == "local" else None
-
-
-def _job_name(given: Tree) -> str | None:
-    """Give the name__env a job is written with, or as much of it as there is."""
-    if not isinstance(given, dict):
-        return None
-    parts = [part for part in (given.get("name"), given.get("env")) if isinstance(part, str)]
-    return "__".join(parts) if isinstance(given.get("name"), str) else None
-
-
-def _label(name: str | None) -> str:
-    return "" if name is None else f' "{notation.escaped(name, 2 * notation.MAX_NAME + 2)}"'

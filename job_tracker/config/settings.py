@@ -148,6 +148,8 @@ class Settings(Section):
     notification_host: OptionalText = ""
     notification_template: Annotated[str, BeforeValidator(template)] = ""
     no_jobs_is_meant: Annotated[bool, BeforeValidator(notation.flag)] = False
+    ship_store_file: LocalPath = Path("/var/lib/job_tracker_ship/ship.sqlite")
+    ship_run_dir: LocalPath = Path("/run/job_tracker_ship")
     heartbeat_microseconds: Seconds = Field(default=0, alias="heartbeat_interval_in_sec")
 
     @property
@@ -221,7 +223,7 @@ class Settings(Section):
         elif quiet and self.grace_microseconds >= outside:
             yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
         yield from self._alike("start_keyword", "error_keyword", "end_keyword", "warning_keyword")
-        yield from self._alike("log_file", "view_file", "store_file", "events_file", "control_queue")
+        yield from self._alike("log_file", "view_file", "store_file", "events_file", "control_queue", "ship_store_file")
 
     def _alike(self, *names: str) -> Iterator[Contradiction]:
         aliases = {name: type(self).model_fields[name].alias or name for name in names}
