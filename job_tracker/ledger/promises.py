@@ -6,20 +6,14 @@ program changes no promise.
 """
 
 import json
-from base64 import b64decode, b64encode
-from functools import lru_cache
+from base64 import b64decode
 from typing import Any
-from zlib import compress, decompress
+from zlib import decompress
 
 from job_tracker.core.jobs import Job
-from job_tracker.core.schedules.calendars import EVERY_DAY, Calendar, Days
-from job_tracker.core.schedules.cron import Cron
-from job_tracker.core.schedules.daily import ClosedDay, Daily
-from job_tracker.core.schedules.quiet import Quiet
-from job_tracker.core.schedules.starts import Starts
-
-CALENDAR = "days"
-"""The key of an object that tells of the days of calendars, and of nothing else."""
+from job_tracker.core.schedules.calendars import Days
+from job_tracker.core.schedules.daily import Daily
+from job_tracker.core.schedules.written import CALENDAR, starts_written, window_written
 
 
 def promise_to_text(job: Job) -> str:
@@ -27,9 +21,9 @@ def promise_to_text(job: Job) -> str:
     starts, rules = job.starts, () if job.windows is None else job.windows.rules
     plain_start = starts.times[0] if isinstance(starts, Daily) and len(starts.times) == 1 else 0
     plain_quiet = len(rules) == 1 and rules[0].days == Days()
-    more = _starts(starts)
+    more = starts_written(starts)
     if rules and not plain_quiet:
-        more["windows"] = [_window(rule) for rule in rules]
+        more["windows"] = [window_written(rule) for rule in rules]
     more |= {key: value for key, value in (("min", job.min_duration), ("may_skip", job.may_skip)) if value}
     return json.dumps(
         [
@@ -56,48 +50,6 @@ def is_same_promise(kept: str, given: str) -> bool:
     after: list[Any] = []
     without = [json.dumps(_without_days(json.loads(text), days)) for text, days in ((kept, before), (given, after))]
     return without[0] == without[1] and all(map(_agree, before, after))
-
-
-def _starts(starts: Starts | None) -> dict[str, Any]:
-    """What an expected start may be beside one time on every day."""
-    more: dict[str, Any] = {}
-    match starts:
-        case Daily():
-            more["times"] = starts.times if len(starts.times) > 1 else None
-            more["days_of_month"] = starts.days_of_month
-            more["working_days_of_month"] = starts.working_days_of_month
-            more["closed_day"] = starts.closed_day.value if starts.closed_day is not ClosedDay.SKIP else None
-            more["on"] = _days(starts.days)
-        case Cron():
-            more["cron"] = starts.expression
-            more["on"] = _days(starts.days)
-    if starts is not None and starts.end_clock is not None:
-        more["end_by"] = [starts.end_clock]
-    return {key: value for key, value in more.items() if value}
-
-
-def _window(rule: Quiet) -> list[Any]:
-    return [rule.begin, rule.end, _days(rule.days)]
-
-
-def _days(days: Days) -> dict[str, Any]:
-    found: dict[str, Any] = {"weekdays": days.weekdays if days.weekdays != EVERY_DAY else None}
-    found |= {"only_on": _calendars(days.only_on), "not_on": _calendars(days.not_on)}
-    return {key: value for key, value in found.items() if value}
-
-
-@lru_cache(maxsize=1024)
-def _calendars(calendars: tuple[Calendar, ...]) -> dict[str, Any] | None:
-    """The days that one of some calendars holds; as bits, for they may be thousands, in each of ten thousand jobs."""
-    if not calendars:
-        return None
-    first, last = max(each.first for each in calendars), min(each.last for each in calendars)
-    bits = 0
-    for day in frozenset().union(*(each.days for each in calendars)):
-        if first <= day <= last:
-            bits |= 1 << day - first
-    packed = compress(bits.to_bytes((last - first) // 8 + 1, "little"), 9)
-    return {CALENDAR: [first, last, b64encode(packed).decode()]}
 
 
 def _without_days(promise: Any, days: list[Any]) -> Any:

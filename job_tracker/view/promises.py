@@ -5,12 +5,15 @@ Rule: pure; durations are whole microseconds, clock times minutes after midnight
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.calendars import EVERY_DAY, Calendar, Days
 from job_tracker.core.schedules.cron import Cron
 from job_tracker.core.schedules.daily import ClosedDay, Daily
-from job_tracker.core.schedules.quiet import Quiet
+from job_tracker.core.schedules.quiet import Quiet, Windows
+from job_tracker.core.schedules.starts import Starts
+from job_tracker.core.schedules.written import starts_read, starts_written, window_written, windows_read
 from job_tracker.core.signals import CAUSED, Signal
 from job_tracker.moments import span
 
@@ -40,10 +43,22 @@ def promise_document(job: Job) -> Document:
         "max_errors": job.max_errors,
         "status_below": job.status_below,
         "quiet": [_quiet(rule) for rule in job.windows.rules] if job.windows is not None else [],
+        "laid_out": {
+            **starts_written(starts),
+            "windows": [window_written(rule) for rule in job.windows.rules] if job.windows is not None else [],
+        },
         "named_sources": list(job.sources),
         "zone": job.zone.key,
         "words": promise_words(job),
     }
+
+
+def schedule_of(promise: Document) -> tuple[Starts | None, Windows | None]:
+    """When a job is expected to start and when silence is excused, as the tracker that wrote the view judges by."""
+    laid_out, zone = promise.get("laid_out", {}), ZoneInfo(promise["zone"])
+    times: list[int] = promise["daily_starts"] or []
+    starts = starts_read(laid_out, zone, promise["max_early"] or 0, times[0] if len(times) == 1 else None)
+    return starts, windows_read(laid_out.get("windows", []), zone)
 
 
 def promise_words(job: Job) -> str:
