@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from job_tracker import clock
 from job_tracker.config import calendars, notation, recommendations
@@ -27,23 +28,24 @@ from job_tracker.config.quiet import too_quiet, unknown_calendars
 from job_tracker.config.settings import Section, Settings, SourceHost, keys_of
 from job_tracker.config.shippers import ShipperEntry
 from job_tracker.config.text import Tree
+from job_tracker.config.web import Web
 from job_tracker.core.jobs import Jobs
 from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.errors import ConfigError
 from job_tracker.moments import MICROSECONDS
 
 GLOBAL_CONFIG, SOURCE_HOSTS, JOBS = "global_config", "source_hosts", "jobs"
-GROUPS, CALENDARS, SHIPPERS = "groups", "calendars", "shippers"
+GROUPS, CALENDARS, SHIPPERS, WEB = "groups", "calendars", "shippers", "web"
 MODELS: Mapping[str, type[Section]] = {
     GLOBAL_CONFIG: Settings,
     SOURCE_HOSTS: SourceHost,
     JOBS: JobEntry,
     CALENDARS: CalendarEntry,
-    SHIPPERS: ShipperEntry,
-}
-SECTIONS = (GLOBAL_CONFIG, SOURCE_HOSTS, JOBS, GROUPS, CALENDARS, SHIPPERS, INCLUDE)
+GROUPS, CALENDARS, SHIPPERS, WEB = "groups", "calendars", "shippers", "web"
 INCLUDED_SECTIONS = (JOBS, GROUPS, CALENDARS)
 DAEMON_SERVICE = "job_tracker"
+
+AloneT = TypeVar("AloneT", Settings, Web)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Config:
     recommendations: tuple[str, ...]
     calendars: Mapping[str, Calendar]
     shippers: tuple[ShipperEntry, ...] = ()
+    web: Web = Web()
 
 
 def load(path: Path | str, *, today: date | None = None) -> Config:
@@ -71,7 +74,7 @@ def load(path: Path | str, *, today: date | None = None) -> Config:
 def parse(text: str, *, name: str, base: Path | None = None, today: date | None = None) -> Config:
     """Read a configuration's text; name is the place of what has no other, base is where relative paths start."""
     reading = begin(text, name, base or Path.cwd(), today)
-    settings = reading.settings()
+    settings, web = reading.settings(), reading.web()
     sources = reading.sources(settings)
     shippers = reading.shippers(settings)
     entries = reading.jobs(settings)
@@ -84,9 +87,11 @@ def parse(text: str, *, name: str, base: Path | None = None, today: date | None 
         settings=settings,
         calendars=reading.calendars,
         shippers=shippers,
+        web=web,
         recommendations=(
             *recommendations.about(settings, sources, entries, jobs, reading.calendars, reading.groups, reading.today),
             *(each for shipper in shippers for each in shipper.recommendations()),
+            *web.recommendations(),
         ),
     )
 
@@ -136,19 +141,27 @@ class Reading:
         given = self.main.tree.get(GLOBAL_CONFIG)
         if isinstance(given, list) and len(given) == 1:
             given = given[0]
+        return self.alone(Settings, GLOBAL_CONFIG, given, "an object or a list holding one")
+
+    def web(self) -> Web:
+        """Read web, likewise."""
+        return self.alone(Web, WEB, self.main.tree.get(WEB), "an object")
+
+    def alone(self, model: type[AloneT], name: str, given: Tree, wanted: str) -> AloneT:
+        """Read a section that is one object."""
         if given is None:
-            return Settings()
+            return model()
         if not isinstance(given, dict):
-            self.faults.append(f"{GLOBAL_CONFIG}: is {kind_of(given)}, not an object or a list holding one")
-            return Settings()
-        examined = examine(Settings, given, self.main.base, self.hints)
-        self.fault(GLOBAL_CONFIG, *examined.faults)
-        sound = set(keys_of(Settings)).difference(key for key, _ in examined.faults)
-        settings = examined.section or Settings.model_validate(
+            self.faults.append(f"{name}: is {kind_of(given)}, not {wanted}")
+            return model()
+        examined = examine(model, given, self.main.base, self.hints)
+        self.fault(name, *examined.faults)
+        sound = set(keys_of(model)).difference(key for key, _ in examined.faults)
+        section = examined.section or model.model_validate(
             {key: value for key, value in given.items() if key in sound}, context={"base": self.main.base}
         )
-        self.fault(GLOBAL_CONFIG, *settings.contradictions(given))
-        return settings
+        self.fault(name, *section.contradictions(given))
+        return section
 
     def sources(self, settings: Settings) -> tuple[SourceHost, ...]:
         """Read source_hosts, and note which names there are."""

@@ -53,7 +53,7 @@ class JobView:
 
 def read_meta(path: Path) -> Document:
     """The meta document: who writes the view, and how the sources stand."""
-    return _checked(path, _read(path, _meta))
+    return checked(path, _read(path, _meta))
 
 
 def read_jobs(path: Path) -> tuple[Document, list[Document]]:
@@ -65,7 +65,7 @@ def read_jobs(path: Path) -> tuple[Document, list[Document]]:
 
     meta, rows = _read(path, ask)
     jobs = [{**json.loads(job), "promise": json.loads(promise)} for job, promise in rows]
-    return _checked(path, meta), sorted(jobs, key=lambda job: job["promise"]["order"])
+    return checked(path, meta), sorted(jobs, key=lambda job: job["promise"]["order"])
 
 
 def read_keys(path: Path) -> tuple[str, ...]:
@@ -86,12 +86,12 @@ def read_job(path: Path, key: str) -> JobView | None:
         return _meta(connection), job, [rows(connection, table) for table in ("runs", "changes", "messages")]
 
     meta, job, tables = _read(path, ask)
-    checked = _checked(path, meta)
+    meta_document = checked(path, meta)
     if job is None:
         return None
     runs, changes, messages = ([json.loads(value) for value in table] for table in tables)
     return JobView(
-        meta=checked,
+        meta=meta_document,
         job=json.loads(job[0]),
         promise=json.loads(job[1]),
         runs=tuple(runs),
@@ -108,9 +108,9 @@ def read_days(path: Path, key: str, most: int) -> tuple[Document, list[Document]
         return _meta(connection), connection.execute(statement, (f"{key} ", f"{key}!")).fetchall()
 
     meta, rows = _read(path, ask)
-    checked = _checked(path, meta)
+    meta_document = checked(path, meta)
     days = [day for (month,) in rows for day in sorted(json.loads(month).items())]
-    return checked, [{"date": date, **dict(zip(DAY, values, strict=True))} for date, values in days[-most:]]
+    return meta_document, [{"date": date, **dict(zip(DAY, values, strict=True))} for date, values in days[-most:]]
 
 
 def read_spans(path: Path) -> tuple[Document, list[Document]]:
@@ -140,12 +140,12 @@ def _read_all(path: Path, table: str) -> tuple[Document, list[Document]]:
         return _meta(connection), [value for (value,) in rows]
 
     meta, rows = _read(path, ask)
-    return _checked(path, meta), [json.loads(value) for value in rows]
+    return checked(path, meta), [json.loads(value) for value in rows]
 
 
 def _read(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
     """Ask in one transaction; a second time if the file was replaced at this very moment."""
-    _check_access(path)
+    check_access(path)
     try:
         return _ask(path, ask)
     except sqlite3.Error as failure:
@@ -155,7 +155,7 @@ def _read(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
         if code in _BUSY_CODES:
             raise ViewUnreadable(f"{path} has been locked for {BUSY:g} s; try again in a moment") from failure
     time.sleep(0.1)  # whatever it was is being made or renamed: look once more
-    _check_access(path)
+    check_access(path)
     try:
         return _ask(path, ask)
     except sqlite3.Error as failure:
@@ -190,7 +190,8 @@ def _ask_copy(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer
             ) from failure
 
 
-def _check_access(path: Path) -> None:
+def check_access(path: Path) -> None:
+    """Raises ViewUnreadable, with whom to ask."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         is_file = stat.S_ISREG(os.fstat(file).st_mode)
@@ -246,7 +247,8 @@ def _meta(connection: sqlite3.Connection) -> str:
     return "{}" if row is None else str(row[0])
 
 
-def _checked(path: Path, text: str) -> Document:
+def checked(path: Path, text: str) -> Document:
+    """A meta document that this version understands.  Raises ViewUnreadable."""
     meta: Document = json.loads(text)
     if meta.get("layout") != LAYOUT:
         raise ViewUnreadable(

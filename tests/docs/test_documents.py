@@ -21,7 +21,7 @@ def table_keys(title: str) -> set[str]:
     return {key for row in table.splitlines()[2:] for key in re.findall(r"`([^`]+)`", row.split("|")[1])}
 
 
-@pytest.mark.parametrize("section", ["global_config", "source_hosts", "jobs", "calendars", "shippers"])
+@pytest.mark.parametrize("section", ["global_config", "source_hosts", "jobs", "calendars", "shippers", "web"])
 def test_readme_lists_exactly_the_keys_that_the_configuration_takes(section: str) -> None:
     """A key that nobody can look up does not exist for an operator."""
     assert table_keys(section) == set(known_keys()[section])

@@ -1,0 +1,79 @@
+"""Routing: a table of what is answered, and the one gate that everybody who asks passes.
+
+Rule: a route says what it needs, and whoever lacks it gets no further; a handler only looks at single jobs.
+Rule: a job that somebody may not see is not there for him: 404, the same as for one that there is not.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Served
+
+from job_tracker.web.context import Context
+from job_tracker.web.problems import LoginNeeded, Problem
+from job_tracker.web.rights import Needs
+
+if TYPE_CHECKING:
+    from job_tracker.web.app import Part
+
+Handler: TypeAlias = Callable[[Context], Response] | Callable[[Context], Awaitable[Response]]
+
+SAFE = frozenset({"GET", "HEAD"})
+JOB = "key"
+"""How a route names the job in its path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A row of the table.  methods: GET brings HEAD with it.  A handler that is no coroutine runs in a thread."""
+
+    path: str
+    handler: Handler
+    needs: Needs
+    methods: tuple[str, ...] = ("GET",)
+
+
+def served(routes: Sequence[Route], part: "Part") -> list[Served]:
+    """The table as the server takes it."""
+    return [Served(each.path, _gated(each, part), methods=list(each.methods)) for each in routes]
+
+
+def _gated(route: Route, part: "Part") -> Callable[[Request], Awaitable[Response]]:
+    is_coroutine = inspect.iscoroutinefunction(route.handler)
+
+    async def answer(request: Request) -> Response:
+        if request.state.refused is not None:
+            raise request.state.refused
+        body = b"" if request.method in SAFE else await request.body()
+        who = await part.identify(request)
+        context = Context.of(request, part, who, body)
+        _let_in(route.needs, context)
+        answer = route.handler(context) if is_coroutine else run_in_threadpool(route.handler, context)
+        return await cast(Awaitable[Response], answer)
+
+    return answer
+
+
+def _let_in(needs: Needs, context: Context) -> None:
+    """Raises Problem."""
+    who, job = context.who, str(context.path.get(JOB, ""))
+    is_there = job in context.board.rows
+    if who.has(needs, job) and (is_there or needs not in (Needs.SEES_JOB, Needs.MAY_ACT)):
+        return
+    if not who.is_somebody:
+        raise LoginNeeded
+    if needs is Needs.SEES_JOB or (needs is Needs.MAY_ACT and not (is_there and who.sees(job))):
+        raise Problem(404, "there is no such job, or you may not see it")
+    raise Problem(403, _WORDS[needs])
+
+
+_WORDS = {
+    Needs.SEES_ALL: "this is for whoever may see every job",
+    Needs.MAY_ACT: "you may see this job, but not act on it",
+    Needs.COP: "this is for whoever has the permission cop",
+}
