@@ -26,7 +26,7 @@ def load_for_pages(path: Path | str) -> ForPages:
     path = Path(path)
     begun = reading.begin(config_text.read_file(path), notation.escaped(str(path), 200), path.absolute().parent)
     begun.faults.clear()
-    found = ForPages(settings=begun.settings(), web=begun.web())
+    found = ForPages(settings=begun.settings(), web=begun.alone(Web, reading.WEB))
     if begun.faults:
         raise ConfigError(begun.faults)
     return found

@@ -3,9 +3,6 @@
 Rule: each fault has its place: `jobs[3] "LOAD_DWH__P": timeout_in_hh:mm:ss: '1:75:00' is not hh:mm:ss`.
 Rule: a faulty entry hides neither the faults of others nor those between it and others: names are compared as they
 are written, not as they were understood.
-
-The keys are in `settings` and `jobs`, what their values look like in `notation`, `sequences` and `zones`, reading a
-file in `text` and `included`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +38,10 @@ MODELS: Mapping[str, type[Section]] = {
     SOURCE_HOSTS: SourceHost,
     JOBS: JobEntry,
     CALENDARS: CalendarEntry,
-GROUPS, CALENDARS, SHIPPERS, WEB = "groups", "calendars", "shippers", "web"
+    SHIPPERS: ShipperEntry,
+    WEB: Web,
+}
+SECTIONS = (GLOBAL_CONFIG, SOURCE_HOSTS, JOBS, GROUPS, CALENDARS, SHIPPERS, WEB, INCLUDE)
 INCLUDED_SECTIONS = (JOBS, GROUPS, CALENDARS)
 DAEMON_SERVICE = "job_tracker"
 
@@ -58,7 +58,7 @@ class Config:
     recommendations: tuple[str, ...]
     calendars: Mapping[str, Calendar]
     shippers: tuple[ShipperEntry, ...] = ()
-    web: Web = Web()
+    web: Web
 
 
 def load(path: Path | str, *, today: date | None = None) -> Config:
@@ -74,7 +74,7 @@ def load(path: Path | str, *, today: date | None = None) -> Config:
 def parse(text: str, *, name: str, base: Path | None = None, today: date | None = None) -> Config:
     """Read a configuration's text; name is the place of what has no other, base is where relative paths start."""
     reading = begin(text, name, base or Path.cwd(), today)
-    settings, web = reading.settings(), reading.web()
+    settings, web = reading.settings(), reading.alone(Web, WEB)
     sources = reading.sources(settings)
     shippers = reading.shippers(settings)
     entries = reading.jobs(settings)
@@ -143,16 +143,11 @@ class Reading:
             given = given[0]
         return self.alone(Settings, GLOBAL_CONFIG, given, "an object or a list holding one")
 
-    def web(self) -> Web:
-        """Read web, likewise."""
-        return self.alone(Web, WEB, self.main.tree.get(WEB), "an object")
-
-    def alone(self, model: type[AloneT], name: str, given: Tree, wanted: str) -> AloneT:
+    def alone(self, model: type[AloneT], name: str, given: Tree = None, wanted: str = "an object") -> AloneT:
         """Read a section that is one object."""
-        if given is None:
-            return model()
+        given = given or self.main.tree.get(name)
         if not isinstance(given, dict):
-            self.faults.append(f"{name}: is {kind_of(given)}, not {wanted}")
+            self.faults += [f"{name}: is {kind_of(given)}, not {wanted}"] if given is not None else []
             return model()
         examined = examine(model, given, self.main.base, self.hints)
         self.fault(name, *examined.faults)
