@@ -66,6 +66,11 @@ class EventsReader:
             yield from rows
             below = rows[-1]["seq"]
 
+    def runs_of(self, job: str, since: int) -> list[dict[str, Any]]:
+        """The events of a job's runs that became true since a moment in microseconds.  Raises EventsUnreadable."""
+        condition = "job = ? AND run IS NOT NULL AND at >= ?"
+        return self._ask(f"SELECT {COLUMNS} FROM events WHERE {condition} ORDER BY seq", job, since)
+
     def has_changed(self) -> bool:
         """Whether there may be more since this was asked last; a few microseconds.  Raises EventsUnreadable."""
         if self._connection is None or self._is_frozen or _identity(self.path) != self._identity:
@@ -87,7 +92,7 @@ class EventsReader:
         self._open()
         return True
 
-    def _ask(self, statement: str, *values: int) -> list[dict[str, Any]]:
+    def _ask(self, statement: str, *values: int | str) -> list[dict[str, Any]]:
         rows: list[Row] = []
         for is_last in (False, True):
             try:

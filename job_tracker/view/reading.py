@@ -53,7 +53,7 @@ class JobView:
 
 def read_meta(path: Path) -> Document:
     """The meta document: who writes the view, and how the sources stand."""
-    return checked(path, _read(path, _meta))
+    return checked(path, ask_view(path, _meta))
 
 
 def read_jobs(path: Path) -> tuple[Document, list[Document]]:
@@ -63,14 +63,14 @@ def read_jobs(path: Path) -> tuple[Document, list[Document]]:
         rows = connection.execute("SELECT jobs.value, promises.value FROM jobs JOIN promises USING (key)").fetchall()
         return _meta(connection), rows
 
-    meta, rows = _read(path, ask)
+    meta, rows = ask_view(path, ask)
     jobs = [{**json.loads(job), "promise": json.loads(promise)} for job, promise in rows]
     return checked(path, meta), sorted(jobs, key=lambda job: job["promise"]["order"])
 
 
 def read_keys(path: Path) -> tuple[str, ...]:
     """The keys of all jobs."""
-    return _read(path, lambda it: tuple(key for (key,) in it.execute("SELECT key FROM jobs ORDER BY key")))
+    return ask_view(path, lambda it: tuple(key for (key,) in it.execute("SELECT key FROM jobs ORDER BY key")))
 
 
 def read_job(path: Path, key: str) -> JobView | None:
@@ -85,7 +85,7 @@ def read_job(path: Path, key: str) -> JobView | None:
         job = connection.execute(statement, (key,)).fetchone()
         return _meta(connection), job, [rows(connection, table) for table in ("runs", "changes", "messages")]
 
-    meta, job, tables = _read(path, ask)
+    meta, job, tables = ask_view(path, ask)
     meta_document = checked(path, meta)
     if job is None:
         return None
@@ -107,7 +107,7 @@ def read_days(path: Path, key: str, most: int) -> tuple[Document, list[Document]
         statement = "SELECT value FROM days WHERE key > ? AND key < ? ORDER BY key"
         return _meta(connection), connection.execute(statement, (f"{key} ", f"{key}!")).fetchall()
 
-    meta, rows = _read(path, ask)
+    meta, rows = ask_view(path, ask)
     meta_document = checked(path, meta)
     days = [day for (month,) in rows for day in sorted(json.loads(month).items())]
     return meta_document, [{"date": date, **dict(zip(DAY, values, strict=True))} for date, values in days[-most:]]
@@ -139,11 +139,11 @@ def _read_all(path: Path, table: str) -> tuple[Document, list[Document]]:
         rows = connection.execute(f'SELECT value FROM "{table}" ORDER BY key')  # noqa: S608 - named above
         return _meta(connection), [value for (value,) in rows]
 
-    meta, rows = _read(path, ask)
+    meta, rows = ask_view(path, ask)
     return checked(path, meta), [json.loads(value) for value in rows]
 
 
-def _read(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
+def ask_view(path: Path, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
     """Ask in one transaction; a second time if the file was replaced at this very moment."""
     check_access(path)
     try:
