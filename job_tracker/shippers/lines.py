@@ -79,14 +79,15 @@ class LineFile:
         self._there: frozenset[int] = frozenset()
         self._torn = b""
 
-    def append(self, lines: Sequence[Line], through: int = 0) -> None:
+    def append(self, lines: Sequence[Line], through: int = 0, *, late: bool = False) -> None:
         """Write those that are not in yet, in order, and save; through: a later number up to which none are to come.
 
-        Raises LinesNotWritten; whatever `save` raises goes out as it is.
+        late: lines that were left out before, and are older than what is in.  Raises LinesNotWritten; whatever `save`
+        raises goes out as it is.
         """
         try:
             self._open()
-            fresh = [(seq, line) for seq, line in lines if seq > self.through and seq not in self._there]
+            fresh = [(seq, line) for seq, line in lines if (late or seq > self.through) and seq not in self._there]
             if self._torn and fresh:
                 self._complete(*fresh.pop(0))
             if fresh:
