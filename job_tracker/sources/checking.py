@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.ports import Contact, Host, Terms
 from job_tracker.sources.making import make_transport
-from job_tracker.sources.queue.conversation import Conversation, Greeting, short
+from job_tracker.sources.queue.answers import short
+from job_tracker.sources.queue.conversation import Conversation, Greeting
 from job_tracker.sources.queue.handler import differences
 
 SIDE_BY_SIDE = 64

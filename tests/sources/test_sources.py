@@ -543,7 +543,7 @@ def test_a_fault_of_ours_is_said_and_tried_again(place: Place, box: Box, monkeyp
     """A source's thread that died in silence would look like a host on which no job runs any more."""
     monkeypatch.setattr(source, "FIRST_PAUSE", 0.05)
     with monkeypatch.context() as patched:
-        patched.setattr("job_tracker.sources.queue.conversation._object", lambda line: line.nonsense)
+        patched.setattr("job_tracker.sources.queue.answers.an_object", lambda line: line.nonsense)
         place.source(box)
         box.report(Contact.UNREACHABLE, "internal error")
 

@@ -5,7 +5,8 @@ the ledger's last nonce, or one before that was never replaced; any other means 
 """
 
 from job_tracker.ports import Memento
-from job_tracker.sources.queue.conversation import Opened, short
+from job_tracker.sources.queue.answers import short
+from job_tracker.sources.queue.conversation import Opened
 
 
 class Bookmark:

@@ -11,9 +11,10 @@ from typing import Protocol, TypeVar
 
 from job_tracker.errors import QueueBusy
 from job_tracker.ports import Contact, Delivery, Host, Mailbox, Terms
+from job_tracker.sources.queue.answers import short
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
-from job_tracker.sources.queue.conversation import Conversation, Greeting, Opened, Taken, short
+from job_tracker.sources.queue.conversation import Conversation, Greeting, Opened, Taken
 from job_tracker.sources.queue.handler import differences
 
 MOST = 5000
