@@ -166,7 +166,7 @@ class Reading:
             named = f"{place}{label(name)}"
             section = self.examine(SourceHost, given, named, base)
             found.append(section)
-            if section is not None and section.connection == "local" and section.message_queue == str(settings.control):
+            if section is not None and section.is_queue(settings.control):
                 self.fault(named, ("message_queue", "is the tracker's own control_queue, which no jobs report into"))
             if isinstance(given, dict):
                 self.fault(named, *SourceHost.contradictions(given))

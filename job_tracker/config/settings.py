@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from job_tracker import clock
 from job_tracker.config import notation, templates, zones
-from job_tracker.config.places import DEFAULT_VIEW, PACKAGED_HANDLER
+from job_tracker.config.places import DEFAULT_VIEW, PACKAGED_HANDLER, real_path
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE, stale_after
@@ -222,14 +222,27 @@ class Settings(Section):
             yield QUIET_UNTIL, "the quiet window leaves less than one hour a day outside it"
         elif quiet and self.grace_microseconds >= outside:
             yield GRACE, "is not shorter than the hours outside the quiet window, so that no deadline would ever pass"
-        yield from self._alike("start_keyword", "error_keyword", "end_keyword", "warning_keyword")
-        yield from self._alike("log_file", "view_file", "store_file", "events_file", "control_queue", "ship_store_file")
+        words = ("start", self.start_keyword), ("error", self.error_keyword), ("end", self.end_keyword)
+        yield from _alike(
+            {f"jobs_{name}_keyword": word for name, word in (*words, ("warning", self.warning_keyword)) if word}
+        )
+        yield from _alike(
+            {
+                "log_file": real_path(self.log_file),
+                "view_file": real_path(self.view_file),
+                "store_file": real_path(self.store_file),
+                "events_file": real_path(self.events),
+                "control_queue": real_path(self.control),
+                "ship_store_file": real_path(self.ship_store_file),
+            }
+        )
 
-    def _alike(self, *names: str) -> Iterator[Contradiction]:
-        aliases = {name: type(self).model_fields[name].alias or name for name in names}
-        for first, second in combinations(names, 2):
-            if getattr(self, first) == getattr(self, second) is not None:
-                yield aliases[second], f"{notation.shown(str(getattr(self, second)))} is also {aliases[first]}"
+
+def _alike(values: Mapping[str, str]) -> Iterator[Contradiction]:
+    """Each key whose value is also that of one before it."""
+    for first, second in combinations(values, 2):
+        if values[first] == values[second]:
+            yield second, f"{notation.shown(values[second])} is also {first}"
 
 
 class SourceHost(Section):
@@ -257,6 +270,10 @@ class SourceHost(Section):
     def shown_on(self) -> str:
         """The host in Checkmk that this one is."""
         return self.checkmk_host or self.name
+
+    def is_queue(self, path: Path) -> bool:
+        """Whether its queue is that file of this host, by whatever name."""
+        return self.connection == "local" and real_path(self.message_queue) == real_path(path)
 
     @classmethod
     def with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:

@@ -32,13 +32,26 @@ class Candidate:
         """Whether `accepted` can be asked."""
         return self._faults is None or self._faults.done()
 
-    def accepted(self) -> Config:
-        """The configuration.  Raises ConfigError if its hosts cannot be reached as it says."""
+    def accepted(self, *, in_place_of: Config) -> Config:
+        """The configuration.  Raises ConfigError if its hosts cannot be reached as it says, or it watches nothing."""
         faults = self._faults.result() if self._faults is not None else ()
         if faults:
             raise ConfigError(faults)
+        _refuse_to_watch_nothing(in_place_of, self._config)
         return self._config
 
     def give_up(self) -> None:
         """Nobody will take it up."""
         self._asking.give_up()
+
+
+def _refuse_to_watch_nothing(before: Config, after: Config) -> None:
+    """A file that was emptied by a slip must not end all watching without a word.  Raises ConfigError."""
+    if before.jobs.by_key and not after.jobs.by_key and not after.settings.no_jobs_is_meant:
+        watched = len(before.jobs.by_key)
+        raise ConfigError(
+            [
+                f"jobs: there is none, and {watched} {'is' if watched == 1 else 'are'} watched; if that is meant, "
+                "write no_jobs_is_meant: true into global_config"
+            ]
+        )

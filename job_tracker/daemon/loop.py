@@ -254,8 +254,7 @@ class Loop:
     def reload(self, candidate: Candidate) -> None:
         """Take a new configuration; a faulty one is refused and the old one stays."""
         try:
-            config = candidate.accepted()
-            _refuse_to_watch_nothing(self.config, config)
+            config = candidate.accepted(in_place_of=self.config)
             self.books.begin(config, self.now(), is_asked_to=True)
         except (ConfigError, StoreFailed, StoreRefused) as refusal:
             self.health.refused(self.config_path, refusal)
@@ -295,15 +294,3 @@ class Loop:
         """Let signals wake the loop, and one that would end it ask it to stop."""
         self.mailbox.wake_on_signals()
         self.asked.watch_stop()
-
-
-def _refuse_to_watch_nothing(before: Config, after: Config) -> None:
-    """A file that was emptied by a slip must not end all watching without a word.  Raises ConfigError."""
-    if before.jobs.by_key and not after.jobs.by_key and not after.settings.no_jobs_is_meant:
-        watched = len(before.jobs.by_key)
-        raise ConfigError(
-            [
-                f"jobs: there is none, and {watched} {'is' if watched == 1 else 'are'} watched; if that is meant, "
-                "write no_jobs_is_meant: true into global_config"
-            ]
-        )

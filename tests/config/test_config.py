@@ -1090,9 +1090,26 @@ def test_a_word_for_warnings_is_none_of_the_other_words() -> None:
         config.parse(text, name="test")
 
 
+def test_files_of_the_tracker_are_not_each_other_by_another_name(tmp_path: Path) -> None:
+    """Two programs' tables in one file lose both; a link, and a default that nobody wrote, hide that it is one."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    linked = {"log_file": str(tmp_path / "a"), "store_file": str(tmp_path / "link" / "a")}
+
+    (by_link,) = faults({"global_config": linked})
+    (by_default,) = faults({"global_config": {"view_file": "/srv/events.sqlite"}})
+
+    assert by_link.startswith("global_config: store_file: ")
+    assert by_link.endswith(" is also log_file")
+    assert by_default == "global_config: events_file: '/srv/events.sqlite' is also view_file"
+
+
 def test_the_control_queue_is_no_hosts_queue() -> None:
     """Two sources of one tracker would drive each other out, and a job's words would be taken for an operator's."""
-    source = {"name": "app1", "connection": "local", "message_queue": "/var/lib/job_tracker/control/queue.sqlite"}
+    source = {
+        "name": "app1",
+        "connection": "local",
+        "message_queue": "/var/lib/job_tracker/control/../control/queue.sqlite",
+    }
 
     (fault,) = faults({"source_hosts": [source]})
 
