@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
+import calendars
 import large
 import limits
 import throughput
@@ -24,6 +25,7 @@ from rig import GaveUpError, Row, default_base, file_system
 BENCHES: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "start": large.start,
     "resident": large.resident,
+    "cron": calendars.cron,
     "core": throughput.core,
     "daemon": throughput.daemon,
     "replay": throughput.replay,

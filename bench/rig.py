@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,11 +43,24 @@ class GaveUpError(Exception):
     """Something did not happen in time; the measurement is worth nothing."""
 
 
+def promise(number: int) -> Json:
+    """Two jobs in three are cyclic, one is daily."""
+    job: Json = {"name": name_of(number), "env": "P", "timeout_in_hh:mm:ss": "00:30:00"}
+    if number % 3:
+        return job | {"cyclic_or_daily": "cyclic", "cyclic_interval_in_hh:mm:ss": "04:00:00"}
+    start = f"{number // 3 % 24:02d}:30"
+    return job | {
+        "cyclic_or_daily": "daily",
+        "daily_start_time_in_hh:mm": start,
+        "start_max_delay_in_hh:mm:ss": "03:00:00",
+    }
+
+
 class Place:
     """Where the files of one measurement lie."""
 
-    def __init__(self, home: Path, *, jobs: int) -> None:
-        self.home, self.jobs = home, jobs
+    def __init__(self, home: Path, *, jobs: int, made_by: Callable[[int], Json], sections: Json) -> None:
+        self.home, self.jobs, self.made_by, self.sections = home, jobs, made_by, sections
         self.queue, self.store = home / "queue.sqlite", home / "store.sqlite"
         self.wake = home / "queue.sqlite.wake"
         self.log, self.config = home / "job_tracker.log", home / "job_tracker.cfg"
@@ -75,7 +88,8 @@ class Place:
                     "python": sys.executable,
                 }
             ],
-            "jobs": [promise(number) for number in range(self.jobs)],
+            "jobs": [self.made_by(number) for number in range(self.jobs)],
+            **self.sections,
         }
 
     def state_file(self, number: int) -> Path:
@@ -92,19 +106,6 @@ class Place:
 def name_of(number: int) -> str:
     """A job's name, about as long as they are in the field."""
     return f"LOAD_WAREHOUSE_{number:05d}"
-
-
-def promise(number: int) -> Json:
-    """Two jobs in three are cyclic, one is daily."""
-    job: Json = {"name": name_of(number), "env": "P", "timeout_in_hh:mm:ss": "00:30:00"}
-    if number % 3:
-        return job | {"cyclic_or_daily": "cyclic", "cyclic_interval_in_hh:mm:ss": "04:00:00"}
-    start = f"{number // 3 % 24:02d}:30"
-    return job | {
-        "cyclic_or_daily": "daily",
-        "daily_start_time_in_hh:mm": start,
-        "start_max_delay_in_hh:mm:ss": "03:00:00",
-    }
 
 
 def runs(jobs: int, rounds: int, *, until: float, apart: float) -> Iterator[Json]:
@@ -124,11 +125,13 @@ def runs(jobs: int, rounds: int, *, until: float, apart: float) -> Iterator[Json
 
 
 @contextmanager
-def place(base: Path, *, jobs: int) -> Iterator[Place]:
-    """A place of its own, removed afterwards."""
+def place(
+    base: Path, *, jobs: int, made_by: Callable[[int], Json] = promise, sections: Json | None = None
+) -> Iterator[Place]:
+    """A place of its own, removed afterwards.  made_by: a job's section; sections: further ones."""
     home = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
     try:
-        where = Place(home, jobs=jobs)
+        where = Place(home, jobs=jobs, made_by=made_by, sections=sections or {})
         try:
             yield where
         finally:
