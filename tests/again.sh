@@ -38,7 +38,7 @@ done
 number=0
 while [ "$number" -lt "$times" ]; do
     number=$((number + 1))
-    round "live tests, $number of $times" -m "live and not hosts" "$@"
+    round "live tests, $number of $times" -m "live and not hosts and not parts" "$@"
 done
 finish
 pids=
