@@ -24,8 +24,8 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "tests" / "hosts")]
 
 import light  # noqa: E402 - found by the line above
-from responders import RELAY, Responders  # noqa: E402
-from rig import ROOT, Row, cpu_seconds, default_base, memory, percentile  # noqa: E402
+from responders import RELAY, Responders  # noqa: E402 - likewise
+from rig import ROOT, Row, cpu_seconds, default_base, memory, percentile  # noqa: E402 - likewise
 
 HOSTS = 30
 START_LIMIT, IDLE_LIMIT, MEMORY_LIMIT, LATENCY_LIMIT = 60.0, 15.0, 250.0, 500.0

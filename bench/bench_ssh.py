@@ -27,7 +27,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "tests" / "hosts")]
 
 import light  # noqa: E402 - found by the line above
-from rig import ROOT, GaveUpError, Row, cpu_seconds, median, memory, percentile, wait_for  # noqa: E402
+from rig import ROOT, GaveUpError, Row, cpu_seconds, median, memory, percentile, wait_for  # noqa: E402 - likewise
 
 JOBS_PER_HOST = 10
 ROUNDS = 7

@@ -229,7 +229,7 @@ def write_history(where: Place) -> None:
     numbered = ({**message, "_id": n, "uid": f"history-{n}"} for n, message in enumerate(messages, 1))
     while elements := list(islice(numbered, PROMISES)):
         moment = round(elements[-1]["timestamp"] * MICROSECONDS)
-        intake = take_in(jobs, "here", elements, moment, lambda uid: False)
+        intake = take_in(jobs, "here", elements, moment, lambda _: False)
         mark = {"here": Watermark(drained=moment, lags_from=moment)}
         made = step(board, jobs, intake.messages, mark, moment, ledger.history)
         taken = tuple(map(uid_of, elements))

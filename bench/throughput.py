@@ -36,7 +36,7 @@ def core(base: Path) -> Iterator[Row]:
         recorded = runs(JOBS, ROUNDS, until=now / MICROSECONDS, apart=120.0)
         elements = [{**message, "_id": n, "uid": str(n)} for n, message in enumerate(recorded, 1)]
         reading = time.process_time()
-        messages = take_in(jobs, "here", elements, now, lambda uid: False).messages
+        messages = take_in(jobs, "here", elements, now, lambda _: False).messages
         reading = time.process_time() - reading
     calm_garbage_collection()  # as the daemon does
     walls, processes = [], []

@@ -263,6 +263,7 @@ class Reading:
         return entry
 
     def check_reported(self, entry: JobEntry, place: str) -> None:
+        """A job and instance in messages means one job, or none could be found by it."""
         for job, instance in entry.reported_as:
             pair = job, instance or entry.env
             owner = self.pair_places.setdefault(pair, place)
@@ -307,6 +308,7 @@ class Reading:
         base: Path,
         passed_over: frozenset[str] = frozenset(),
     ) -> SectionT | None:
+        """Read one section; its faults are noted, those of keys passed over were told elsewhere."""
         if not isinstance(given, dict):
             self.faults.append(f"{place}: is {kind_of(given)}, not an object")
             return None
@@ -315,6 +317,7 @@ class Reading:
         return examined.section
 
     def check_sources(self, place: str, given: Tree, key: str = "source_host") -> None:
+        """A name of a source that is none is a fault, once all sources are known."""
         if given is None or not self.all_sources_named:
             return
         names = [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
@@ -324,10 +327,12 @@ class Reading:
                 self.fault(place, (key, f"{notation.shown(name)} is not the name of a source host{hint}"))
 
     def claim_service(self, service: str, place: str) -> None:
+        """A service in Checkmk shows one thing; the second who wants its name is at fault."""
         if service in self.service_places:
             reason = f"its service {notation.shown(service, 300)} is also that of {self.service_places[service]}"
             self.fault(place, ("name", reason))
         self.service_places.setdefault(service, place)
 
     def fault(self, place: str, *faults: Fault) -> None:
+        """Note faults of a place; all of them are told at the end."""
         self.faults += [placed(place, fault) for fault in faults]

@@ -39,8 +39,10 @@ def about(
     facts: tuple[tuple[Callable[[Job, Starts, int, int | None], bool], str], ...] = (
         (
             _falls_on_closed_days,
-            "all of its days are closed in the year to come, so no start is expected; change what closes them, or let "
-            "closed_day: next or previous move a daily job's",
+            (
+                "all of its days are closed in the year to come, so no start is expected; change what closes them, "
+                "or let closed_day: next or previous move a daily job's"
+            ),
         ),
         (_ends_before_it_may_start, "end_by lies before the latest start that is still in time"),
         (_ends_before_it_may, "end_by lies before the expected start and min_duration, so no run can keep both"),
@@ -80,7 +82,7 @@ def _over(calendar: Calendar, today: date) -> Iterator[str]:
         yield f"calendars: {calendar.name!r} is over: its last day was {last}"
 
 
-def _is_never_expected(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+def _is_never_expected(_job: Job, _starts: Starts, now: int, first: int | None) -> bool:
     return first is None or first - now > AHEAD * DAY
 
 
@@ -99,17 +101,17 @@ def _falls_on_closed_days(job: Job, starts: Starts, now: int, first: int | None)
             return False
 
 
-def _ends_before_it_may_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+def _ends_before_it_may_start(job: Job, starts: Starts, _now: int, first: int | None) -> bool:
     end = None if first is None else starts.end_by(first)
     return first is not None and end is not None and end <= first + job.max_delay
 
 
-def _ends_before_it_may(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+def _ends_before_it_may(job: Job, starts: Starts, _now: int, first: int | None) -> bool:
     end = None if first is None else starts.end_by(first)
     return first is not None and end is not None and end < first + job.min_duration
 
 
-def _outlasts_the_next_start(job: Job, starts: Starts, now: int, first: int | None) -> bool:
+def _outlasts_the_next_start(job: Job, starts: Starts, _now: int, first: int | None) -> bool:
     if isinstance(starts, Daily) and any(job.timeout > (b - a) * MINUTE for a, b in pairwise(starts.times)):
         return True
     second = None if first is None else _next(starts, first + 1)

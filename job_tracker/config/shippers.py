@@ -63,9 +63,11 @@ def read_only(value: object) -> Only:
             found[key] = tuple(notation.text(each) for each in (given if isinstance(given, list) else [given]) if given)
         except ValueError as fault:
             faults.append(f"{key}: {fault}")
-    for kind in found.get("kinds", ()):
-        if not kind.startswith(_LATER_KINDS) and not any(fnmatchcase(each, kind) for each in (*KINDS, *_LATER_KINDS)):
-            faults.append(f"kinds: there is no kind {shown(kind)}; the kinds are {', '.join(KINDS)}")
+    faults += [
+        f"kinds: there is no kind {shown(kind)}; the kinds are {', '.join(KINDS)}"
+        for kind in found.get("kinds", ())
+        if not kind.startswith(_LATER_KINDS) and not any(fnmatchcase(each, kind) for each in (*KINDS, *_LATER_KINDS))
+    ]
     if faults:
         raise ValueError("; ".join(faults))
     return Only(**found)

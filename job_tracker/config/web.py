@@ -142,8 +142,10 @@ class Web(Section):
         if self.listen.socket is None and not self.listen.is_loopback and not self.is_https:
             yield (
                 "listen",
-                f"{notation.shown(self.listen.host)} is reached from other hosts, and passwords would travel in the "
-                "clear; name tls_certificate and tls_key, or the public_url, https://…, of the proxy before it",
+                (
+                    f"{notation.shown(self.listen.host)} is reached from other hosts, and passwords would travel in "
+                    "the clear; name tls_certificate and tls_key, or the public_url, https://…, of the proxy before it"
+                ),
             )
         if SOCKET in self.trusted_proxies and self.listen.socket is None:
             yield "trusted_proxies", "names the socket, but listen is none; write listen: unix:PATH"

@@ -50,7 +50,7 @@ def found(made: Step, before: Board, jobs: Jobs, archive: Archive, log: Log) -> 
         else:
             of_job, withdrawn = _only_new(trail, record.rewound, log)
         everything += of_job
-        everything += _of_changes(job, changes.get(key, ()), withdrawn, made, record)
+        everything += _of_changes(job, changes.get(key, ()), withdrawn, record)
     everything.sort(key=lambda event: event.at)
     return everything
 
@@ -227,9 +227,7 @@ def _missed_anew(trail: _Trail, told: list[tuple[int, Event]], floor: int) -> tu
     return new, gone
 
 
-def _of_changes(
-    job: Job, changes: Iterable[Change], withdrawn: tuple[int, ...], made: Step, record: Record
-) -> Iterator[Event]:
+def _of_changes(job: Job, changes: Iterable[Change], withdrawn: tuple[int, ...], record: Record) -> Iterator[Event]:
     """What the job shows now instead of what it showed before the step; withdrawn: what is no longer so."""
     found = list(changes)
     if found and found[0].before != found[-1].after:

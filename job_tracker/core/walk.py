@@ -47,6 +47,7 @@ class Walk:
         self.to_come: dict[str, list[int]] = {}
 
     def step(self, messages: list[Message]) -> Step:
+        """Walk through messages, in order, and the deadlines between them."""
         for message in reversed(messages):
             self.to_come.setdefault(message.key, []).append(message.moment)
         if is_believed(self.clock, self.now) and self.take_back():
@@ -69,6 +70,7 @@ class Walk:
 
     @property
     def is_enough(self) -> bool:
+        """Whether as much was done as one step may."""
         return self.most is not None and self.done >= self.most
 
     def stop_before(self, moment: int, unheard: list[Message]) -> Step:
@@ -84,6 +86,7 @@ class Walk:
     def made(
         self, drained: Mapping[str, int], wake: int, unheard: Iterable[Message] = (), *, is_set_back: bool = False
     ) -> Step:
+        """What the walk comes to; wake: at the latest, unheard: messages that the next step has to hear."""
         records = {key: pen.record for key, pen in self.pens.items()}
         touched = {key: record.standing for key, record in records.items()}
         if self.clock.waiting and not self.clock.waiting.isdisjoint(touched):
@@ -135,6 +138,7 @@ class Walk:
         return bool(self.pens)
 
     def take_back_of(self, job: Job) -> None:
+        """Judge a job anew without what lies ahead of a clock that was set back, where it was judged so far."""
         if not reaches_back(job, self.board.standing(job), self.now, self.archive):
             return
         pen = self.pen_of(job)
@@ -163,6 +167,7 @@ class Walk:
             standing.delivered = message.received
 
     def find_due(self) -> None:
+        """Put on the agenda the deadlines of all that may have one by now."""
         for key in self.board.concerned(self.now):
             self.waiting[key] = self.jobs.by_key[key]
         for job in self.waiting.values():

@@ -1,1 +1,1 @@
-"""The store: the ledger is the truth, the view is what the command line shows of it."""
+"""The store: what is known for certain, in one transaction a step."""

@@ -292,7 +292,7 @@ look() (
 
     # Whose the directory is, and who we are, from one process: the directory /proc/self belongs to whoever looks.
     # A directory of our own needs neither; a shell that does not know -O takes the longer way.
-    # shellcheck disable=SC3067
+    # shellcheck disable=SC3067 # likewise
     if ! [ -O . ]; then
         {
             read -r owner

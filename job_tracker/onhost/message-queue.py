@@ -14,19 +14,19 @@ The rules this file keeps, and why it looks the way it does:
 
 Written as chapters in message_queue/ and put together by `make onhost`:
 
-  151 messages      what a job reports, checked and completed before it is stored, and read back whatever was stored
-  342 file          how it comes to be, under which name it may be used, and what SQLite's complaints about it mean
-  484 queue         one open file, one deadline for all its locks, and every change a transaction
-  717 verbs         add, list, remove, count, stats, vacuum
-  872 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
-  976 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
- 1097 relay         a stream of the command passed on byte for byte, and its end kept for the note
- 1209 outcome       the word with which the end of a run is noted, and what its message says
- 1321 run           a command between the note of its start and the note of its end; the command comes first
- 1474 inbox         lines from stdin, each with its deadline and none without an end
- 1517 serve         the drain protocol, one JSON object a line in each direction
- 1817 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
- 1974 command_line  what may be asked for, and how its end is told
+  155 messages      what a job reports, checked and completed before it is stored, and read back whatever was stored
+  346 file          how it comes to be, under which name it may be used, and what SQLite's complaints about it mean
+  488 queue         one open file, one deadline for all its locks, and every change a transaction
+  721 verbs         add, list, remove, count, stats, vacuum
+  876 signals       each one reaches the command once, whether it was sent to us, to our group, or to both
+  980 command       the job's process, started as a shell would, told each signal once, and waited for with its usage
+ 1101 relay         a stream of the command passed on byte for byte, and its end kept for the note
+ 1213 outcome       the word with which the end of a run is noted, and what its message says
+ 1325 run           a command between the note of its start and the note of its end; the command comes first
+ 1478 inbox         lines from stdin, each with its deadline and none without an end
+ 1521 serve         the drain protocol, one JSON object a line in each direction
+ 1821 manual        what --help prints, of the whole and of each verb; no line is longer than a terminal is wide
+ 1978 command_line  what may be asked for, and how its end is told
 """
 
 import collections
@@ -98,17 +98,21 @@ FACTS = (
     " UNION ALL SELECT 'highest', (SELECT seq FROM sqlite_sequence WHERE name = 'messages')"
 )
 SCHEMA = (
-    "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, timestamp REAL NOT NULL,"
-    " instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL, run TEXT,"
-    " exit_code INTEGER)",
+    (
+        "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE,"
+        " timestamp REAL NOT NULL, instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL,"
+        " message TEXT NOT NULL, run TEXT, exit_code INTEGER)"
+    ),
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
 )
 # A table of its own: handlers of before name no columns when they insert, so `messages` must not become wider for them.
 # The trigger serves them, too: what they remove takes its further keys along.
 WIDEN = (
     "CREATE TABLE IF NOT EXISTS further (message_id INTEGER PRIMARY KEY, keys TEXT NOT NULL)",
-    "CREATE TRIGGER IF NOT EXISTS further_goes AFTER DELETE ON messages"
-    " BEGIN DELETE FROM further WHERE message_id = OLD._id; END",
+    (
+        "CREATE TRIGGER IF NOT EXISTS further_goes AFTER DELETE ON messages"
+        " BEGIN DELETE FROM further WHERE message_id = OLD._id; END"
+    ),
 )
 FORWARDED_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 
@@ -1342,7 +1346,7 @@ def do_run(arguments):
     command = Command(arguments.command, dict(os.environ, JOB_TRACKER_RUN=run))
     try:
         return _run_noted(arguments, command, run)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the job comes first, whatever keeps us from noting
         complain("not noted: " + describe(error))
         return _run_regardless(command)
 
@@ -1447,7 +1451,7 @@ class Noter:
             code = 0
         except InputError as error:
             remarks = [str(error)]
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nobody is above a forked child: what it met goes up the pipe
             remarks = [describe(error)]
         finally:
             os.write(pipe, "; ".join(remarks).encode("ascii", "backslashreplace")[:4096])

@@ -49,17 +49,21 @@ class Systemd(Supervisor):
             self.longest_silence = int(watchdog) / 1_000_000 / 4
 
     def ready(self) -> None:
+        """See `Supervisor`."""
         self._say("READY=1")
 
     def alive(self) -> None:
+        """See `Supervisor`."""
         if time.monotonic() - self._alive_at >= self.longest_silence / 4:
             self._alive_at = time.monotonic()
             self._say("WATCHDOG=1")
 
     def reloading(self) -> None:
+        """See `Supervisor`."""
         self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
+        """See `Supervisor`."""
         self._say("STOPPING=1")
 
     def _say(self, words: str) -> None:
@@ -74,6 +78,7 @@ class WaitingParent(Supervisor):
     """The command `start`: it reads what we write to stderr until we are ready, or until we have ended."""
 
     def ready(self) -> None:
+        """See `Supervisor`."""
         with contextlib.suppress(OSError):  # it lost its patience; we go on
             os.write(2, READY_MARK)
         nowhere = os.open(os.devnull, os.O_RDWR)

@@ -186,7 +186,7 @@ class LineFile:
 
     def _look_at_end(self, size: int) -> None:
         """What somebody else did to the file: cut it, or left half a line at its end."""
-        assert self._file is not None  # noqa: S101
+        assert self._file is not None  # noqa: S101 - likewise
         if size < self.mark.offset:
             log.warning(
                 "file of lines was truncated, what nobody had read is lost; rotate by rename path=%s", self.path
@@ -220,14 +220,14 @@ class LineFile:
         return file
 
     def _write(self, content: bytes) -> None:
-        assert self._file is not None  # noqa: S101
+        assert self._file is not None  # noqa: S101 - likewise
         view = memoryview(content)
         while view:
             view = view[os.write(self._file, view[:AT_ONCE]) :]
 
     def _settle(self, through: int) -> None:
         """Make sure that all is on the disk, and save how far that is."""
-        assert self._file is not None  # noqa: S101
+        assert self._file is not None  # noqa: S101 - likewise
         if self._torn:  # its line is still to come, and begins before it
             return
         through = max([through, *self._there])  # lines are in order: all before one that is there is, too

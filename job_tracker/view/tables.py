@@ -77,7 +77,7 @@ class Worker(SqliteMultithread):  # type: ignore[misc]  # sqlitedict has no type
             super().run()
         except _Undone as undone:
             self.failure = undone.__cause__
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - it ends this thread, and is told by who asks whether it is well
             self.failure = failure
         finally:
             if self.failure is not None and self.connection is not None:

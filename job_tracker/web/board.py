@@ -121,7 +121,7 @@ def row_of(job: Document, promise: Document) -> Row:
     )
 
 
-def _named(sources: tuple[str, ...], known: dict[tuple[str, ...], tuple[str, ...]] = {}) -> tuple[str, ...]:  # noqa: B006
+def _named(sources: tuple[str, ...], known: dict[tuple[str, ...], tuple[str, ...]] = {}) -> tuple[str, ...]:  # noqa: B006 - they are remembered there
     """The same tuple for the same sources: thousands of jobs share a few."""
     if len(known) > 10_000:
         known.clear()

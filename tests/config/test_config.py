@@ -565,8 +565,10 @@ NAME_WANTED = "letters, digits, '_', '.', '-', a letter or digit first, at most 
         (
             DAILY,
             {"start_max_delay_in_hh:mm:ss": "23:55:00"},
-            "start_max_delay_in_hh:mm:ss: must be less than 24 hours together with start_max_early_in_hh:mm:ss (300 s "
-            "where it is not given)",
+            (
+                "start_max_delay_in_hh:mm:ss: must be less than 24 hours together with start_max_early_in_hh:mm:ss "
+                "(300 s where it is not given)"
+            ),
         ),
         (
             DAILY,
@@ -739,8 +741,10 @@ def test_hints_are_for_the_first_faults_only() -> None:
         ('{"global_config": {"log_level": "info", "log_level": "info"}}', "global_config: log_level: is given more"),
         ("jobs: []\njobs: []\n", "top level: jobs: is given more than once"),
         (
-            "jobs:\n- {name: A, env: P, cyclic_or_daily: daily, daily_start_time_in_hh:mm: 1:00, "
-            "timeout_in_hh:mm:ss: 1:00:00, env: T}",
+            (
+                "jobs:\n- {name: A, env: P, cyclic_or_daily: daily, daily_start_time_in_hh:mm: 1:00, "
+                "timeout_in_hh:mm:ss: 1:00:00, env: T}"
+            ),
             'jobs[0] "A__T": env: is given more than once',
         ),
     ],
@@ -1011,8 +1015,10 @@ def test_a_grace_as_long_as_the_hours_outside_the_quiet_window_is_a_fault() -> N
     given = {QUIET_FROM: "01:00", QUIET_UNTIL: "02:00", "controller_message_grace_period_in_sec": 23 * 3600}
 
     assert [fault for fault in faults({"global_config": given}) if "grace" in fault] == [
-        "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet "
-        "window, so that no deadline would ever pass"
+        (
+            "global_config: controller_message_grace_period_in_sec: is not shorter than the hours outside the quiet "
+            "window, so that no deadline would ever pass"
+        )
     ]
 
 

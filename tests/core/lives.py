@@ -20,7 +20,7 @@ WORDS = (Signal.START, Signal.END, Signal.WARNING, Signal.ERROR, Signal.SKIPPED,
 
 def life(number: int) -> set[Transition]:
     """Which state each signal led to from which, in one of them."""
-    rng = random.Random(number)  # noqa: S311 - not a secret
+    rng = random.Random(number)
     job = cyclic(timeout=rng.choice([100, 3600]), interval=rng.choice([600, 6000]), max_errors=9)
     soonest = rng.choice([0, 0, 15 * MICROSECONDS])
     job = replace(job, may_skip=rng.random() < 0.5, min_duration=soonest)

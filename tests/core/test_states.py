@@ -162,7 +162,7 @@ def test_what_happens_by_chance_is_in_the_table() -> None:
     """Cases in which as many rules as possible meet know no transition more."""
     seen: set[Transition] = set()
     for seed in range(60):
-        seen |= seen_by(Watch(random_case(random.Random(seed), most=25)))  # noqa: S311 - not a secret
+        seen |= seen_by(Watch(random_case(random.Random(seed), most=25)))
 
     assert seen <= TABLE
     assert len(seen) > len(TABLE) * 0.3

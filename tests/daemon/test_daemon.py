@@ -742,7 +742,7 @@ def insert(tracker: Tracker, **columns: Any) -> None:
     }
     names = ", ".join(given)
     marks = ", ".join("?" * len(given))
-    tracker.queue.query(f"INSERT INTO messages ({names}) VALUES ({marks})", given.values())  # noqa: S608
+    tracker.queue.query(f"INSERT INTO messages ({names}) VALUES ({marks})", given.values())
 
 
 def test_hostile_messages_are_kept_aside_with_their_reason_and_the_ones_after_them_count(make: Make) -> None:

@@ -233,7 +233,7 @@ def test_who_follows_has_each_event_once_and_in_order_whatever_is_killed(
 
     What is missing is named by a gap; here it is nothing, for the ledger still has what the removed file had.
     """
-    rng = random.Random(15)  # noqa: S311 - not a secret
+    rng = random.Random(15)
     follower = Follower(tracker)
     tracker.start()
     tracker.stop()

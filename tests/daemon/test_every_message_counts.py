@@ -83,7 +83,7 @@ def place() -> Iterator[Path]:
 
 def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(place: Path) -> None:
     """In the ledger, after a bounded number of deaths: each uid once, and as many runs as messages."""
-    chance = random.Random(7)  # noqa: S311 - the same kills each time, nothing secret
+    chance = random.Random(7)
     names = [f"JOB{number}" for number in range(PRODUCERS)]
     tracker = Tracker(place, *map(cyclic, names), job_history_entry_count=1_000_000)
     tracker.start()

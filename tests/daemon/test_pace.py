@@ -27,6 +27,7 @@ def found(begun: int) -> Found:
 
 
 def test_what_one_host_said_is_told_at_once() -> None:
+    """Nobody else has to be waited for; an operator who looks sees it within a moment."""
     pace = Pace()
     pace.add(found(T0), 1, T0)
     assert pace.waits_until(T0, more_came=False) is None
@@ -46,6 +47,7 @@ def test_while_more_comes_telling_waits_but_no_longer_than_a_tenth_of_a_second()
 
 
 def test_several_hosts_get_a_moment_to_take_their_confirmations() -> None:
+    """A host that waits for its confirmation holds its queue; telling takes longer than confirming."""
     pace = Pace()
     pace.add(found(T0), 2, T0)
     assert pace.waits_until(T0, more_came=False) == T0 + CONFIRMING
@@ -55,6 +57,7 @@ def test_several_hosts_get_a_moment_to_take_their_confirmations() -> None:
 
 
 def test_that_moment_ends_with_the_tenth_of_a_second() -> None:
+    """Waiting for the last to come does not begin anew with each that comes."""
     pace = Pace()
     pace.add(found(T0), 1, T0)
     pace.add(found(T0 + LONGEST - 10), 2, T0 + LONGEST - 10)
@@ -98,6 +101,7 @@ def test_no_wake_up_is_lost_however_sources_and_the_loop_meet(threads: int) -> N
 
 
 def test_what_comes_close_together_is_gathered_and_a_steady_stream_is_not_waited_for() -> None:
+    """One telling for what belongs together, and none that waits for a stream without end."""
     mailbox = PipedMailbox()
     report = Report(source="here", contact=Contact.REACHABLE, since=T0)
     started, ended = threading.Event(), threading.Event()

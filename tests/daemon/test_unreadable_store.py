@@ -196,9 +196,9 @@ def test_a_notification_whose_runs_cannot_be_read_goes_without_them(
     receiver.come()
     tracker = Tracker(write_config(tmp_path, [job("LOAD"), job("OTHER")]))
     tracker.hears((0, "LOAD", "STARTED"), (0, "LOAD", "SUCCESS"))
-    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")  # noqa: S608
+    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")
     tracker.hears((0, "LOAD", "ERROR"), (0, "OTHER", "ERROR"))
-    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")  # noqa: S608
+    tracker.loop.ledger._connection.execute(f"UPDATE runs SET outcome = {value}")
     tracker.until(lambda: len(receiver.events) == 2, passing=1)
     tracker.until(tracker.settled, passing=1)
     tracker.close()
@@ -233,6 +233,7 @@ def test_a_view_whose_source_cannot_be_read_is_built_anew_later(
 
 
 def test_a_stop_that_cannot_read_the_store_ends_all_the_same(tmp_path: Path) -> None:
+    """A service that cannot be stopped would have to be killed, and take what others said with it."""
     tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
     tracker.hears((0, "STRANGER", "STARTED"))
     tracker.view._unmatched_grew = True
@@ -291,7 +292,7 @@ def test_values_that_were_never_written_cost_the_view_and_not_the_daemon(
     tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
     tracker.hears((0, "STRANGER", "STARTED"), (0, "LOAD", "ERROR"))
     column = {"unmatched": "sample", "changes": "text"}[table]
-    tracker.loop.ledger._connection.execute(f"UPDATE {table} SET {column} = x'00ff'")  # noqa: S608
+    tracker.loop.ledger._connection.execute(f"UPDATE {table} SET {column} = x'00ff'")
     tracker.loop.asked.reloading = True
     tracker.passes(2)
     tracker.passes(2)
@@ -303,6 +304,7 @@ def test_values_that_were_never_written_cost_the_view_and_not_the_daemon(
 
 
 def test_garbled_rows_are_a_failure_of_the_store_and_not_of_the_program(tmp_path: Path) -> None:
+    """What a disk did is told as such, with what to do; a traceback would send people to look at the program."""
     tracker = Tracker(write_config(tmp_path, [job("LOAD")]))
     tracker.hears((0, "LOAD", "STARTED"), (20, "LOAD", "SUCCESS"))
     history = tracker.loop.ledger.history

@@ -230,7 +230,7 @@ def reboot(name: str) -> None:
     host = Host(name)
     before = host.init()
     ssh(name, "reboot")
-    until(f"{name} has gone down", lambda: host.init() not in (before,))
+    until(f"{name} has gone down", lambda: host.init() != before)
     until(f"{name} answers", host.answers)
 
 
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str]) -> int:
     """One verb, by hand."""
     verb, names = arguments[0] if arguments else "", list(arguments[1:])
     if verb == "ssh":
-        os.execvp("ssh", ["ssh", "-F", str(SSH_CONFIG), *names])  # noqa: S606
+        os.execvp("ssh", ["ssh", "-F", str(SSH_CONFIG), *names])  # noqa: S606 - no shell is wanted in between
     verbs: dict[str, Callable[..., object]] = {"up": up, "down": down}
     each_of: dict[str, Callable[[str], object]] = {
         "base": base, "reboot": reboot, "cut": cut, "heal": heal,

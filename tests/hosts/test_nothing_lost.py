@@ -66,7 +66,7 @@ def test_thirty_rounds_of_kill_9_lose_and_repeat_nothing(
     tmp_path: Path, lab: light.Lab, hosts: list[light.Host]
 ) -> None:
     """The tracker, its serve, its sshd, or the whole host, at random moments, while jobs go on reporting."""
-    chance = random.Random(SEED)  # noqa: S311 - to be repeated
+    chance = random.Random(SEED)
     with tracking(Tracker(tmp_path, lab, hosts)) as tracker, Producer(hosts[0]) as one, Producer(hosts[1]) as two:
         for number in range(ROUNDS):
             before = one.added + two.added

@@ -93,7 +93,7 @@ def main() -> None:
         if child == 0:
             be_tracker(config, int(chosen))
         print(child, flush=True)  # noqa: T201 - to the test
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def message(job: str, event: str, moment: int, number: int, run: str | None = No
 
 
 def thrown(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - the same at each run
+    return random.Random(seed)
 
 
 def a_year(dice: random.Random, days: int) -> list[Message]:

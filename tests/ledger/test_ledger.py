@@ -139,14 +139,14 @@ class Kept(Tracked):
     def changes(self) -> dict[str, list[tuple[Any, ...]]]:
         """All kept changes, comings and goings too, without the moment when they were found."""
         found: dict[str, list[tuple[Any, ...]]] = {}
-        statement = f"SELECT key, {CHANGE_COLUMNS} FROM changes JOIN jobs ON job = jobs.id ORDER BY changes.id"  # noqa: S608
+        statement = f"SELECT key, {CHANGE_COLUMNS} FROM changes JOIN jobs ON job = jobs.id ORDER BY changes.id"
         for key, *change in self.ledger._connection.execute(statement):
             found.setdefault(key, []).append(tuple(change))
         return found
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
-        return int(self.ledger._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+        return int(self.ledger._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def three_jobs(history: int = 1000) -> Jobs:
 def story(seed: int, tracked: Tracked, *, late: float, blind: bool = True) -> list[tuple[list[Message], int, str]]:
     """Steps of a day or two: (messages, now, blind source), some of the messages late by hours, some with run ids."""
     unseen = ["", "", "", "app1", "app2"] if blind else [""]
-    chance = random.Random(seed)  # noqa: S311 - a story to be told again, nothing secret
+    chance = random.Random(seed)
     steps, clock = [], 0
     for _ in range(45):
         clock += chance.choice([0, 30, 300, 1800, 5400])
@@ -250,7 +250,7 @@ def test_late_messages_across_restarts_are_folded_as_by_a_memory_that_keeps_ever
     What was UNKNOWN stays told beside what replaces it; how far back that reaches hangs on the checkpoint.
     """
     tracker, witness = kept(three_jobs()), Remembered(three_jobs())
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
 
     for messages, now, unseen in story(seed, tracker, late=0.4, blind=blind):
         tracker.advance(messages, now, unseen)
@@ -706,11 +706,11 @@ def make_first_layout(path: Path, source: Path) -> None:
         tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
             names = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            connection.execute(f"INSERT INTO main.{table} SELECT {names} FROM other.{table}")  # noqa: S608
+            connection.execute(f"INSERT INTO main.{table} SELECT {names} FROM other.{table}")
         for table, columns in (("jobs", ("id",)), ("checkpoints", ("job", "serial"))):
             where = " AND ".join(f"{name} = ?" for name in columns)
-            for text, *place in connection.execute(f"SELECT standing, {', '.join(columns)} FROM {table}").fetchall():  # noqa: S608
-                connection.execute(f"UPDATE {table} SET standing = ? WHERE {where}", (as_before(text), *place))  # noqa: S608
+            for text, *place in connection.execute(f"SELECT standing, {', '.join(columns)} FROM {table}").fetchall():
+                connection.execute(f"UPDATE {table} SET standing = ? WHERE {where}", (as_before(text), *place))
         connection.execute("DETACH other")
 
 
@@ -718,10 +718,7 @@ def content(path: Path) -> dict[str, list[Any]]:
     """Every row of every table."""
     with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {
-            table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608
-            for (table,) in tables
-        }
+        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for (table,) in tables}
 
 
 def test_a_store_of_the_first_layout_is_migrated_and_a_copy_is_kept(

@@ -60,7 +60,7 @@ class Producer:
 
 def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(one_queue, tmp_path):
     """The ledger knows uids, as the tracker's does. A message travels twice only if its confirmation was cut off."""
-    chance = random.Random(20)  # noqa: S311 - the same kills each time, nothing secret
+    chance = random.Random(20)
     disk = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
     one_queue.path = Path(disk.name) / "q.sqlite"
     producers = [Producer(one_queue, f"JOB{number}", tmp_path) for number in range(PRODUCERS)]

@@ -46,7 +46,7 @@ class Tracked:
 
     def takes(self, elements: list[dict[str, Any]]) -> Step:
         now, jobs = self.now * MICROSECONDS, self.config.jobs
-        messages = take_in(jobs, "here", elements, now, lambda uid: False).messages
+        messages = take_in(jobs, "here", elements, now, lambda _: False).messages
         made = step(self.board, jobs, messages, self.watermarks(), now, self.ledger.history)
         taken = tuple(map(uid_of, elements))
         self.ledger.save(Entry(records=made.records, drained=made.board.drained, now=now, mementos={}, taken=taken))
@@ -82,7 +82,7 @@ class Tracked:
         connection = sqlite3.connect(self.config.settings.view_file)
         found: dict[str, dict[str, list[Any]]] = {}
         for table in ("jobs", "promises", "runs", "changes", "messages"):
-            rows = connection.execute(f"SELECT key, value FROM {table} ORDER BY key").fetchall()  # noqa: S608
+            rows = connection.execute(f"SELECT key, value FROM {table} ORDER BY key").fetchall()
             kept: dict[str, list[Any]] = found.setdefault(table, {})
             for key, value in rows:
                 kept.setdefault(key.split(" ")[0], []).append(json.loads(value))
@@ -181,7 +181,7 @@ def test_what_was_found_last_is_published_at_the_end(tracked: Tracked) -> None:
         tracked.publishes(tracked.hears())
     now = (tracked.now + 5) * MICROSECONDS
     tracked.publishes_at(now, tracked.hears((1, "STARTED")))
-    stray = take_in(tracked.config.jobs, "here", [tracked.element(JOBS, "STARTED")], now, lambda uid: False).unmatched
+    stray = take_in(tracked.config.jobs, "here", [tracked.element(JOBS, "STARTED")], now, lambda _: False).unmatched
     tracked.ledger.save(Entry(records={}, drained={}, now=now, mementos={}, unmatched=stray))
     made = tracked.hears((2, "STARTED"))
     wake = tracked.publishes_at(now + 20_000, made, kept_aside=True)

@@ -40,7 +40,7 @@ def _micros(seconds: float | None) -> int | None:
 def test_how_many_messages_are_judged_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon makes a step for each; only the speed may differ, with outages and late messages in between."""
     monkeypatch.setattr(room, "AT_ONCE", at_once)
-    rng = random.Random(7)  # noqa: S311 - the same cases each time
+    rng = random.Random(7)
 
     for _ in range(60):
         case = random_case(rng)

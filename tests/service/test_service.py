@@ -569,8 +569,10 @@ def test_a_reload_with_another_run_directory_says_to_restart(moved: tuple[Instal
 
     assert code == 1
     assert heard == [
-        f"job_tracker: not reloaded: run_dir is {tracker.home}/other, but it runs with {tracker.home}/run; "
-        "restart it, that cannot be reloaded"
+        (
+            f"job_tracker: not reloaded: run_dir is {tracker.home}/other, but it runs with {tracker.home}/run; "
+            "restart it, that cannot be reloaded"
+        )
     ]
     assert link.readlink() == before
 

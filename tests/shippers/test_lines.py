@@ -98,7 +98,7 @@ def test_what_was_written_and_not_noted_is_found_in_the_file(tmp_path: Path, sav
 
 def test_a_writer_killed_anywhere_leaves_each_line_once(tmp_path: Path, saved: Saved) -> None:
     """The promise, counted: killed at any byte of a write, around each fsync, save and rename."""
-    chance = random.Random(4711)  # noqa: S311
+    chance = random.Random(4711)
     path = tmp_path / "events.log"
 
     for _ in range(int(os.environ.get("KILLS", "40"))):
@@ -125,7 +125,7 @@ def _forked(work: Callable[[], None], chance: random.Random | None) -> bool:
     if child == 0:
         try:
             if seed is not None:
-                _arrange_death(random.Random(seed))  # noqa: S311
+                _arrange_death(random.Random(seed))
             work()
             os._exit(0)
         finally:

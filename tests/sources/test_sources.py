@@ -171,7 +171,7 @@ def test_a_slow_ledger_keeps_the_connection(place: Place, box: Box, monkeypatch:
     delivery = box.delivery()
     at = box.items.index(delivery) + 1
 
-    box.wait_for(lambda item: len(box.items) > at + 5)
+    box.wait_for(lambda _: len(box.items) > at + 5)
     assert all(isinstance(item, Report) and item.contact is Contact.REACHABLE for item in box.items[at:])
     assert place.count() == 1
     tracked.confirm(delivery, "n1")
@@ -244,7 +244,7 @@ def test_unreachable_since_lasts_over_all_tries(place: Place, box: Box) -> None:
     place.source(box, host=host)
 
     first = box.report(Contact.UNREACHABLE)
-    third = box.wait_for(lambda item: sum(other.contact is Contact.UNREACHABLE for other in box.items) > 2)
+    third = box.wait_for(lambda _: sum(other.contact is Contact.UNREACHABLE for other in box.items) > 2)
     host = place.script("sys.exit(7)")
     refused = box.report(Contact.REFUSED)
 
@@ -504,8 +504,11 @@ REFUSALS = {
     "another answer": ("say(GREETING); hear(); say({'done': 'ping'}); hear()", {}, "no answer to open"),
     "garbage later": ("say(GREETING); hear(); say(OPENED); hear(); say('}{'); hear()", {}, "something else than JSON"),
     "messages without ids": (
-        "say(GREETING); hear(); say(OPENED); hear()\n"
-        "say({'done': 'take', 'messages': [{'_id': True}], 'highest': 1, 'waited': 0, 'depth': 1, 'clock': 1}); hear()",
+        (
+            "say(GREETING); hear(); say(OPENED); hear()\n"
+            "say({'done': 'take', 'messages': [{'_id': True}], 'highest': 1, 'waited': 0, 'depth': 1, 'clock': 1});"
+            " hear()"
+        ),
         {},
         "_id is missing",
     ),

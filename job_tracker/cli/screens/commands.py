@@ -277,6 +277,7 @@ def put_age(meta: Document, now: int, *, json: bool, before: str = "", zone: str
 
 
 def view_document(meta: Document, now: int) -> Document:
+    """How the view itself stands, for programs: its age in seconds, and whether anybody keeps it up to date."""
     alive = is_alive(meta)
     stale = is_stale(meta, now) or not alive
     shown: Document = in_seconds(meta)

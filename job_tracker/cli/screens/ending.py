@@ -40,7 +40,7 @@ def code_of(command: Callable[[], Any]) -> int:
         return AT_FAULT
     except typer.Abort:
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last one to be asked: a line for the operator, or on request all of it
         return _of_other(error)
     return code if isinstance(code, int) else 0
 

@@ -75,17 +75,21 @@ FACTS = (
     " UNION ALL SELECT 'highest', (SELECT seq FROM sqlite_sequence WHERE name = 'messages')"
 )
 SCHEMA = (
-    "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, timestamp REAL NOT NULL,"
-    " instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL, run TEXT,"
-    " exit_code INTEGER)",
+    (
+        "CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE,"
+        " timestamp REAL NOT NULL, instance TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL,"
+        " message TEXT NOT NULL, run TEXT, exit_code INTEGER)"
+    ),
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
 )
 # A table of its own: handlers of before name no columns when they insert, so `messages` must not become wider for them.
 # The trigger serves them, too: what they remove takes its further keys along.
 WIDEN = (
     "CREATE TABLE IF NOT EXISTS further (message_id INTEGER PRIMARY KEY, keys TEXT NOT NULL)",
-    "CREATE TRIGGER IF NOT EXISTS further_goes AFTER DELETE ON messages"
-    " BEGIN DELETE FROM further WHERE message_id = OLD._id; END",
+    (
+        "CREATE TRIGGER IF NOT EXISTS further_goes AFTER DELETE ON messages"
+        " BEGIN DELETE FROM further WHERE message_id = OLD._id; END"
+    ),
 )
 FORWARDED_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 

@@ -33,7 +33,7 @@ def do_run(arguments):
     command = Command(arguments.command, dict(os.environ, JOB_TRACKER_RUN=run))
     try:
         return _run_noted(arguments, command, run)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the job comes first, whatever keeps us from noting
         complain("not noted: " + describe(error))
         return _run_regardless(command)
 
@@ -138,7 +138,7 @@ class Noter:
             code = 0
         except InputError as error:
             remarks = [str(error)]
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nobody is above a forked child: what it met goes up the pipe
             remarks = [describe(error)]
         finally:
             os.write(pipe, "; ".join(remarks).encode("ascii", "backslashreplace")[:4096])

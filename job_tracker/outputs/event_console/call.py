@@ -133,7 +133,7 @@ def _event(config: Config, notification: Notification, template: str, *, through
     def text() -> str:
         try:
             return message.message(notification, template)
-        except Exception as error:  # a template may do anything
+        except Exception as error:  # noqa: BLE001 - a template may do anything
             log.warning("template failed, the text is plain subject=%s error=%s", notification.subject, error)
             return message.plain(notification)
 

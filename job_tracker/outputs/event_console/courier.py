@@ -93,7 +93,7 @@ class Courier:
             command = [*resolved(call.command), *call.words()]
             try:
                 said = self._run(command, call)
-            except Exception as error:  # whatever it is, the thread goes on, and the notification is not delivered
+            except Exception as error:  # noqa: BLE001 - the thread goes on, and the notification is not delivered
                 said = Said(reason=f"{type(error).__name__}: {error}")
             self._outcomes.put(
                 outcome_of(call, command[0], said.answers, said.complaint, code=said.code, reason=said.reason)
@@ -161,9 +161,10 @@ class Courier:
             while time.monotonic() < until and not self._stopping.is_set():
                 try:
                     fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return
                 except BlockingIOError:
                     time.sleep(LOOK)  # flock knows no time limit
+                else:
+                    return
 
 
 def resolved(command: tuple[str, ...]) -> tuple[str, ...]:

@@ -207,11 +207,12 @@ class Drain:
         while True:
             try:
                 answer = ask()
-                if tries:
-                    self._mailbox.put(self._contact.report(Contact.REACHABLE))
-                return answer
             except QueueBusy as busy:
                 tries += 1
                 lost = Contact.UNREACHABLE if tries >= BUSY_TRIES else None
                 self._mailbox.put(self._contact.report(lost, str(busy)))
                 self._superior.pause(BUSY_SECONDS)
+            else:
+                if tries:
+                    self._mailbox.put(self._contact.report(Contact.REACHABLE))
+                return answer

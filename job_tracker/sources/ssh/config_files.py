@@ -70,7 +70,7 @@ def _examine(path: Path, asker: Asker, found: dict[Path, Signature], place: str,
         raise SourceRefused(f"{place}: more than {DEEPEST} files include each other")
     try:
         status = path.stat()
-        _require_trusted(path, status, asker, place)
+        _require_trusted(status, asker, place)
         signature = Signature(path=path, changed=status.st_mtime_ns, size=status.st_size, inode=status.st_ino)
         found[path] = signature
         includes, _ = _read(signature)
@@ -83,7 +83,7 @@ def _examine(path: Path, asker: Asker, found: dict[Path, Signature], place: str,
                 _examine(Path(name), asker, found, inner, depth + 1)
 
 
-def _require_trusted(path: Path, status: os.stat_result, asker: Asker, place: str) -> None:
+def _require_trusted(status: os.stat_result, asker: Asker, place: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SourceRefused(f"{place} is no regular file")
     if status.st_uid not in (0, asker.uid):

@@ -28,7 +28,7 @@ from paramiko.packet import Packetizer
 
 from job_tracker.errors import SourceRefused, SourceUnreachable
 from job_tracker.sources.queue.transport import one_line
-from job_tracker.sources.ssh.host_keys import KnownHosts, fingerprint, known_hosts
+from job_tracker.sources.ssh.host_keys import fingerprint, known_hosts
 from job_tracker.sources.ssh.lifeline import Lifeline
 from job_tracker.sources.ssh.route import Stop
 
@@ -100,7 +100,7 @@ class Link(paramiko.Transport):
             self.start_client()
             key = self.get_remote_server_key()
         except paramiko.SSHException as error:
-            raise _not_agreed(error, stop, known) from None
+            raise _not_agreed(error, stop) from None
         except (EOFError, OSError):
             raise SourceUnreachable(f"{stop.place} hung up during the exchange of keys") from None
         known.check(*stop.known_as, key.get_name(), key.asbytes())
@@ -137,7 +137,7 @@ class Link(paramiko.Transport):
         options.key_types = (*usable, *(each for each in options.key_types if each not in usable))
 
 
-def _not_agreed(error: paramiko.SSHException, stop: Stop, known: KnownHosts) -> SourceRefused | SourceUnreachable:
+def _not_agreed(error: paramiko.SSHException, stop: Stop) -> SourceRefused | SourceUnreachable:
     text = one_line(str(error))
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return SourceRefused(f"{stop.place} and this tracker have no common algorithm: {text}")

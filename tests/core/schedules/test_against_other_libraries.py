@@ -109,7 +109,7 @@ def moved(days: set[date], opened: set[date], closed_day: ClosedDay) -> set[date
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_year_of_daily_starts_is_as_dateutil_has_it(zone: str) -> None:
     """Thirty schedules in each zone, drawn by a seed: weekdays, days of the month, closed days that move."""
-    draw, place = random.Random(f"daily {zone}"), ZoneInfo(zone)  # noqa: S311 # it is the same at each run
+    draw, place = random.Random(f"daily {zone}"), ZoneInfo(zone)  # it is the same at each run
     for _ in range(30):
         weekdays = draw.choice([0b1111111, 0b0011111, 0b1100000, 0b1110001, draw.randint(1, 127)])
         spec = {

@@ -59,7 +59,7 @@ def compare(case: Case) -> str:
         told = product(case)
     except Refused as refused:
         return f"refused: {refused}"
-    except Exception as failure:  # whatever it is, the case shall be made small
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the case shall be made small
         return f"fails: {failure!r}"
     verdicts = judge(case.config, case.recording, begin=case.begin, until=case.until)
     return "same" if _agree(case, verdicts, told) else "differs"
@@ -121,7 +121,7 @@ def show(case: Case) -> str:
     mine = _told(verdicts)
     try:
         theirs = product(case)
-    except Exception as failure:  # it is what the case is about
+    except Exception as failure:  # noqa: BLE001 - it is what the case is about
         return f"{case.as_json()}\nthe core fails: {failure!r}"
     text = [case.as_json()]
     for key, told in mine.items():
@@ -143,7 +143,7 @@ def show(case: Case) -> str:
 def _differs(case: Case) -> bool:
     try:
         return compare(case).split(":")[0] in ("differs", "fails")
-    except Exception:  # a candidate that makes no sense is no smaller case
+    except Exception:  # noqa: BLE001 - a candidate that makes no sense is no smaller case
         return False
 
 
@@ -165,7 +165,7 @@ def _candidates(case: Case) -> Iterator[Case]:
 
 def _less(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Leave out a job, a section, or a key somewhere."""
-    copied: Callable[[], dict[str, Any]] = lambda: json.loads(json.dumps(config))  # noqa: E731
+    copied: Callable[[], dict[str, Any]] = lambda: json.loads(json.dumps(config))  # noqa: E731 - a word for what is done thrice
     for number in range(len(config["jobs"]) if len(config["jobs"]) > 1 else 0):
         less = copied()
         del less["jobs"][number]
