@@ -51,7 +51,9 @@ def _refuse_to_watch_nothing(before: Config, after: Config) -> None:
         watched = len(before.jobs.by_key)
         raise ConfigError(
             [
-                f"jobs: there is none, and {watched} {'is' if watched == 1 else 'are'} watched; if that is meant, "
-                "write no_jobs_is_meant: true into global_config"
+                (
+                    f"jobs: there is none, and {watched} {'is' if watched == 1 else 'are'} watched; if that is meant, "
+                    "write no_jobs_is_meant: true into global_config"
+                )
             ]
         )

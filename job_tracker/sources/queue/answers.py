@@ -42,6 +42,7 @@ def an_object(line: bytes) -> dict[str, Any]:
 
 
 def greeting(line: bytes) -> dict[str, Any]:
+    """What a handler says first, or what it is that talks there instead."""
     try:
         answer = an_object(line)
     except SourceRefused as error:
@@ -80,6 +81,7 @@ def raise_as(answer: dict[str, Any]) -> Never:
 
 
 def elements(answer: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The messages of a take, as they came; their numbers grow, or all would be in doubt."""
     elements = answer.get("messages")
     if not isinstance(elements, list):
         raise SourceRefused("answers a take without messages")
@@ -93,11 +95,13 @@ def elements(answer: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def drainer(answer: dict[str, Any]) -> str | None:
+    """Who drains the queue, where somebody does."""
     drainer = answer.get("drainer")
     return optional_text(drainer, "tracker") if isinstance(drainer, dict) else None
 
 
 def whole(answer: dict[str, Any], key: str) -> int:
+    """A number that is none of the other things which JSON takes for one."""
     value = answer.get(key)
     if type(value) is not int or not 0 <= value < 2**63:
         raise SourceRefused(f"answers without a valid {key}")
@@ -105,6 +109,7 @@ def whole(answer: dict[str, Any], key: str) -> int:
 
 
 def microseconds(answer: dict[str, Any], key: str) -> int:
+    """Epoch seconds, as whole microseconds."""
     value = answer.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST_CLOCK:
         raise SourceRefused(f"answers without a valid {key}")
@@ -112,10 +117,12 @@ def microseconds(answer: dict[str, Any], key: str) -> int:
 
 
 def clock(answer: dict[str, Any]) -> int | None:
+    """The host's clock, where it was said; microseconds."""
     return microseconds(answer, "clock") if "clock" in answer else None
 
 
 def text(answer: dict[str, Any], key: str) -> str:
+    """A text that says something."""
     value = answer.get(key)
     if not isinstance(value, str) or not value:
         raise SourceRefused(f"answers without a valid {key}")
@@ -129,4 +136,5 @@ def said(answer: dict[str, Any], key: str) -> str:
 
 
 def optional_text(answer: dict[str, Any], key: str) -> str | None:
+    """A text, or none where there is none to be had."""
     return None if answer.get(key) is None else text(answer, key)

@@ -28,7 +28,7 @@ def look(view: Path, events: Path, keys: Sequence[str], window: Window, zone: Zo
     _, spans = reading.read_spans(view)
     reader = _reader(events)
     try:
-        pasts = list(_pasts(found, window, reader.runs_of if reader else lambda job, since: ()))
+        pasts = list(_pasts(found, window, reader.runs_of if reader else lambda _job, _since: ()))
     finally:
         if reader is not None:
             reader.close()
