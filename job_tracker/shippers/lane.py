@@ -110,7 +110,7 @@ class Lane:
                 log.exception("shipper meets a fault of the program, please report it name=%s", self.entry.name)
                 self._fail(f"a fault of the program, its log says where: {type(fault).__name__}")
             if self._failures:
-                seconds = min(LONGEST, pause(self._failures) / MICROSECONDS * random.uniform(1.0, 1.25))  # noqa: S311
+                seconds = min(LONGEST, pause(self._failures) / MICROSECONDS * random.uniform(1.0, 1.25))  # noqa: S311 - spreads load
             self._bell.wait(heard, seconds, for_events=is_blind or not self._failures)
         self._let_go()
 
