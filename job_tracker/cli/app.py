@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from job_tracker import __version__
-from job_tracker.cli import asking, checking, operating, serving, shipping
+from job_tracker.cli import asking, checking, operating, pages, serving, shipping
 
 HELP = """Watches batch jobs and tells the monitoring what ran and what did not.
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for each in (serving, checking, asking, operating, shipping):
+for each in (serving, checking, asking, operating, shipping, pages):
     app.add_typer(each.commands)
 
 

@@ -3,6 +3,7 @@
 Rule: a later part adds a table of its own to `tables`, and nothing else here.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from starlette.types import ASGIApp
 from job_tracker.config.web import Web
 from job_tracker.web import answers
 from job_tracker.web.api import table as api
+from job_tracker.web.doors import login
+from job_tracker.web.doors.doors import Doors
+from job_tracker.web.doors.store import WebStoreUnusable
 from job_tracker.web.pages import table as pages
 from job_tracker.web.problems import Problem
 from job_tracker.web.reader import Reader
@@ -26,31 +30,68 @@ from job_tracker.web.rights import Needs, Who
 from job_tracker.web.routing import Route, served
 from job_tracker.web.safety import MOST_BODY, Safe
 from job_tracker.web.static import StaticFiles
+from job_tracker.web.stream import BEAT_EVERY, Hub
 
 log = logging.getLogger("job_tracker.web")
 
 
 @dataclass(kw_only=True)
 class Part:
-    """The web part at work.  identify: finds out who asks; raises Problem for what only looks like a proof."""
+    """The web part at work.  identify: finds out who asks; raises Problem for what only looks like a proof.
+
+    doors: where he comes in by a name and password.
+    """
 
     web: Web
     zone: ZoneInfo
     view: Path
     events: Path
     reader: Reader
-    identify: Callable[[Request], Awaitable[Who]]
+    doors: Doors
+    identify: Callable[[Request], Awaitable[Who]] = field(init=False)
     static: StaticFiles = field(default_factory=StaticFiles)
+    hub: Hub = field(default_factory=Hub)
     templates: Environment = field(init=False)
 
     def __post_init__(self) -> None:
+        self.identify = self.doors.identify
+        self.reader.tell = self.hub.tell
         self.templates = answers.environment(self.static)
+
+    async def keep(self) -> None:
+        """Look once a second at what nobody tells: health, and who may still have a stream; until cancelled."""
+        self.hub.open(asyncio.get_running_loop(), self.reader.board)
+        looks, version = 0, self.doors.store.version()
+        while True:
+            await asyncio.sleep(1.0)  # the pace of looking
+            looks += 1
+            self.hub.look_at_health(beat=looks % BEAT_EVERY == 0)
+            try:
+                if looks % BEAT_EVERY == 0 or version != self.doors.store.version():
+                    version = self.doors.store.version()
+                    self.end_revoked()
+            except WebStoreUnusable as failure:
+                log.error("nobody's rights can be looked up, all streams are ended: %s", failure)
+                self.hub.close()
+
+    def end_revoked(self) -> None:
+        """End the streams of those who are no longer let in, or who may see something else now."""
+        still: dict[tuple[str, str], bool] = {}
+        revoked = []
+        for listener in self.hub.listeners:
+            who = listener.who
+            key = (who.name, who.ticket)
+            if key not in still:
+                still[key] = self.doors.is_still(who)
+            if not still[key]:
+                revoked.append(listener)
+        self.hub.end_those(revoked)
 
 
 def routes(part: Part) -> Sequence[Route]:
     """Everything that is answered."""
     static = Route(path="/static/{hash}/{name:path}", handler=part.static.answer, needs=Needs.ANYBODY)
-    return (*api.ROUTES, *pages.ROUTES, static)
+    return (*api.ROUTES, *login.ROUTES, *pages.ROUTES, static)
 
 
 def make_app(part: Part) -> ASGIApp:

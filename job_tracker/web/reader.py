@@ -50,22 +50,19 @@ class Reader:
         self._events: EventsReader | None = None
         self._is_behind = False
         self._looks_until_tried = 0
-        self._ending = threading.Event()
+        self._has_looked, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
 
     def start(self) -> None:
         """Look once, so that the first page is no empty one, and go on in a thread."""
-        self.look()
         self._thread.start()
+        self._has_looked.wait()
 
     def stop(self) -> None:
-        """End the thread and let go of the files."""
+        """End the thread, which lets go of the files."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._following.close()
-        if self._events is not None:
-            self._events.close()
 
     def look(self) -> None:
         """Look at both files, and tell what is new."""
@@ -96,12 +93,17 @@ class Reader:
             self.tell(replace(told, board=board, events=news))
 
     def _run(self) -> None:
-        while not self._ending.wait(LOOK_EVERY):
+        while not self._ending.is_set():
             try:
                 self.look()
             except Exception:
                 log.exception("reader: a look failed; it goes on")
                 self._looks_until_tried = TRY_AGAIN_EVERY
+            self._has_looked.set()
+            self._ending.wait(LOOK_EVERY)
+        self._following.close()
+        if self._events is not None:
+            self._events.close()
 
     def _taken(self, look: Look) -> News:
         """The board with what a look has found."""

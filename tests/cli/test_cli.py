@@ -31,6 +31,7 @@ COMMANDS = (
     *("", "run", "start", "stop", "restart", "reload", "status", "links", "check-config"),
     *("jobs", "history", "explain", "unmatched", "notifications", "replay", "sources", "check-sources", "schedule"),
     *("take-over", "suggest", "pause", "resume", "mark", "events", "ship", "shippers"),
+    *("web", "web-user"),
 )
 HOSTILE = "[red]ORA[/red] \x1b[31mtoo\x1b]0;owned\x07 old\r\n\u202egnp.exe \x9b2J"
 

@@ -4,15 +4,17 @@ Rule: what a browser, a log or a connection matters to is asked of a real server
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from job_tracker import clock
 from job_tracker.config.web import Web
 from job_tracker.web.app import Part, make_app
+from job_tracker.web.doors.doors import Doors
+from job_tracker.web.doors.store import Store
 from job_tracker.web.reader import Reader
 from job_tracker.web.rights import NOBODY, Who, granted
 
@@ -34,17 +36,20 @@ def letting_in(who: Who) -> Callable[[Request], Awaitable[Who]]:
     return identify
 
 
-def part_of(view: Path, who: Who = NOBODY, *, events: Path | None = None, web: Web | None = None) -> Part:
-    """The web part over a view, which it has looked at once."""
+def part_of(view: Path, who: Who | None = NOBODY, *, events: Path | None = None, web: Web | None = None) -> Part:
+    """The web part over a view, which it has looked at once.  who: who asks; None: whoever shows that he is."""
     events = events or view.with_name("events.sqlite")
     reader = Reader(view, events)
     reader.look()
     zone = ZoneInfo("Europe/Berlin")
-    return Part(web=web or Web(), zone=zone, view=view, events=events, reader=reader, identify=letting_in(who))
-
-
-def client_of(part: Part, who: Who | None = None) -> TestClient:
-    """Whoever asks it, as himself or as somebody else; redirects are shown, not followed."""
+    web = web or Web()
+    doors = Doors(Store(view.with_name("web.sqlite"), clock.now()), web)
+    part = Part(web=web, zone=zone, view=view, events=events, reader=reader, doors=doors)
     if who is not None:
-        part = replace(part, identify=letting_in(who))
+        part.identify = letting_in(who)
+    return part
+
+
+def client_of(part: Part) -> TestClient:
+    """Whoever asks it; redirects are shown, not followed."""
     return TestClient(make_app(part), base_url=ADDRESS, follow_redirects=False, raise_server_exceptions=False)

@@ -9,6 +9,7 @@ from job_tracker.web.answers import document
 from job_tracker.web.context import Context
 from job_tracker.web.rights import Needs
 from job_tracker.web.routing import Route
+from job_tracker.web.stream import stream
 
 
 def health(context: Context) -> Response:
@@ -19,4 +20,7 @@ def health(context: Context) -> Response:
     return document(found, status=200 if since is None else 503)
 
 
-ROUTES: Sequence[Route] = (Route(path="/health", handler=health, needs=Needs.LOGGED_IN),)
+ROUTES: Sequence[Route] = (
+    Route(path="/health", handler=health, needs=Needs.LOGGED_IN),
+    Route(path="/api/v1/events/stream", handler=stream, needs=Needs.FILTERED),
+)
