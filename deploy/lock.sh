@@ -27,7 +27,7 @@ lock=deploy/requirements.lock
 compile "$lock"
 # shellcheck disable=SC2016 # the quotes are part of the sentence
 said "$lock" '# What the tracker runs on, pinned, each with its hashes; made by `make lock`.'
-parts='calendars web' # separated by blanks
+parts='calendars sqs web' # separated by blanks
 for part in $parts; do
     added=deploy/requirements-$part.lock
     compile "$added" --extra "$part" --constraint "$lock"

@@ -21,4 +21,20 @@ def _jsonl(entry: ShipperEntry, cursor: Cursor, store: ShipStore) -> Target:
     return JsonlTarget(entry, cursor, store)
 
 
-TARGETS: Mapping[str, Callable[[ShipperEntry, Cursor, ShipStore], Target]] = {"jsonl": _jsonl}
+def _elasticsearch(entry: ShipperEntry, _cursor: Cursor, _store: ShipStore) -> Target:
+    from job_tracker.shippers.elasticsearch import ElasticsearchTarget
+
+    return ElasticsearchTarget(entry)
+
+
+def _sqs(entry: ShipperEntry, _cursor: Cursor, _store: ShipStore) -> Target:
+    from job_tracker.shippers.sqs import SqsTarget
+
+    return SqsTarget(entry)
+
+
+TARGETS: Mapping[str, Callable[[ShipperEntry, Cursor, ShipStore], Target]] = {
+    "jsonl": _jsonl,
+    "sqs": _sqs,
+    "elasticsearch": _elasticsearch,
+}

@@ -54,5 +54,10 @@ class Target(Protocol):
         """Let go of everything."""
 
 
+def shortened(told: object) -> str:
+    """What a target said, on one line and not longer than it helps."""
+    return " ".join(str(told).split())[:300]
+
+
 class TargetRefused(JobTrackerError):
     """A target cannot be made as it is configured on this host; its lane says so, and tries again."""
