@@ -171,7 +171,7 @@ def test_shipping_goes_on_when_the_server_is_back(tmp_path: Path, search: tuple[
         assert "1 dead letter; " in shipping.service("job_shipper_s")
         assert "event 1005 was not taken: 400" in shipping.command("shippers").stdout
 
-        fake.judge = lambda _id, document: None
+        fake.judge = lambda _id, _document: None
         assert shipping.command("ship", "--retry-dead", "s").returncode == 0
 
         wait_until(lambda: len(fake.documents) == 36)
