@@ -18,15 +18,17 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from job_tracker.config.web import Web
+from job_tracker.errors import JobTrackerError
 from job_tracker.web import answers
 from job_tracker.web.api import table as api
 from job_tracker.web.doors import login
 from job_tracker.web.doors.doors import Doors
+from job_tracker.web.doors.people import NotChanged
 from job_tracker.web.doors.store import WebStoreUnusable
 from job_tracker.web.pages import table as pages
 from job_tracker.web.problems import Problem
 from job_tracker.web.reader import Reader
-from job_tracker.web.rights import Needs, Who
+from job_tracker.web.rights import Needs, PermissionAtFault, Who
 from job_tracker.web.routing import Route, served
 from job_tracker.web.safety import MOST_BODY, Safe
 from job_tracker.web.static import StaticFiles
@@ -107,13 +109,17 @@ def make_app(part: Part) -> ASGIApp:
         problem = Problem(fault.status_code, words.get(fault.status_code, fault.detail), fault.headers)
         return answers.refusal(request, part, problem)
 
+    async def not_done(request: Request, fault: Exception) -> Response:
+        status = 422 if isinstance(fault, NotChanged | PermissionAtFault) else 503
+        return answers.refusal(request, part, Problem(status, str(fault)))
+
     async def failed(request: Request, fault: Exception) -> Response:
         log.error("request failed path=%s", request.url.path, exc_info=fault)
         return answers.refusal(request, part, Problem(500, "the program failed here; its log says how"))
 
     app = Starlette(
         routes=served(routes(part), part),
-        exception_handlers={Problem: refused, HTTPException: unrouted, 500: failed},
+        exception_handlers={Problem: refused, JobTrackerError: not_done, HTTPException: unrouted, 500: failed},
         max_body_size=MOST_BODY,
     )
     return Safe(app, part.web)  # around what Starlette puts around everything, for its answers too

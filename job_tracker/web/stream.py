@@ -23,12 +23,12 @@ from starlette.responses import Response, StreamingResponse
 from job_tracker import clock
 from job_tracker.core.events import GAP
 from job_tracker.events.reading import AT_ONCE, EventsReader, EventsUnreadable
+from job_tracker.web import written
 from job_tracker.web.board import Snapshot
 from job_tracker.web.context import Context
 from job_tracker.web.problems import Problem
 from job_tracker.web.reader import Event, News
 from job_tracker.web.rights import Rights, Who
-from job_tracker.web.written import moment
 
 log = logging.getLogger("job_tracker.web")
 
@@ -177,7 +177,7 @@ def said(name: str, data: Any, seq: int | None = None) -> bytes:
 
 def worded(news: News, rights: Rights) -> bytes:
     """What those with these rights are told of news."""
-    parts = [said("event", event, event["seq"]) for event in news.events if may_hear(event, rights)]
+    parts = [said("event", written.event(event), event["seq"]) for event in news.events if may_hear(event, rights)]
     changed = [key for key in news.changed if rights.sees(key)]
     if news.is_whole or len(changed) > MOST_NAMED:
         parts.append(said("jobs", {"version": news.board.version, "changed": None}))
@@ -196,22 +196,22 @@ def may_hear(event: Event, rights: Rights) -> bool:
 def health(board: Snapshot) -> dict[str, Any]:
     """Whether what is shown is so now."""
     now = clock.now()
-    since, written = board.stale_since(now), board.meta.get("written")
+    since = board.stale_since(now)
     return {
         "stale": since is not None,
-        "since": moment(since) if since else None,
-        "written": moment(written) if written else None,
+        "since": written.optional(since or None),
+        "written": written.optional(board.meta.get("written")),
         "why": board.why_stale(now),
     }
 
 
 def _asked_from(context: Context) -> int | None:
-    written = context.request.headers.get("last-event-id") or context.query.get("after", "")
-    if not written:
+    asked = context.request.headers.get("last-event-id") or context.query.get("after", "")
+    if not asked:
         return None
-    if not (written.isascii() and written.isdigit() and len(written) <= 18):
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= 18):
         raise Problem(400, "the number of an event is a whole number")
-    return int(written)
+    return int(asked)
 
 
 def _missed(context: Context, after: int, until: int) -> bytes:
@@ -230,5 +230,13 @@ def _missed(context: Context, after: int, until: int) -> bytes:
         if found and len(found) < AT_ONCE:
             rights = context.who.rights
             told = [each for each in found if each["seq"] <= until and may_hear(each, rights)]
-            return b"".join(said("event", event, event["seq"]) for event in told)
+            events = b"".join(said("event", written.event(event), event["seq"]) for event in told)
+            return events + _rows_of(told, context)
     return said("resync", {"seq": until}, until)
+
+
+def _rows_of(events: Iterable[Event], context: Context) -> bytes:
+    """Which rows those events have changed, for a page that was not told so when they did."""
+    keys = list(dict.fromkeys(event["job"] for event in events if "job" in event))
+    changed = keys if len(keys) <= MOST_NAMED else None
+    return said("jobs", {"version": context.board.version, "changed": changed}) if keys else b""

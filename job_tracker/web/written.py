@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from job_tracker.moments import MICROSECONDS
+from job_tracker.telling.as_json import DURATIONS, LISTS_OF_MOMENTS, MOMENTS
+
+_OF_EVENTS = frozenset({"at", "created", "begin", "end", "first", "until", "unheard_since"})
 
 
 def moment(microseconds: int) -> str:
@@ -22,6 +25,24 @@ def seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / MICROSECONDS
 
 
-def event(told: dict[str, Any]) -> dict[str, Any]:
+def event(as_kept: dict[str, Any]) -> dict[str, Any]:
     """An event, whose moments the file has as seconds."""
-    return {**told, **{key: moment(round(told[key] * MICROSECONDS)) for key in ("at", "created")}}
+    return {
+        key: moment(round(value * MICROSECONDS)) if key in _OF_EVENTS and isinstance(value, int | float) else value
+        for key, value in as_kept.items()
+    }
+
+
+def told(value: Any, name: str = "") -> Any:
+    """A document of the view as the API tells it: moments as RFC 3339 has them, durations in seconds."""
+    if isinstance(value, dict):
+        return {key: told(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        inner = "at" if name in LISTS_OF_MOMENTS else ""
+        return [told(each, inner) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name in MOMENTS:
+            return moment(value)
+        if name in DURATIONS:
+            return value / MICROSECONDS
+    return value

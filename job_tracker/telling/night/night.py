@@ -26,6 +26,7 @@ def night(
         if sources not in unseen:
             unseen[sources] = sight.unseen(sources, by_source)
         lanes.append(lane(past, window, unseen[sources]))
+    shown = {source for sources in unseen for source in sources}
     return {
         "from": seconds(window.begin),
         "to": seconds(window.end),
@@ -34,6 +35,6 @@ def night(
         "offsets": offsets(zone, window),
         "known_since": seconds(sight.known_since(spans, meta)),
         "looked_until": seconds(sight.last_look(meta, window.now)),
-        "unseen": {name: spans_in_seconds(found) for name, found in by_source.items() if found},
+        "unseen": {name: spans_in_seconds(found) for name, found in by_source.items() if found and name in shown},
         "lanes": lanes,
     }
