@@ -12,7 +12,7 @@ WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run mutants clean packages test-parts test-hosts wheelhouse lock known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run bench-ship soak mutants clean packages test-parts test-hosts wheelhouse lock known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as roo
 test-parts: $(VENV)/installed ## what needs a browser, or servers that other people wrote; some minutes
 	@sh tests/packages.sh parts
 	$(BIN)/python -m pytest -m parts -n $(PYTEST_WORKERS)
+
+soak: $(VENV)/installed packages ## killed at any boundary, ten times as often as in `make test`; some minutes
+	KILLS=200 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/shippers/test_killed.py tests/shippers/test_lines.py
 
 wheelhouse: $(VENV)/deploy ## everything a tracker host installs, for hosts that reach no package index
 	$(BIN)/python deploy/wheelhouse.py $(WHEELHOUSE)
@@ -91,6 +94,9 @@ bench-scale: $(VENV)/installed packages ## one tracker with a thousand sources o
 
 bench-run: $(VENV)/installed ## what `message-queue.py run` costs a job: start, throughput of --tail, many at once
 	$(BIN)/python bench/bench_run.py
+
+bench-ship: $(VENV)/installed ## what `job_tracker ship` sends a second, and what it needs for that
+	$(BIN)/python bench/bench_ship.py
 
 mutants: $(VENV)/installed ## mutation testing of the core; takes hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'

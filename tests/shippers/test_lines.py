@@ -101,7 +101,7 @@ def test_a_writer_killed_anywhere_leaves_each_line_once(tmp_path: Path, saved: S
     chance = random.Random(4711)
     path = tmp_path / "events.log"
 
-    for _ in range(int(os.environ.get("KILLS", "40"))):
+    for _ in range(int(os.environ.get("KILLS", "20"))):
         if _forked(lambda: _work(saved, path, chance), chance):
             break
         if chance.random() < 0.3 and path.exists():  # what logrotate does
