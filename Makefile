@@ -12,7 +12,7 @@ WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run bench-ship soak mutants clean packages test-parts test-hosts wheelhouse lock known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run bench-ship soak mutants clean packages test-parts test-hosts wheelhouse lock vendor pictures known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ wheelhouse: $(VENV)/deploy ## everything a tracker host installs, for hosts that
 
 lock: $(VENV)/deploy ## pin what the tracker runs on, with hashes
 	sh deploy/lock.sh $(BIN)/pip-compile
+
+vendor: $(VENV)/installed ## fetch anew what the pages use of other people's work, and check that it is that
+	$(BIN)/python deploy/vendor.py
 
 known-hosts: ## learn the host keys of the machines that Vagrant made, over Vagrant's own connection
 	sh deploy/known-hosts.sh

@@ -58,9 +58,8 @@ class EventsReader:
         """The last events, in order.  Raises EventsUnreadable."""
         return self._ask(f"SELECT {COLUMNS} FROM events ORDER BY seq DESC LIMIT ?", most)[::-1]
 
-    def backwards(self) -> Iterator[dict[str, Any]]:
-        """All events, the newest first.  Raises EventsUnreadable."""
-        below = 1 << 62
+    def backwards(self, below: int = 1 << 62) -> Iterator[dict[str, Any]]:
+        """All events below a number, the newest first.  Raises EventsUnreadable."""
         statement = f"SELECT {COLUMNS} FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?"
         while rows := self._ask(statement, below, AT_ONCE):
             yield from rows

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from job_tracker import __version__
 from job_tracker.web.context import Context
+from job_tracker.web.pages.wording import GLOBALS
 from job_tracker.web.problems import LoginNeeded, Problem
 from job_tracker.web.static import StaticFiles
 
@@ -36,7 +37,7 @@ def environment(static: StaticFiles) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(static=static.url, version=__version__)
+    made.globals.update(static=static.url, version=__version__, **GLOBALS)
     return made
 
 
