@@ -30,7 +30,7 @@ class Scene:
         self.path, self.jobs, self.now, self.number = path, jobs, now, 0
         self.messages: list[Message] = []
         self.published = Published(path, jobs, now=known)
-        self.random = random.Random(7)  # noqa: S311 - a picture, the same each time
+        self.random = random.Random(7)
         self.spans: list[dict[str, Any]] = [
             {"source": name, "begin": known, "contact": "reachable"} for name in jobs.sources
         ]
@@ -154,7 +154,7 @@ SCENES = {"5": five, "60": sixty, "500": five_hundred, "outage": outage, "1000-r
 
 
 def _many(path: Path, now: int, count: int, sources: tuple[str, ...]) -> Scene:
-    choice = random.Random(count)  # noqa: S311 - the same each time
+    choice = random.Random(count)
     made = []
     for number in range(count):
         name = f"{NAMES[number % len(NAMES)]}_{number:03d}"

@@ -15,7 +15,7 @@ from job_tracker.telling.events import told
 from job_tracker.view import reading
 from job_tracker.web.answers import page
 from job_tracker.web.context import Context
-from job_tracker.web.rights import Rights
+from job_tracker.web.stream import may_hear
 
 A_PAGE = 100
 LOOKED_THROUGH = 50_000
@@ -100,13 +100,6 @@ def _fitting(context: Context, reader: EventsReader, before: int, pattern: str, 
         if kind and event["kind"] not in (kind, GAP) and not fnmatchcase(event["kind"], kind):
             continue
         yield event
-
-
-def may_hear(event: dict[str, Any], rights: Rights) -> bool:
-    """Whether an event is for those with these rights; what is of no job is for whoever sees all."""
-    if event["kind"] == GAP or rights.sees_all:
-        return True
-    return "job" in event and rights.sees(event["job"])
 
 
 def _latency(source: dict[str, Any]) -> str:
