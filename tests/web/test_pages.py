@@ -22,6 +22,7 @@ NOW_S = 1_795_000_000
 
 def shown(tmp_path: Path, who: Who = COP) -> TestClient:
     """Three jobs: one failed with a nasty text, one ran well, one is for few."""
+    tmp_path.mkdir(exist_ok=True)
     published = Published(tmp_path / "view.sqlite", JOBS, now=clock.now() - 3_600_000_000)
     at = (published.now // 1_000_000) - NOW_S
     published.say((at + 10, "LOAD", "STARTED"), (at + 40, "LOAD", "ERROR", NASTY))
@@ -159,3 +160,34 @@ def test_data_of_the_night_is_what_the_picture_needs(tmp_path: Path) -> None:
     bars = {lane["job"]: [bar["outcome"] for bar in lane["bars"]] for lane in found["lanes"]}
     assert bars == {"LOAD__P": ["badly"], "STAGE__P": ["well"], "SECRET__P": []}
     assert found["from"] < found["now"] < found["to"]
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(tmp_path: Path) -> None:
+    """Whoever looks at the page again sees that there is one, and what for, and no more."""
+    client = shown(tmp_path)
+
+    made = client.post("/account", data={"do": "make", "label": "for the night shift's screen", "days": "30"}).text
+    again = client.get("/account").text
+    [token] = re.findall(r'class="mono">([^<]{30,})<', made)
+    [number] = re.findall(r'name="number" value="(\d+)"', again)
+    gone = client.post("/account", data={"do": "revoke", "number": number}).text
+
+    assert token not in again
+    assert "night shift" in again
+    assert "The token is no more" in gone
+    assert client.post("/account", data={"do": "make", "label": "x", "days": "0"}).status_code == 422
+
+
+def test_a_cop_adds_somebody_and_what_is_refused_is_said(tmp_path: Path) -> None:
+    """A form that fails says why where it was filled in."""
+    client = shown(tmp_path)
+
+    added = client.post("/users", data={"do": "add", "name": "Anna", "role": "viewer", "password": "long enough it is"})
+    short = client.post("/users", data={"do": "add", "name": "ben", "role": "viewer", "password": "short"})
+    unfit = client.post("/users", data={"do": "role", "role": "odd", "permissions": "job://(a+)+/r"})
+
+    assert "anna is added" in added.text
+    assert (short.status_code, "at least 12 characters" in short.text) == (422, True)
+    assert unfit.status_code == 422
+    assert "user added" in client.get("/audit").text
+    assert shown(tmp_path / "other", seeing("job://.*/r")).get("/users").status_code == 403

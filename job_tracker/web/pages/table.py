@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from job_tracker.web.pages import board, job, night, others
+from job_tracker.web.pages import board, job, night, others, people
 from job_tracker.web.rights import Needs
 from job_tracker.web.routing import Route
 
@@ -18,4 +18,10 @@ ROUTES: Sequence[Route] = (
     Route(path="/unmatched", handler=others.unmatched, needs=Needs.SEES_ALL),
     Route(path="/notifications", handler=others.notifications, needs=Needs.SEES_ALL),
     Route(path="/events", handler=others.events, needs=Needs.FILTERED),
+    Route(path="/account", handler=people.account, needs=Needs.LOGGED_IN),
+    Route(path="/account", handler=people.change_account, needs=Needs.LOGGED_IN, methods=("POST",)),
+    Route(path="/account/password", handler=people.change_password, needs=Needs.LOGGED_IN, methods=("POST",)),
+    Route(path="/users", handler=people.users, needs=Needs.COP),
+    Route(path="/users", handler=people.change_users, needs=Needs.COP, methods=("POST",)),
+    Route(path="/audit", handler=people.audit, needs=Needs.COP),
 )
