@@ -70,6 +70,10 @@ class LoginRefused(SourceRefused):
     """A host let us not in; it may count that against our address, so that it is tried again only after a while."""
 
 
+class BadAnswer(SourceUnreachable):
+    """A server answered, but nothing that can be read; what it was asked about costs itself, or the whole round."""
+
+
 class RequestUnknown(SourceRefused):
     """The handler does not know a request; the conversation could go on, but what was asked for is not to be had."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from job_tracker.core.board import Board, Watermarks
+from job_tracker.core.events import Event
 from job_tracker.core.notices import Notices
 from job_tracker.core.record import Change, Step
 
@@ -24,12 +25,38 @@ class Contact(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteJob:
+    """What was last seen of one job of another server.
+
+    status: the server's word.  step: how many different ones were told.  is_started, is_ended: a message said so.
+    is_ignored: nothing is told of it, for it was there before anybody asked.  metrics: whether they were told.
+    since: microseconds, when it was first seen with this status.  absent_since: since when the server no longer lists
+    it, None while it does.
+    """
+
+    id: str
+    process: str
+    status: str
+    step: int = 0
+    is_started: bool = False
+    is_ended: bool = False
+    is_ignored: bool = False
+    metrics: bool = False
+    since: int = 0
+    absent_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memento:
-    """What the ledger remembers of a source: the queue's id, and the nonces of the last two confirmations."""
+    """What the ledger remembers of a source: the queue's id, and the nonces of the last two confirmations.
+
+    remote: of a server with jobs of its own, by their ids.
+    """
 
     queue: str | None = None
     nonce: str | None = None
     nonce_before: str | None = None
+    remote: Mapping[str, RemoteJob] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +65,9 @@ class Delivery:
 
     elements: the queue's JSON objects, in the order of their `_id`, as they came.  through: the highest `_id` among
     them, 0 if none.  received: microseconds.  drained: microseconds, how far the source is drained once these are
-    folded; None if the queue holds more.  size: bytes of the answer.
+    folded; None if the queue holds more.  size: bytes of the answer.  patience: microseconds that may pass until the
+    source says more, while all is well.  events, remote: of a server with jobs of its own, what became true there, each
+    with a uid, and what was seen of its jobs.
     """
 
     source: str
@@ -48,6 +77,9 @@ class Delivery:
     received: int
     drained: int | None
     size: int
+    patience: int = 0
+    events: tuple[Event, ...] = ()
+    remote: tuple[RemoteJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +92,8 @@ class Report:
     (a restored or replaced queue), to be said in the log and in the source's service; empty if nothing did.
     messages, size: taken since the start, and the bytes of those answers; what came twice counts twice.
     last_message: microseconds, when messages came last.  latencies: those of the last answers, the newest last.
-    path: of the queue's file, as its host says; differs: what there is other than the configuration says, in words.
+    path: of the queue's file, as its host says, or the server's address; differs: what there is other than the
+    configuration says, or than it should be, in words.  about: what there is to say while all is well.
     """
 
     source: str
@@ -77,15 +110,42 @@ class Report:
     latencies: tuple[int, ...] = ()
     path: str = ""
     differs: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that runs jobs of its own, and how to ask it about them.
+
+    url: without a slash at its end.  dialect: "auto", "ogc" or "wpst".  env: of its jobs.  poll_interval, lag:
+    microseconds.  process_to_job: patterns of process ids, and what a job is called by them.  adopt: "open", "all" or
+    "none" of the jobs that are there when it is asked for the first time.
+    """
+
+    url: str
+    env: str
+    dialect: str = "auto"
+    poll_interval: int = 20_000_000
+    parallel_requests: int = 1
+    process_to_job: tuple[tuple[str, str], ...] = ()
+    bearer_token_file: Path | None = None
+    user: str = ""
+    password_file: Path | None = None
+    client_certificate: Path | None = None
+    ca_file: Path | None = None
+    lag: int = 0
+    adopt: str = "open"
+    include_inputs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """Where a source's queue is, and how to get there: what the configuration says, whatever kind of source it is.
 
-    connection: "ssh" or "local".  port, user, key, known_hosts: None or empty where the configuration does not say,
-    and an ssh_config or ssh's own defaults may.  message_queue, message_queue_handler, python: paths there.
-    is_ours: a queue of the tracker itself, which is taken over without asking after its store was lost.
+    connection: "ssh", "local", or "ogc", which has a server instead of a queue.  port, user, key, known_hosts: None or
+    empty where the configuration does not say, and an ssh_config or ssh's own defaults may.  message_queue,
+    message_queue_handler, python: paths there.  is_ours: a queue of the tracker itself, which is taken over without
+    asking after its store was lost.
     """
 
     name: str
@@ -99,6 +159,7 @@ class Host:
     message_queue_handler: str
     python: str
     is_ours: bool = False
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +168,7 @@ class Terms:
 
     interval, load_timeout: seconds.  clock: whole microseconds since the epoch.  ssh_config: where to look for what a
     host's section does not say.  state_folder: where the tracker keeps its store, so that its owner is the tracker's
-    user.  tracker: our id; empty where nothing is drained.
+    user.  tracker: our id; empty where nothing is drained.  words: which of a message's events mean start, error, end.
     """
 
     interval: float
@@ -116,6 +177,7 @@ class Terms:
     ssh_config: Path | None = None
     state_folder: Path | None = None
     tracker: str = ""
+    words: tuple[str, str, str] = ("STARTED", "ERROR", "SUCCESS")
 
 
 class Mailbox(Protocol):

@@ -1,6 +1,6 @@
 """Labels: by what name an entry of a configuration is told, be it as faulty as it may."""
 
-from job_tracker.config import notation
+from job_tracker.config import notation, servers
 from job_tracker.config.text import Tree
 
 
@@ -12,6 +12,8 @@ def source_name(given: Tree) -> str | None:
         name = given.get(key)
         if name is not None:
             return name if isinstance(name, str) else None
+    if given.get("connection") == servers.OGC:
+        return servers.host_of(given.get("url")) or None
     return "localhost" if given.get("connection") == "local" else None
 
 

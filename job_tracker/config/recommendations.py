@@ -13,6 +13,7 @@ from job_tracker.config.settings import Settings, SourceHost
 from job_tracker.core.jobs import Jobs, Kind
 from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.moments import MICROSECONDS
+from job_tracker.process.secret_files import SecretRefused, look_at_secret
 
 ADD_MAY_WAIT = 5 * MICROSECONDS
 """So long a message's add may wait for its lock, and a watermark lags by that: it is the queue tool's promise."""
@@ -63,12 +64,20 @@ def _about_sources(sources: Sequence[SourceHost]) -> Iterator[str]:
     queues: dict[tuple[object, ...], str] = {}
     for source in sources:
         where = None if source.connection == "local" else (source.hostname, source.port)
-        first = queues.setdefault((where, source.message_queue), source.name)
-        if first != source.name:
+        first = queues.setdefault((where, source.message_queue or source.url), source.name)
+        if first != source.name and source.url:
+            yield f'source_hosts: "{first}" and "{source.name}" ask the same server, and each job there is told twice'
+        elif first != source.name:
             yield f'source_hosts: "{first}" and "{source.name}" read the same queue and will take it from each other'
         idle = [key for key in SourceHost.SSH_ONLY if key in source.model_fields_set]
         if source.connection == "local" and idle:
             yield f'source_hosts: "{source.name}" is local, so {", ".join(idle)} means nothing'
+        secrets = (source.bearer_token_file, source.password_file, source.client_certificate)
+        for path in (each for each in secrets if each is not None):
+            try:
+                look_at_secret(path)
+            except SecretRefused as refusal:
+                yield f'source_hosts: "{source.name}": {refusal}; without it the server is not asked'
 
 
 def _about_jobs(settings: Settings, sources: Sequence[SourceHost], jobs: Sequence[JobEntry]) -> Iterator[str]:

@@ -18,12 +18,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from job_tracker import clock
-from job_tracker.config import notation, templates, zones
+from job_tracker.config import notation, servers, templates, zones
 from job_tracker.config.places import DEFAULT_VIEW, PACKAGED_HANDLER, real_path
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.schedules.quiet import Quiet
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE, stale_after
-from job_tracker.ports import Host, Terms
+from job_tracker.ports import Host, Server, Terms
 
 DEFAULT_EARLY = 5 * MINUTE
 QUIET_FROM, QUIET_UNTIL = "no_timeout_for_cyclic_jobs_from_in_hh:mm", "no_timeout_for_cyclic_jobs_until_in_hh:mm"
@@ -181,6 +181,7 @@ class Settings(Section):
             ssh_config=self.ssh_config,
             state_folder=self.store_file.parent,
             tracker=tracker,
+            words=(self.start_keyword, self.error_keyword, self.end_keyword),
         )
 
     @property
@@ -246,7 +247,7 @@ def _alike(values: Mapping[str, str]) -> Iterator[Contradiction]:
 
 
 class SourceHost(Section):
-    """source_hosts: a host with a message queue, and how to get there.
+    """source_hosts: a host with a message queue, or a server with jobs of its own, and how to get there.
 
     `user` is empty and `key` and `known_hosts` are None where ssh's own defaults hold; their `~` is expanded by whoever
     connects.
@@ -254,17 +255,34 @@ class SourceHost(Section):
 
     SSH_ONLY: ClassVar = ("port", "user", "key", "known_hosts")
 
-    connection: Annotated[Literal["ssh", "local"], BeforeValidator(notation.one_of("ssh", "local"))] = "ssh"
+    connection: Annotated[
+        Literal["ssh", "local", "ogc"], BeforeValidator(notation.one_of("ssh", "local", servers.OGC))
+    ] = "ssh"
     hostname: Annotated[str, BeforeValidator(notation.hostname)]
     name: Annotated[str, BeforeValidator(notation.source_name)]
     port: Annotated[int, BeforeValidator(notation.whole(1, 65535))] = 22
     user: OptionalText = ""
     key: OptionalPath = None
     known_hosts: OptionalPath = None
-    message_queue: HostPath
+    message_queue: HostPath = ""
     message_queue_handler: HostPath = "/usr/local/lib/job_tracker/message-queue.py"
     python: Text = "python3"
     checkmk_host: Annotated[str, BeforeValidator(notation.source_name)] | None = None
+    url: Annotated[str, BeforeValidator(servers.url)] = ""
+    dialect: Annotated[str, BeforeValidator(notation.one_of("auto", "ogc", "wpst"))] = "auto"
+    env: Annotated[str, BeforeValidator(notation.name)] = ""
+    poll_interval: Annotated[int, BeforeValidator(notation.interval)] = Field(
+        default=20 * MICROSECONDS, alias="poll_interval_in_sec"
+    )
+    parallel_requests: Annotated[int, BeforeValidator(notation.whole(1, 64))] = 1
+    process_to_job: Annotated[tuple[tuple[str, str], ...], BeforeValidator(servers.rules)] = ()
+    bearer_token_file: LocalPath | None = None
+    password_file: LocalPath | None = None
+    client_certificate: LocalPath | None = None
+    ca_file: LocalPath | None = None
+    lag: Seconds = Field(default=0, alias="server_lag_in_sec")
+    adopt: Annotated[str, BeforeValidator(notation.one_of("open", "all", "none"))] = "open"
+    include_inputs: Annotated[bool, BeforeValidator(notation.flag)] = False
 
     @property
     def shown_on(self) -> str:
@@ -280,13 +298,16 @@ class SourceHost(Section):
         """A local source needs no hostname and has the packaged handler; a hostname is a name if there is no other."""
         if notation.shown(given.get("connection")).lower() == "'local'":
             given = {"hostname": "localhost", "message_queue_handler": str(PACKAGED_HANDLER)} | given
+        elif notation.shown(given.get("connection")).lower() == "'ogc'":
+            given = {"hostname": servers.host_of(given.get("url")) or "localhost"} | given
         # Where both are missing, one fault is enough; a host that is not understood is told at its own key.
         host = given.get("hostname", "unnamed")
         return {"name": host if notation.is_source_name(host) else "unnamed"} | given
 
     @staticmethod
     def contradictions(given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """An address of IPv6 can be no name of a service."""
+        """An address of IPv6 can be no name of a service; what a server has, a queue has not."""
+        yield from servers.contradictions(given)
         host = given.get("hostname")
         if given.get("name") is None and isinstance(host, str) and ":" in host and notation.is_address(host):
             yield (
@@ -298,7 +319,11 @@ class SourceHost(Section):
         """What whoever connects has to know; a port that was not given may still come from an ssh_config."""
         shared = {field.name for field in fields(Host)}.intersection(type(self).model_fields) - {"port"}
         port = self.port if "port" in self.model_fields_set else None
-        return Host(port=port, **{name: getattr(self, name) for name in shared})
+        return Host(port=port, server=self._server(), **{name: getattr(self, name) for name in shared})
+
+    def _server(self) -> Server | None:
+        names = (field.name for field in fields(Server))
+        return Server(**{name: getattr(self, name) for name in names}) if self.connection == servers.OGC else None
 
 
 @cache

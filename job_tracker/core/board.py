@@ -21,10 +21,14 @@ NEVER = 1 << 62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """How far a source is drained (microseconds, exclusive; None: not since the start), and from when it lags."""
+    """How far a source is drained (microseconds, exclusive; None: not since the start), and from when it lags.
+
+    patience: microseconds that it may lag by while all is well, besides what is tolerated of any.
+    """
 
     drained: int | None
     lags_from: int
+    patience: int = 0
 
 
 Watermarks = Mapping[str, Watermark]

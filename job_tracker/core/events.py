@@ -21,6 +21,7 @@ CHANGED, UNSEEN, SEEN = "job.changed", "job.unseen", "job.seen"
 PAUSED, RESUMED = "job.paused", "job.resumed"
 ADDED, PROMISED, REMOVED = "job.added", "job.promised", "job.removed"
 SOURCE_CHANGED, SOURCE_NOTICED = "source.changed", "source.noticed"
+REMOTE_STATUS, REMOTE_METRICS = "remote.status", "remote.metrics"
 GAP = "gap"
 
 ENDS: Mapping[Outcome, str] = {
@@ -38,7 +39,8 @@ OF_FOLDING = frozenset({STARTED, TIMEOUT, MISSED, PAUSED, RESUMED, *END_KINDS})
 
 KINDS = (
     *(STARTED, SUCCEEDED, WARNED, SKIPPED, FAILED, LOST, TIMEOUT, MARKED, MISSED, CHANGED, UNSEEN, SEEN),
-    *(PAUSED, RESUMED, ADDED, PROMISED, REMOVED, SOURCE_CHANGED, SOURCE_NOTICED, GAP),
+    *(PAUSED, RESUMED, ADDED, PROMISED, REMOVED, SOURCE_CHANGED, SOURCE_NOTICED),
+    *(REMOTE_STATUS, REMOTE_METRICS, GAP),
 )
 
 

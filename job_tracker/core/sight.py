@@ -68,7 +68,7 @@ class Sight:
         if not lagging:
             return None
         lags_from, source = min(lagging)
-        since = max(passed, lags_from + self.jobs.tolerance, paused_until)
+        since = max(passed, lags_from + self.jobs.tolerance + self._patience(source), paused_until)
         if known is None:
             return Unseen(since=since, deadline=passed, source=source, unheard_since=lags_from)
         if since > self.now or any(name == known.source for _, name in lagging):
@@ -91,6 +91,10 @@ class Sight:
         for source in owners(job, standing, self.jobs):
             limit = min(limit, drained.get(source, -1))
         return max(limit, min(standing.former_source_drained, now + 1))
+
+    def _patience(self, source: str) -> int:
+        watermark = self.watermarks.get(source)
+        return 0 if watermark is None else watermark.patience
 
     def _lags_from(self, source: str, passed: int) -> int:
         """Since when nothing is known of a source; if a clock that ran wrong says that, since the deadline passed."""

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from job_tracker.config.reading import Config
 from job_tracker.core.board import NEVER, Board, Watermark, make_board
@@ -58,6 +58,7 @@ class Books:
         """Raises StoreFailed, StoreRefused."""
         self.ledger, self._scribe, self._supervisor = ledger, scribe, supervisor
         self.mementos = ledger.mementos()
+        self._remote = ledger.remote_jobs.every()
         self.watermarks: dict[str, Watermark] = {}
         self.unsaved: list[Delivery] = []
         self.ahead = NOTHING_AHEAD
@@ -96,9 +97,11 @@ class Books:
         for each in deliveries:
             self.unsaved.append(each)
             if each.drained is not None and each.source != OPERATOR:  # no deadline waits for that one
-                self.watermarks[each.source] = Watermark(drained=each.drained, lags_from=each.drained)
+                self.watermarks[each.source] = Watermark(
+                    drained=each.drained, lags_from=each.drained, patience=each.patience
+                )
         read: set[str] = set()  # a connection that broke meanwhile lets the next one deliver the same again
-        reads = [(delivery, self._read(delivery, read)) for delivery in self.unsaved]
+        reads = [self._read(delivery, read) for delivery in self.unsaved]
         messages = [each for _, intake in reads for each in intake.messages if each.position not in self._heard]
         history, trail = self.ledger.history, self.ledger.events.is_on
         made = step(self.board, self._jobs, messages, self.watermarks, now, history, FOLDED_AT_ONCE, trail=trail)
@@ -133,16 +136,23 @@ class Books:
             standings = (standing for _, standing in made.board.standings())
             self.ahead = ahead_of(standings, now + self._jobs.grace)
 
-    def _read(self, delivery: Delivery, read: set[str]) -> Intake:
-        """Read a delivery, leaving out what was taken before, and what was read just now."""
+    def _read(self, delivery: Delivery, read: set[str]) -> Read:
+        """Read a delivery, leaving out what was taken before, and what was read just now; events as well."""
         uids = _uids(delivery)
         known = self.ledger.known(uids)
         elements = map(opened, delivery.elements) if delivery.source == OPERATOR else delivery.elements
         intake = take_in(
             self._jobs, delivery.source, elements, delivery.received, lambda uid: uid in known or uid in read
         )
+        fresh = [each for each in delivery.events if each.body["uid"] not in known and each.body["uid"] not in read]
         read.update(uids)
-        return intake
+        events = tuple(replace(each, job=self._key_of(each)) for each in fresh)
+        return (replace(delivery, events=events) if delivery.events else delivery), intake
+
+    def _key_of(self, event: Event) -> str:
+        """The job that something is told of, if it is a configured one."""
+        job = self._jobs.of(event.body["name"], event.body["env"])
+        return "" if job is None else job.key
 
     def _save(self, made: Step, messages: Sequence[Message], done: Sequence[Read], now: int) -> None:
         """Put a step into the ledger.
@@ -170,10 +180,13 @@ class Books:
             forgotten=tuple(name for _, intake in done for name in intake.forgotten),
             notices=draft,
             is_set_back=made.is_set_back or was_behind,
-            events=self._events(made),
+            events=(*self._events(made), *(each for delivery in bringing for each in delivery.events)),
             marks=marks_of(made, self.board, self._jobs),
+            remote=tuple((delivery.source, each) for delivery in bringing for each in delivery.remote),
         )
         self.ledger.save(entry)
+        for source, seen in entry.remote:
+            self._remote.setdefault(source, {})[seen.id] = seen
         self._of_sources.clear()
         self.mementos.update(mementos)
         self._scribe.stored(draft)
@@ -184,6 +197,10 @@ class Books:
             return ()
         of_step = found_events(made, self.board, self._jobs, self.ledger.history, self.ledger.events)
         return (*self._of_sources, *of_step)
+
+    def recalled(self) -> dict[str, Memento]:
+        """What a source that begins has to know: its memento, and what was seen of its jobs."""
+        return {name: replace(each, remote=dict(self._remote.get(name, {}))) for name, each in self.mementos.items()}
 
     def _next_memento(self, delivery: Delivery) -> Memento:
         before = self.mementos.get(delivery.source, Memento())
@@ -208,4 +225,5 @@ class Books:
 
 
 def _uids(delivery: Delivery) -> list[str]:
-    return [uid for uid in map(uid_of, delivery.elements) if uid]
+    told = [each.body["uid"] for each in delivery.events]
+    return [uid for uid in map(uid_of, delivery.elements) if uid] + told

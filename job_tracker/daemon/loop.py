@@ -90,7 +90,7 @@ class Loop:
     def begin(self) -> None:
         """Tell all that is true, and begin to hear."""
         self.begin_to_tell()
-        self.fleet.begin(self.config, self.books.mementos)
+        self.fleet.begin(self.config, self.books.recalled())
 
     def cycle_until_stopped(self) -> None:
         """Cycle and sleep; whatever ends that, what is in the ledger is told."""
@@ -265,7 +265,7 @@ class Loop:
         self.health.accepted()
         for key in restart_needed(before.settings, config.settings):
             log.warning("configuration key takes effect only at the next start key=%s", key)
-        self.fleet.replace(before, config, self.books.mementos)
+        self.fleet.replace(before, config, self.books.recalled())
         configured = {OPERATOR, *config.jobs.sources}
         self.reports = {name: each for name, each in self.reports.items() if name in configured}
         self.begin_to_tell()

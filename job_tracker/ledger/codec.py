@@ -37,6 +37,7 @@ SUBJECT = (Text, Whole)
 WAITING = (Whole, Text, Whole, Text, Whole, Text, Whole, Whole)
 TOLD = (Text, Text, Whole)
 EVENT = (Whole, Whole, Whole, Text, MaybeText, MaybeWhole, Whole, MaybeText, Text)
+REMOTE_JOB = (Text, Text, Text, Text, *(Whole,) * 6, MaybeWhole)
 DRAINED = (Text, Whole)
 MEMENTO = (Text, MaybeText, MaybeText, MaybeText)
 

@@ -13,7 +13,7 @@ from job_tracker.errors import StoreRefused
 APPLICATION = 0x6A6F6274
 """'jobt': SQLite's application id, so that a stranger's database is never taken for a ledger."""
 
-LAYOUT = 6
+LAYOUT = 7
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -160,19 +160,33 @@ def _add_days(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+SEVENTH_LAYOUT = """
+CREATE TABLE remote_jobs (
+    source TEXT NOT NULL, id TEXT NOT NULL, process TEXT NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL,
+    is_started INTEGER NOT NULL, is_ended INTEGER NOT NULL, is_ignored INTEGER NOT NULL, metrics INTEGER NOT NULL,
+    since INTEGER NOT NULL, absent_since INTEGER, PRIMARY KEY (source, id)) WITHOUT ROWID
+"""
+
+
+def _add_remote_jobs(connection: sqlite3.Connection) -> None:
+    """Layout 7: what was last seen of the jobs of other servers."""
+    connection.execute(SEVENTH_LAYOUT)
+
+
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     1: _add_outbox,
     2: _add_told,
     3: _add_meanings,
     4: _add_events,
     5: _add_days,
+    6: _add_remote_jobs,
 }
 """By the layout they start from."""
 
 
 def make(connection: sqlite3.Connection) -> None:
     """Lay out an empty file."""
-    later = ";".join((FOURTH_LAYOUT, FIFTH_LAYOUT, SIXTH_LAYOUT))
+    later = ";".join((FOURTH_LAYOUT, FIFTH_LAYOUT, SIXTH_LAYOUT, SEVENTH_LAYOUT))
     for statement in (TABLES + SECOND_LAYOUT + THIRD_LAYOUT + later).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")

@@ -46,9 +46,10 @@ from job_tracker.ledger.events import EventLog
 from job_tracker.ledger.history import CHANGE_COLUMNS, MESSAGE_COLUMNS, RUN_COLUMNS, History
 from job_tracker.ledger.outbox import Outbox
 from job_tracker.ledger.promises import is_same_promise, promise_to_text
+from job_tracker.ledger.remote_jobs import RemoteJobs
 from job_tracker.ledger.spans import Spans
 from job_tracker.moments import DAY
-from job_tracker.ports import Memento
+from job_tracker.ports import Memento, RemoteJob
 
 REMEMBERED_DAYS = 35
 """How long the uid of a message is remembered: a queue restored from a backup of last month repeats nothing."""
@@ -71,6 +72,7 @@ class Entry:
     forgotten: names and environments of which nothing unmatched is kept any more.
     is_set_back: the clock was ahead of now; what these jobs did then is no more, nor any watermark.
     events: what became true by all this.  marks: by job, what besides runs counts for the statistics of days.
+    remote: jobs of other servers as they were seen, each with its source.
     """
 
     records: Mapping[str, Record]
@@ -84,13 +86,15 @@ class Entry:
     is_set_back: bool = False
     events: tuple[Event, ...] = ()
     marks: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
+    remote: tuple[tuple[str, RemoteJob], ...] = ()
 
 
 class Ledger:
     """The tracker's own file.  Not for several threads.
 
     history: what is kept of each job.  outbox: what is to be delivered.  events: what was told.  days, spans: what it
-    came to, of jobs and of sources, while the event log is on.  tracker: our id, made with the file.
+    came to, of jobs and of sources, while the event log is on.  remote_jobs: what was last seen of other servers' jobs.
+    tracker: our id, made with the file.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -105,6 +109,7 @@ class Ledger:
         self.events = EventLog(self._access)
         self.days = Days(self._access, self._ids)
         self.spans = Spans(self._access)
+        self.remote_jobs = RemoteJobs(self._access)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -183,6 +188,7 @@ class Ledger:
             self.days.after(entry.records, entry.marks, sums, entry.now)
             self.spans.put(entry.events, entry.now)
             self._save_sources(entry)
+            self.remote_jobs.put(entry.remote)
             day = entry.now // DAY
             self._connection.executemany(
                 "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
@@ -194,6 +200,7 @@ class Ledger:
             place = self.events.put(entry.events, entry.now)
             if day != self._pruned_on:
                 self._connection.execute("DELETE FROM taken WHERE day < ?", (day - REMEMBERED_DAYS,))
+                self.remote_jobs.prune(entry.now)
                 self._pruned_on = day
         self.days.took(entry.records, sums)
         self.events.took(place)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from job_tracker.errors import SourceRefused, SourceUnreachable
-from job_tracker.ports import Contact, Host, Terms
+from job_tracker.ports import Contact, Host, Server, Terms
 from job_tracker.sources.making import make_transport
 from job_tracker.sources.queue.answers import short
 from job_tracker.sources.queue.conversation import Conversation, Greeting
@@ -25,7 +25,7 @@ class CheckResult:
     clock_offset: microseconds the host's clock is ahead of ours.  took: microseconds to the greeting.
     drainer: the beginning of the id of the tracker that drains the queue, None if none has.
     path, interpreter: of the queue and of the Python there; exists: whether there is a queue yet, None if nobody knows.
-    differs: what is other than the configuration says.
+    differs: what is other than the configuration says.  about: what a server of jobs is, and has.
     """
 
     source: str
@@ -42,6 +42,7 @@ class CheckResult:
     interpreter: str = ""
     exists: bool | None = None
     differs: str = ""
+    about: str = ""
 
     @property
     def works(self) -> bool:
@@ -56,7 +57,9 @@ def check_all(hosts: Iterable[Host], terms: Terms) -> list[CheckResult]:
 
 
 def check(host: Host, terms: Terms) -> CheckResult:
-    """Connect to a source, and hear its greeting."""
+    """Connect to a source, and hear its greeting, or a page of what a server has."""
+    if host.server is not None:
+        return _check_server(host, host.server, terms)
     transport, clock = make_transport(host, terms), terms.clock
     began = clock()
     try:
@@ -69,6 +72,28 @@ def check(host: Host, terms: Terms) -> CheckResult:
     finally:
         transport.close()
     return _good(host, greeting, transport.steps, clock() - began)
+
+
+def _check_server(host: Host, server: Server, terms: Terms) -> CheckResult:
+    from job_tracker.sources.ogc.looking import look  # with the HTTP client, for those that have a server
+
+    began, steps = terms.clock(), list[str]()
+    try:
+        seen = look(server, terms, steps)
+    except (SourceRefused, SourceUnreachable) as error:
+        contact = Contact.REFUSED if isinstance(error, SourceRefused) else Contact.UNREACHABLE
+        took = terms.clock() - began
+        return CheckResult(source=host.name, contact=contact, steps=tuple(steps), took=took, text=str(error))
+    return CheckResult(
+        source=host.name,
+        contact=Contact.REACHABLE,
+        steps=tuple(steps),
+        took=terms.clock() - began,
+        clock_offset=seen.offset,
+        path=server.url,
+        about=seen.about,
+        differs=seen.differs,
+    )
 
 
 def _good(host: Host, greeting: Greeting, steps: Sequence[str], took: int) -> CheckResult:

@@ -13,7 +13,11 @@ from job_tracker.sources.ssh.channel import SshTransport
 
 
 def make_source(host: Host, terms: Terms, mailbox: Mailbox, memento: Memento) -> Source:
-    """A source that drains a host's queue; it does nothing until it is started."""
+    """A source that drains a host's queue, or asks a server; it does nothing until it is started."""
+    if host.server is not None:
+        from job_tracker.sources.ogc.source import ServerSource  # with the HTTP client, for those that have a server
+
+        return ServerSource(host, terms, mailbox, memento)
     return DrainingSource(host, terms, mailbox, memento, connect=lambda: make_transport(host, terms))
 
 

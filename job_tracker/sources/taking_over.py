@@ -32,6 +32,8 @@ def forget_all(hosts: Iterable[Host], terms: Terms) -> list[Forgotten]:
 
 def forget(host: Host, terms: Terms) -> Forgotten:
     """Let one queue forget who drains it."""
+    if host.server is not None:
+        return Forgotten(source=host.name, done=False, text="it is a server with jobs of its own, and has no queue")
     transport = make_transport(host, terms)
     conversation = Conversation(transport, load_timeout=terms.load_timeout, clock=terms.clock)
     try:

@@ -277,6 +277,7 @@ def report_document(report: Report) -> Document:
         "notice": report.notice,
         "path": report.path,
         "differs": report.differs,
+        "about": report.about,
     }
 
 

@@ -93,6 +93,7 @@ class Story:
         self.board = make_board(self.jobs, {}, {}, self.now)
         self.archive = archive(self.board)
         self.gone: dict[str, int] = {}
+        self.patience = 0
         self.taken: set[str] = set()
         self.numbers = 0
         self.changes: list[Change] = []
@@ -235,7 +236,10 @@ class Story:
     def watermarks(self) -> dict[str, Watermark]:
         """Sources are drained at every moment, those that are gone as far as they were then."""
         known = {source: Watermark(drained=self.now + 1, lags_from=self.now) for source in self.jobs.sources}
-        return known | {name: Watermark(drained=gone, lags_from=gone) for name, gone in self.gone.items()}
+        gone = {
+            name: Watermark(drained=gone, lags_from=gone, patience=self.patience) for name, gone in self.gone.items()
+        }
+        return known | gone
 
     def _pass(self, moment: int) -> None:
         assert moment >= self.now - 1, "a story is told in order"

@@ -25,6 +25,16 @@ def one_run(**keys: object) -> Story:
 # --- UNKNOWN ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_source_that_is_asked_now_and_then_may_be_silent_for_as_long() -> None:
+    """A server that is asked each minute has not gone away between two looks: 600 + 15 + 60."""
+    patient = one_run()
+    patient.patience = 60_000_000
+
+    patient.source_vanishes(at=600).passes(to=700)
+
+    assert patient.last == (675, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
+
+
 def test_a_deadline_that_no_watermark_covers_is_not_judged() -> None:
     """“a deadline D is judged once the watermarks of all sources the job belongs to are later than D”."""
     story = one_run().source_vanishes(at=600).passes(to=610)

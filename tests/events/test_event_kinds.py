@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from job_tracker.daemon.of_sources import Known, known_of, told_of
 from job_tracker.events.layout import document
 from job_tracker.ledger.events import row_of
 from job_tracker.moments import MICROSECONDS
-from job_tracker.ports import Contact, Report
+from job_tracker.ports import Contact, Report, Server
+from job_tracker.sources.ogc.following import Follower
+from job_tracker.sources.ogc.reading import Sighting
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "events"
@@ -89,7 +92,29 @@ def of_the_shell() -> Iterator[Event]:
     )
     before = Known(contact=Contact.REACHABLE)
     yield from told_of(before, known_of(before, report, 5 * MICROSECONDS), report, now)
+    yield from of_servers(now)
     yield Event(kind=events.GAP, at=now, body={"from": 17, "to": 41, "why": "the store was put back"})
+
+
+def of_servers(now: int) -> Iterator[Event]:
+    """What a job of another server has come to."""
+    follower = Follower("ades1", Server(url="http://ades1", env="ADES"), ("STARTED", "ERROR", "SUCCESS"), None)
+    facts = {"server": "ades-pbs-dev", "api_version": "1.0", "username": "ann", "job_type": "sentinel", "node": "pbs7"}
+    ended = Sighting(
+        id="sentinel-1.0-3f78",
+        process="sentinel-1.0",
+        status="successful",
+        seen=now,
+        queued=now - 60 * MICROSECONDS,
+        begun=now - 50 * MICROSECONDS,
+        ended=now - MICROSECONDS,
+        exit_code=0,
+        metrics={"workflow": {"exit_code": 0, "node": {"hostname": "pbs7"}}},
+        facts=facts,
+    )
+    followed = follower.follow(None, ended)
+    assert followed is not None
+    yield from (replace(each, job="sentinel-1.0__ADES") for each in followed.events)
 
 
 @pytest.fixture(scope="module")

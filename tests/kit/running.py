@@ -167,6 +167,7 @@ class Tracker:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.view.parent.mkdir(exist_ok=True)
         self.jobs = list(jobs)
+        self.servers: list[Line] = []
         self.queues = {name: Queue(home / "queues" / f"{name}.sqlite") for name in sources}
         self.settings: Line = {
             "controller_interval_in_sec": 0.5,
@@ -200,6 +201,7 @@ class Tracker:
             {"name": name, "connection": "local", "message_queue": str(queue.path), "python": sys.executable}
             for name, queue in self.queues.items()
         ]
+        hosts += self.servers
         tree = {"global_config": {**places, **self.settings}, "source_hosts": hosts, "jobs": self.jobs}
         self.config.write_text(json.dumps(tree, indent=1), encoding="utf-8")
 

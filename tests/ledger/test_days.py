@@ -337,7 +337,7 @@ def test_a_store_of_the_fifth_layout_is_migrated(path: Path) -> None:
     tracker.hear([message("LOAD", "STARTED", BEGIN + 1, 1, "a")], BEGIN + HOUR)
     tracker.ledger.close()
     with closing(sqlite3.connect(path)) as connection:
-        tables = "".join(f"DROP TABLE {name};" for name in ("days", "marks", "unseen", "spans"))
+        tables = "".join(f"DROP TABLE {name};" for name in ("days", "marks", "unseen", "spans", "remote_jobs"))
         connection.executescript(f"{tables} ALTER TABLE runs DROP COLUMN counted_on; PRAGMA user_version = 5")
         connection.execute("DELETE FROM facts WHERE name = 'days_since'")
         connection.commit()

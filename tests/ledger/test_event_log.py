@@ -17,13 +17,13 @@ from job_tracker.moments import DAY, MICROSECONDS
 
 NOW = 1_763_942_400 * MICROSECONDS
 MB = 1_000_000
-WITHOUT_SIXTH = "; ".join(
+WITHOUT_LATER = "; ".join(
     [
         "ALTER TABLE runs DROP COLUMN counted_on",
-        *(f"DROP TABLE {name}" for name in ("days", "marks", "unseen", "spans")),
+        *(f"DROP TABLE {name}" for name in ("days", "marks", "unseen", "spans", "remote_jobs")),
     ]
 )
-"""Undoes the layout that came after."""
+"""Undoes the layouts that came after."""
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_store_of_the_fourth_layout_is_migrated(ledger: Ledger, path: Path) ->
     """What is kept stays as it is; the log begins empty."""
     ledger.close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(f"{WITHOUT_SIXTH}; DROP TABLE events; PRAGMA user_version = 4")
+        connection.executescript(f"{WITHOUT_LATER}; DROP TABLE events; PRAGMA user_version = 4")
 
     again, told = open_ledger(path)
 

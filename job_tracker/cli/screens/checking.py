@@ -59,6 +59,7 @@ def _missing(result: CheckResult) -> str:
 def _found(result: CheckResult) -> str:
     where = f" in {safe(result.path)}" if result.path else ""
     parts = [f"{result.depth} messages wait{where}"] if result.exists else []
+    parts += [result.about] if result.about else []
     if result.clock_offset is not None:
         parts.append(f"its clock differs by {drift(result.clock_offset)}")
     parts.append(f"connected in {result.took / 1000:.0f} ms")
@@ -93,6 +94,7 @@ def _document(result: CheckResult) -> Document:
             "interpreter": result.interpreter or None,
             "exists": result.exists,
             "differs": result.differs or None,
+            "about": result.about or None,
         }
     )
     return shown

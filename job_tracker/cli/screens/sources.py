@@ -23,6 +23,9 @@ HEADINGS = (
     "TEXT",
 )
 CONTACT_STYLES = {"reachable": STYLES[0], "unreachable": STYLES[2], "refused": STYLES[2]}
+SAID = ("text", "differs", "notice", "about")
+"""What there is to say of a source, the more urgent first."""
+
 UNKNOWN_DEPTH = "?"
 """How many messages wait where nobody can look."""
 
@@ -53,7 +56,7 @@ def _row(source: Document, now: int, *, brief: bool, zone: str | None) -> list[C
         cell(when(source.get("last_message"))),
         cell(_latency(source)),
         cell(source.get("path")),
-        cell(source.get("text") or source.get("differs") or source.get("notice")),
+        cell(next((source[key] for key in SAID if source.get(key)), "")),
     ]
 
 

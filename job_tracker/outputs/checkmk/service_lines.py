@@ -83,6 +83,8 @@ def source_line(
     metrics: dict[str, float | int] = {}
     if report.text:
         facts.append(report.text)
+    elif report.about:
+        facts.append(report.about)
     if report.clock_offset is not None:
         drift = ", more than the grace" if remark.drifting else ""
         metrics["offset"] = report.clock_offset / MICROSECONDS

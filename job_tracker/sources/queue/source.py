@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
+from typing import Protocol
 
 from job_tracker.errors import (
     LoginRefused,
@@ -140,13 +141,20 @@ class DrainingSource:
         self._mailbox.put(self._contact.report(contact, text))
 
 
+class Interruptible(Protocol):
+    """What a thread may wait for."""
+
+    def interrupt(self) -> None:
+        """End that, from any thread."""
+
+
 class Orders:
     """What the main thread says to a source's thread: two confirmations at most, usually; hurry; stop."""
 
     def __init__(self) -> None:
         self._condition = Condition()
         self._confirmations: deque[tuple[Delivery, str]] = deque()
-        self._transport: Transport | None = None
+        self._transport: Interruptible | None = None
         self._hurried = False
         self._stopping = False
 
@@ -176,7 +184,7 @@ class Orders:
         if self._stopping:
             raise Stopped
 
-    def connecting(self, transport: Transport | None) -> None:
+    def connecting(self, transport: Interruptible | None) -> None:
         """Name what is to be interrupted by a stop."""
         with self._condition:
             self._transport = transport
