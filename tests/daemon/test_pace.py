@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,9 +90,7 @@ def test_no_wake_up_is_lost_however_sources_and_the_loop_meet(threads: int) -> N
     heard = 0
     while heard < threads * each:
         gap.release(threads)
-        began = time.monotonic()
-        mailbox.sleep(10.0)
-        assert time.monotonic() - began < 9.0, "slept until its time was over although something had come"
+        mailbox.sleep(3600.0)  # or it would sleep until its time was over although something had come
         heard += len(mailbox.take(1_000_000))
     for one in sources:
         one.join()

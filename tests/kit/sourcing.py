@@ -18,6 +18,7 @@ from job_tracker.sources.queue.source import DrainingSource
 
 TOOL = Path(__file__).parents[2] / "job_tracker" / "onhost" / "message-queue.py"
 SLOW = 90.0  # seconds after which a test gives up waiting for what should take none
+A_DAY = 86400.0
 SECOND = 1_000_000
 GREETING = {
     "serve": "message-queue", "protocol": 1, "version": "0", "python": "3", "queue": "q1",

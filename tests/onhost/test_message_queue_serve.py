@@ -270,10 +270,9 @@ def test_what_comes_after_a_confirmation_is_found_whenever_it_comes(queue):
         if round_ % 3:
             queue.add("between confirm and take")
         expected = ["between take and confirm"] * (round_ % 2) + ["between confirm and take"] * (round_ % 3 > 0)
-        began = time.monotonic()
-        answer = serve.ask("take", max=9, wait=30 if expected else 0)
+        answer = serve.ask("take", max=9, wait=86400 if expected else 0)
         assert taken(answer) == expected
-        assert (answer["depth"], time.monotonic() - began < 10) == (len(expected), True)
+        assert answer["depth"] == len(expected)
         serve.ask("confirm", through=answer["highest"], nonce=f"m{round_}")
 
 
@@ -352,13 +351,9 @@ def test_serve_ends_at_once_when_stdin_closes(queue, waiting):
     """So a tracker that is gone leaves nothing behind, also not a take that waits."""
     serve = queue.serve(opened_by="t")
     if waiting:
-        serve.send(b'{"do": "take", "max": 1, "wait": 25}\n')
+        serve.send(b'{"do": "take", "max": 1, "wait": 86400}\n')
 
-    begun = time.monotonic()
-    code = serve.end()
-
-    assert code == 0
-    assert time.monotonic() - begun < 5
+    assert serve.end() == 0
 
 
 def test_serve_ends_when_no_request_comes(queue):
@@ -617,13 +612,10 @@ def test_a_locked_queue_is_busy_and_the_session_goes_on(queue):
     serve.ask("take", max=9)
 
     with queue.lock():
-        begun = time.monotonic()
         take = serve.ask("take", max=9)
-        took = time.monotonic() - begun
         confirm = serve.ask("confirm", through=1, nonce="n")
 
     assert (take["error"], confirm["error"]) == ("queue-busy", "queue-busy")
-    assert took < 5
     assert serve.ask("confirm", through=1, nonce="n")["removed"] == 1
 
 

@@ -554,9 +554,13 @@ def test_an_ssh_that_has_ended_between_two_events_is_started_again(sshd: Sshd, p
 
 
 SSH_THAT = {
-    "has left something behind": ("sleep 60 >&2 & exit 0", 0, b""),
-    "hangs, and what it started too": ("sleep 60 >&2 & sleep 60", 1, b"ssh has not finished in time"),
-    "fails and leaves something behind": ("echo no route >&2; sleep 60 >&2 & exit 255", 1, b"ended with 255: no route"),
+    "has left something behind": ("sleep 99 >&2 & exit 0", 0, b""),
+    "hangs, and what it started too": ("sleep 99 >&2 & sleep 99", 1, b"ssh has not finished in time"),
+    "fails and leaves something behind": (
+        "echo no route >&2; sleep 99 >&2 & exit 255",
+        1,
+        b"ended with 255: no route",
+    ),
 }
 
 
@@ -568,16 +572,13 @@ def test_nothing_that_ssh_starts_is_waited_for(run: Run, tmp_path: Path, name: s
     (tmp_path / "ssh").write_text(f"#!/bin/sh\nexec 9>{mark}\n{script}\n")
     (tmp_path / "ssh").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    began = time.monotonic()
 
     done = run(*WORDS, "--to", "ssh://me@127.0.0.1", input=TEXT, env=environment)
-    took = time.monotonic() - began
     for holder in holders(Path(mark)):
         os.kill(holder, signal.SIGKILL)
 
     assert done.returncode == code, done.stderr
     assert words in done.stderr
-    assert took < 30
 
 
 def holders(path: Path) -> list[int]:

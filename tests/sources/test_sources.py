@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sourcing import SECOND, TERMS, TOOL, Box, Place, leaving_nothing, now, wait_until
+from sourcing import A_DAY, SECOND, SLOW, TERMS, TOOL, Box, Place, leaving_nothing, now, wait_until
 
 from job_tracker.errors import SourceRefused
 from job_tracker.ports import Contact, Delivery, Memento, Report
@@ -88,16 +87,15 @@ def test_a_message_is_handed_over_as_it_came(place: Place, box: Box) -> None:
     assert delivery.size > len(json.dumps(listed[0])) * 2 * 0.9
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_new_message_travels_at_once(place: Place, box: Box) -> None:
-    """A state file must not wait for the next poll: here the wait is five seconds, the message takes a fraction."""
-    place.source(box, interval=10.0)
+    """A state file must not wait for the next poll, which here is a day away."""
+    place.source(box, interval=A_DAY, load_timeout=3 * A_DAY)
     box.empty()
 
     place.add("A")
-    began = time.monotonic()
-    box.delivery()
 
-    assert time.monotonic() - began < 2
+    assert [element["job"] for element in box.delivery().elements] == ["A"]
 
 
 def test_nothing_is_deleted_before_it_is_confirmed(place: Place, box: Box) -> None:
@@ -565,34 +563,34 @@ STOPPED = {
 }
 
 
+@pytest.mark.timeout(SLOW)
 @pytest.mark.parametrize("name", STOPPED)
-def test_a_stop_takes_less_than_a_second_whatever_the_child_does(place: Place, box: Box, name: str) -> None:
-    """The daemon ends within a second of its SIGTERM, and leaves no process behind."""
+def test_a_stop_waits_for_no_answer_whatever_the_child_does(place: Place, box: Box, name: str) -> None:
+    """The daemon ends soon after its SIGTERM, not after the load timeout, and leaves no process behind."""
     tracked = place.source(box, host=place.script(STOPPED[name]), load_timeout=600.0)
     wait_until(lambda: bool(children()))
     group = serve_pid()
 
-    began = time.monotonic()
     tracked.stop()
 
-    assert time.monotonic() - began < 1
     wait_until(lambda: not group_exists(group))
 
 
+@pytest.mark.timeout(SLOW)
+@pytest.mark.usefixtures("patient")
 def test_a_stop_ends_a_take_that_waits(place: Place, box: Box) -> None:
     """serve is told by its closed stdin, and the message that comes later stays in the queue."""
-    tracked = place.source(box, interval=60.0, load_timeout=60.0)
+    tracked = place.source(box, interval=A_DAY, load_timeout=3 * A_DAY)
     box.empty()
 
-    began = time.monotonic()
     tracked.stop()
     tracked.stop()
 
-    assert time.monotonic() - began < 1
     place.add("A")
     assert place.count() == 1
 
 
+@pytest.mark.timeout(SLOW)
 def test_a_stop_ends_the_wait_for_a_confirmation_and_the_pause(place: Place, box: Box) -> None:
     """Wherever the thread waits, it is woken."""
     place.add("A")
@@ -602,11 +600,9 @@ def test_a_stop_ends_the_wait_for_a_confirmation_and_the_pause(place: Place, box
     pausing = place.source(refused, host=replace(place.host, python="/nowhere"))
     refused.report(Contact.REFUSED)
 
-    began = time.monotonic()
     waiting.stop()
     pausing.stop()
 
-    assert time.monotonic() - began < 1
     assert place.count() == 1
 
 

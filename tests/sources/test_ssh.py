@@ -14,6 +14,7 @@ import threading
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import light
 import pytest
-from sourcing import GREETING, SLOW, TERMS, Box, leaving_nothing, now, wait_until
+from sourcing import A_DAY, GREETING, SLOW, TERMS, Box, leaving_nothing, now, wait_until
 
 from job_tracker.cli import app
 from job_tracker.cli.screens import sources
@@ -163,15 +164,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 # ------------------------------------------------------------------------------------------------------ taking messages
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_message_travels_over_ssh_at_once(there: There, box: Box) -> None:
-    """One connection stands, and no program is started for a message."""
-    tracked = there.source(box, interval=10.0)
+    """One connection stands, and no program is started for a message; the next poll is a day away."""
+    tracked = there.source(box, interval=A_DAY, load_timeout=3 * A_DAY)
     box.empty()
 
     there.host.add("A", "B")
-    began = time.monotonic()
     delivery = box.delivery()
-    assert time.monotonic() - began < 2
     tracked.confirm(delivery, "n1")
     wait_until(lambda: there.host.count() == 0)
 
@@ -845,6 +845,14 @@ class Server:
                     talk(taken)
 
 
+def hang_up_on(server: socket.socket, many: int) -> int:
+    """Say nothing until so many are connected at once, then hang up on all of them; how many those were."""
+    taken = [server.accept()[0] for _ in range(many)]
+    for each in taken:
+        each.close()
+    return len(taken)
+
+
 def flood(data: bytes) -> Callable[[socket.socket], None]:
     def talk(taken: socket.socket) -> None:
         while True:
@@ -895,12 +903,8 @@ def test_a_host_that_stays_silent_is_left_after_the_load_timeout(
     there: There, talk: Callable[[socket.socket], None], stage: str
 ) -> None:
     """Wherever it falls silent; the text says where."""
-    with Server(talk) as server:
-        began = time.monotonic()
-        with pytest.raises(SourceUnreachable, match=rf"no answer in time while {stage}"):
-            there.greet(server.section, seconds=1.0)
-
-    assert time.monotonic() - began < 2
+    with Server(talk) as server, pytest.raises(SourceUnreachable, match=rf"no answer in time while {stage}"):
+        there.greet(server.section, seconds=1.0)
 
 
 def test_a_port_nobody_listens_on_is_told(there: There) -> None:
@@ -990,9 +994,7 @@ def test_a_cut_link_is_noticed_and_healed(there: There, box: Box) -> None:
     box.empty()
 
     there.host.cut()
-    began = time.monotonic()
     lost = box.report(Contact.UNREACHABLE)
-    assert time.monotonic() - began < 4
     there.host.heal()
     there.host.add("A")
     delivery = box.delivery(after=box.items.index(lost))
@@ -1020,31 +1022,30 @@ def test_a_killed_host_is_unreachable_and_then_back(there: There, box: Box) -> N
 # ------------------------------------------------------------------------------------------------------------- stopping
 
 
+@pytest.mark.timeout(SLOW)
 @pytest.mark.parametrize("talk", [say_nothing, say_and_listen(b"SSH-2.0-x\r\n")])
-def test_a_stop_takes_less_than_a_second_while_connecting(
+def test_a_stop_waits_for_no_answer_while_connecting(
     there: There, box: Box, talk: Callable[[socket.socket], None]
 ) -> None:
     """Wherever the thread waits."""
     with Server(talk) as server:
         tracked = there.source(box, server.section, load_timeout=600.0)
         wait_until(lambda: bool(tracked._orders._transport))
-        began = time.monotonic()
         tracked.stop()
 
-    assert time.monotonic() - began < 1
     assert not tracked._thread.is_alive()
 
 
+@pytest.mark.timeout(SLOW)
+@pytest.mark.usefixtures("patient")
 def test_a_stop_ends_serve_on_the_host(there: There, box: Box) -> None:
-    """No ghost stays behind that would take what comes next."""
-    tracked = there.source(box, interval=60.0, load_timeout=60.0)
+    """No ghost stays behind that would take what comes next, however long the take still had to wait."""
+    tracked = there.source(box, interval=A_DAY, load_timeout=3 * A_DAY)
     box.empty()
     assert there.host.serves()
 
-    began = time.monotonic()
     tracked.stop()
 
-    assert time.monotonic() - began < 1
     wait_until(lambda: not there.host.serves())
 
 
@@ -1235,14 +1236,15 @@ def test_a_check_tells_how_far_it_got(there: There) -> None:
 
 def test_many_are_checked_side_by_side(there: There) -> None:
     """One that is silent does not hold up the answer about the others, and the order is the configuration's."""
-    with Server(say_nothing) as server:
-        began = time.monotonic()
-        silent = replace(server.section, name="silent")
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as thread:
+        server.settimeout(SLOW)
+        silent = section_for("127.0.0.1", name="silent", port=server.getsockname()[1], user="me")
+        all_at_once = thread.submit(hang_up_on, server, 3)
         sections = [silent, there.section, silent, silent]
-        found = checking.check_all(sections, replace(TERMS, load_timeout=1.5))
+        found = checking.check_all(sections, replace(TERMS, load_timeout=2 * SLOW))
 
     assert [each.works for each in found] == [False, True, False, False]
-    assert time.monotonic() - began < 4
+    assert all_at_once.result() == 3
 
 
 # ------------------------------------------------------------------------------------------------------- the hosts
