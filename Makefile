@@ -101,6 +101,9 @@ bench-run: $(VENV)/installed ## what `message-queue.py run` costs a job: start, 
 bench-ship: $(VENV)/installed ## what `job_tracker ship` sends a second, and what it needs for that
 	$(BIN)/python bench/bench_ship.py
 
+bench-web: $(VENV)/installed ## the pages: how soon a browser hears, how long a page takes, what the process costs
+	$(BIN)/python bench/bench_web.py
+
 mutants: $(VENV)/installed ## mutation testing of the core; takes hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
 	sh tests/mutants.sh

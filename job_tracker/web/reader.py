@@ -20,10 +20,13 @@ from job_tracker.web.board import Row, Snapshot, row_of
 
 log = logging.getLogger("job_tracker.web")
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks, each some microseconds."""
+LOOK_EVERY, LOOK_EVERY_WHEN_QUIET = 0.05, 0.2
+"""Seconds between two looks, each some hundred microseconds: while something happens, and when nothing does."""
 
-TRY_AGAIN_EVERY = 20
+QUIET_AFTER = 40
+"""Looks that found nothing."""
+
+TRY_AGAIN_EVERY = 5
 """Looks between two tries at what cannot be read."""
 
 Event = dict[str, Any]
@@ -49,6 +52,7 @@ class Reader:
         self._events_file = events
         self._events: EventsReader | None = None
         self._is_behind = False
+        self._quiet_looks = 0
         self._looks_until_tried = 0
         self._has_looked, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
@@ -85,11 +89,13 @@ class Reader:
         board = told.board
         alive = _is_alive(board.meta)
         seq = news[-1]["seq"] if news else board.seq
+        self._quiet_looks += 1
         if news or fault != board.fault or alive != board.is_alive or board is not self.board:
             if fault and fault != board.fault:
                 log.warning("board not renewed: %s", fault)
             board = replace(board, seq=seq, fault=fault, is_alive=alive, tracker=self._tracker(board))
             self.board = board
+            self._quiet_looks = 0
             self.tell(replace(told, board=board, events=news))
 
     def _run(self) -> None:
@@ -100,7 +106,8 @@ class Reader:
                 log.exception("reader: a look failed; it goes on")
                 self._looks_until_tried = TRY_AGAIN_EVERY
             self._has_looked.set()
-            self._ending.wait(LOOK_EVERY)
+            is_quiet = self._quiet_looks > QUIET_AFTER and not self._is_behind
+            self._ending.wait(LOOK_EVERY_WHEN_QUIET if is_quiet else LOOK_EVERY)
         self._following.close()
         if self._events is not None:
             self._events.close()

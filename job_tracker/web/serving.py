@@ -39,7 +39,7 @@ log = logging.getLogger("job_tracker.web")
 THREADS = 4
 """That handlers run in: each reads a file, or renders a page."""
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.5
 """Seconds between two looks at what a signal asked for."""
 
 GRACE = 5
