@@ -1,4 +1,5 @@
-"""The demonstration behind `make run`: a tracker, a queue and a handful of jobs, all on this machine, under var/demo.
+"""The demonstration behind `make run`: a tracker, its pages, a queue and a handful of jobs, all on this machine, under
+var/demo.
 
 The jobs are shell commands that really run, through `message-queue.py run`.  Their intervals are seconds, so that every
 state is seen within two minutes, but for UNKNOWN: the queue of this machine can always be seen.
@@ -7,7 +8,10 @@ state is seen within two minutes, but for UNKNOWN: the queue of this machine can
 import argparse
 import json
 import os
+import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +28,9 @@ QUEUE = HOME / "queue.sqlite"
 CONFIG = HOME / "job_tracker.cfg"
 RUN_DIR = HOME / "run"
 VIEW = HOME / "view.sqlite"
+WEB = HOME / "web"
+PORT = 5001
+"""Where the pages are, unless somebody else is there."""
 HANDLER = ROOT / "job_tracker" / "onhost" / "message-queue.py"
 
 
@@ -72,7 +80,7 @@ def jobs(nightly: datetime, stopped: threading.Event) -> list[Job]:
     ]
 
 
-def configuration(nightly: datetime) -> dict[str, object]:
+def configuration(nightly: datetime, port: int) -> dict[str, object]:
     """What is promised of the example jobs."""
 
     def cyclic(name: str, interval: int, timeout: int, **more: object) -> dict[str, object]:
@@ -94,6 +102,11 @@ def configuration(nightly: datetime) -> dict[str, object]:
             "store_file": str(HOME / "job_tracker.sqlite"),
             "view_file": str(VIEW),
             "log_file": str(HOME / "job_tracker.log"),
+        },
+        "web": {
+            "listen": f"127.0.0.1:{port}",
+            "store_file": str(WEB / "web.sqlite"),
+            "page_title": "job_tracker demo",
         },
         "source_hosts": [
             {"name": "here", "connection": "local", "message_queue": str(QUEUE), "python": sys.executable}
@@ -126,6 +139,52 @@ def tracker() -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         process.terminate()
         process.wait()
+
+
+def free_port() -> int:
+    """The port of the pages; where it is taken, any other, and that is said."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", PORT))
+        except OSError as taken:
+            with socket.socket() as other:
+                other.bind(("127.0.0.1", 0))
+                port: int = other.getsockname()[1]
+            print(f"Port {PORT} cannot be had ({taken.strerror}); the pages take {port} instead.")
+            return port
+    return PORT
+
+
+@contextmanager
+def pages() -> Iterator[str]:
+    """The pages, in a process of their own; gives a link that logs in once, empty where they are not installed.
+
+    Nobody's password is kept anywhere: whoever may log in is made for this demonstration, and gone with it.
+    """
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        print("The pages are not installed here; `pip install 'job_tracker[web]'` brings them.")
+        yield ""
+        return
+    manage("add", "demo", "--role", "cop", "--password-file", "-", given=secrets.token_urlsafe(24))
+    command = [sys.executable, "-m", "job_tracker", "web", "-c", str(CONFIG)]
+    with (HOME / "web.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=log, start_new_session=True)
+    try:
+        yield manage("token", "demo", "--login-link")
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(WEB, ignore_errors=True)
+
+
+def manage(*arguments: str, given: str = "") -> str:
+    """`job_tracker web-user`, and what it said."""
+    command = [sys.executable, "-m", "job_tracker", "web-user", *arguments, "-c", str(CONFIG)]
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"the pages could not be prepared: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def state_lines() -> dict[str, str]:
@@ -161,9 +220,9 @@ WATCH = (
 """The live table of the command line, which takes the whole terminal: so it shows what to try as well."""
 
 
-def watch(process: "subprocess.Popen[bytes]", until: float) -> None:
+def watch(process: "subprocess.Popen[bytes]", until: float, link: str) -> None:
     """On a terminal: the live table, and what to try under it."""
-    screen = subprocess.Popen([sys.executable, "-c", WATCH, str(VIEW), to_try()], cwd=ROOT)
+    screen = subprocess.Popen([sys.executable, "-c", WATCH, str(VIEW), to_try(link)], cwd=ROOT)
     try:
         while time.monotonic() < until and process.poll() is None and screen.poll() is None:
             time.sleep(0.1)
@@ -173,16 +232,18 @@ def watch(process: "subprocess.Popen[bytes]", until: float) -> None:
         screen.wait()
 
 
-def introduce() -> None:
+def introduce(link: str) -> None:
     """Say what runs, and where its traces are."""
     print("Five example jobs are watched; every state but UNKNOWN is seen within two minutes.  Ctrl-C stops all of it.")
-    print(to_try(), flush=True)
+    print(to_try(link), flush=True)
 
 
-def to_try() -> str:
+def to_try(link: str) -> str:
     """Where the traces are, and commands for another terminal."""
     shown = HOME.relative_to(ROOT)
+    pages = f"  pages         {link}\n                (logs in once, within a quarter of an hour)\n" if link else ""
     return (
+        f"{pages}"
         f"  state files   {shown}/run/job_tracker.<job>.state\n"
         f"  log           {shown}/job_tracker.log\n"
         f"  try, in another terminal:\n"
@@ -212,18 +273,19 @@ def main() -> None:
     for leftover in (*RUN_DIR.iterdir(), *HOME.glob("*.sqlite*")):
         leftover.unlink()
     nightly = (datetime.now().astimezone() + timedelta(seconds=75)).replace(second=0, microsecond=0)
-    CONFIG.write_text(json.dumps(configuration(nightly), indent=2), encoding="utf-8")
+    shutil.rmtree(WEB, ignore_errors=True)
+    CONFIG.write_text(json.dumps(configuration(nightly, free_port()), indent=2), encoding="utf-8")
     stopped = threading.Event()
     examples = jobs(nightly, stopped)
-    introduce()
-    until = time.monotonic() + (arguments.seconds or float("inf"))
     try:
-        with tracker() as process:
+        with tracker() as process, pages() as link:
+            introduce(link)
             wait_until_running(process)
+            until = time.monotonic() + (arguments.seconds or float("inf"))
             for job in examples:
                 job.start()
             if sys.stdout.isatty():
-                watch(process, until)
+                watch(process, until, link)
             else:
                 print(f"\nstates seen: {', '.join(sorted(print_changes(process, until)))}")
     except KeyboardInterrupt:

@@ -80,8 +80,6 @@ def _expected(
             deadline = job["deadline"] if job["deadline_of"] == "missed start" else job["expected"] + delay + grace
             yield _start(job["expected"], delay, deadline, "awaited")
         return
-    begun = (run["ended"] if run["begun"] is None else run["begun"] for run in past.runs)
-    made = {starts.made_by(at) for at in begun if at is not None and window.begin - DAY <= at <= window.end + DAY}
     moments = list(_between(starts, max(window.begin - delay - grace, job["known_since"]), window.end))
     is_dense = len(moments) > MOST or (
         len(moments) > 1 and (moments[-1] - moments[0]) // (len(moments) - 1) < CLOSE * window.pixel
@@ -91,6 +89,9 @@ def _expected(
             count = sum(1 for each in moments if begin <= each < end)
             yield {"start": seconds(begin), "latest": seconds(end), "what": "many", "count": count}
         return
+    begun = (run["ended"] if run["begun"] is None else run["begun"] for run in past.runs)
+    since = moments[0] - starts.max_early if moments else window.end
+    made = {starts.made_by(at) for at in begun if at is not None and at >= since}
     awaited = job["expected"]
     for moment in moments:
         deadline = move_expected(windows, starts, moment, delay, grace)

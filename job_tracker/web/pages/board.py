@@ -60,7 +60,8 @@ def _tiles(context: Context, wanted: Wanted) -> dict[str, Any]:
     tiles = []
     for state, count, is_bad in counts(found):
         tone = STATE_TONES.get(state, "paused")
-        tiles.append((state, count, "warn" if tone == "crit" and not is_bad else tone))  # below the threshold: no alarm
+        is_mild = tone == "crit" and count > 0 and not is_bad  # errors below their threshold alarm nobody
+        tiles.append((state, count, "warn" if is_mild else tone))
     return {"tiles": tiles, "all": len(found), "wanted": wanted}
 
 

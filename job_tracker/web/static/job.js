@@ -43,11 +43,17 @@ function draw() {
     columns.push(level(data.timeout));
   }
   const width = Math.max(240, place.clientWidth - 20);
+  const zone = place.dataset.zone;
+  const shape = (options) => { const format = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, ...options }); return (second) => format.format(new Date(second * 1000)); };
+  const [time, day, whole] = [{ hour: "2-digit", minute: "2-digit" }, { month: "2-digit", day: "2-digit" }, { dateStyle: "short", timeStyle: "medium" }].map(shape);
+  const moments = (_, splits, __, ___, step) => splits.map((each, at) => (step >= 86400 ? day(each) : at && day(each) === day(splits[at - 1]) ? time(each) : `${time(each)}\n${day(each)}`));
+  series[0].value = (_, v) => (v == null ? "–" : whole(v));
   plot = new uPlot({
     width, height: 200, series,
+    tzDate: (second) => uPlot.tzDate(new Date(second * 1000), zone),
     cursor: { points: { size: 7 }, drag: { x: true, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [{ ...axis }, { ...axis, size: LABEL + 14, values: (_, values) => values.map(words) }],
+    axes: [{ ...axis, values: moments }, { ...axis, size: LABEL + 14, values: (_, values) => values.map(words) }],
   }, columns, place);
   plot.over.addEventListener("dblclick", () => plot.setScale("x", { min: times[0], max: times[times.length - 1] }));
 }
