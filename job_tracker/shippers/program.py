@@ -36,6 +36,7 @@ LOOK_EVERY = 0.05
 ASKED_EVERY = 0.5
 """Seconds between two looks at what an operator asks."""
 
+FORGET_EVERY = 3600.0
 TELL_EVERY = 5.0
 STALE_AFTER = 60.0
 TO_END = 10.0
@@ -53,6 +54,7 @@ class Shipping:
         self.refused = self.unwritten = self.blind = ""
         self.files = StatusFiles(config.settings.ship_run_dir)
         self.reader: EventsReader | None = None
+        self.forgot_at = 0.0
 
     def run(self) -> None:
         """Look, wake, tell."""
@@ -90,9 +92,14 @@ class Shipping:
                 self.ending.append(self.lanes.pop(name))
         self.config = config
         self.bell.call()
-        for gone in self.store.configure([entry.name for entry in config.shippers], clock.now()):
-            log.warning("shipper is forgotten, it was removed seven days ago name=%s", gone)
+        self._forget()
         self._begin(wanted.values(), events)
+
+    def _forget(self) -> None:
+        """Let go of the cursors of those that were removed long ago; also by a process that runs for months."""
+        self.forgot_at = time.monotonic()
+        for gone in self.store.configure([entry.name for entry in self.config.shippers], clock.now()):
+            log.warning("shipper is forgotten, it was removed seven days ago name=%s", gone)
 
     def _begin(self, entries: Iterable[ShipperEntry], events: Path) -> None:
         """Begin those that are not at work; one whose old self still ends has to wait for it."""
@@ -131,6 +138,8 @@ class Shipping:
         with contextlib.suppress(StoreFailed):  # lanes say so themselves
             if self.store.has_changed():
                 self.bell.call()
+            if time.monotonic() > self.forgot_at + FORGET_EVERY:
+                self._forget()
         self._begin([entry for entry in self.config.shippers if entry.enabled], self.config.settings.events)
 
     def _look(self) -> None:
