@@ -28,6 +28,8 @@ AS_ROOT = {"job_tracker_user": "root", "job_tracker_run_dir": "/var/run", "job_t
 RENDERED: dict[str, tuple[str, dict[str, Any]]] = {
     "job_tracker.service": ("job_tracker.service.j2", {}),
     "job_tracker_as_root.service": ("job_tracker.service.j2", AS_ROOT),
+    "job_tracker-ship.service": ("job_tracker-ship.service.j2", {}),
+    "logrotate_job_tracker_ship": ("logrotate-ship.j2", {}),
     "default_job_tracker": ("job_tracker.default.j2", {}),
     "logrotate_job_tracker": ("logrotate.j2", {}),
     "local-job_tracker.cfg": ("local-job_tracker.cfg", WITH_EVENTS),
