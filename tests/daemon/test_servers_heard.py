@@ -1,5 +1,6 @@
 """Jobs of other servers through the real daemon: judged like any other, and each state told once."""
 
+import os
 import random
 import time
 from collections import Counter
@@ -12,6 +13,9 @@ from running import Line, Tracker, in_memory, wait_until
 
 from job_tracker.events.reading import EventsReader
 from job_tracker.view.reading import read_meta
+
+KILLS = int(os.environ.get("KILLS", "20"))
+"""A tenth of what `make soak` does."""
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ def test_a_job_is_told_once_over_kills_at_any_moment(place: Path) -> None:
         tracker.configure()
         try:
             tracker.start()
-            for _ in range(20):
+            for _ in range(KILLS):
                 for id in chance.sample(sorted(at), 20):
                     if at[id] < 3:
                         server.submit(id, process="load-1") if at[id] == 0 else server.move(id, steps[at[id]])
