@@ -9,28 +9,32 @@ from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.messages import Message
 from job_tracker.core.record import Change, Record, Trace
 from job_tracker.core.standing import Deadline, Run, Standing, Unseen
-from job_tracker.core.states import Shown
+from job_tracker.core.states import Shown, State
 from job_tracker.core.verdicts import is_alarm, shown
 
 
 class Pen:
     """One job under way.  It knows nobody who knows it: what goes in a circle waits for the garbage collector.
 
-    shown: what the job showed when a change of it was last looked for.
+    shown: what the job showed when a change of it was last looked for.  beneath: the same, had all been seen.
     """
 
-    __slots__ = ("job", "jobs", "record", "shown")
+    __slots__ = ("beneath", "job", "jobs", "record", "shown")
 
     def __init__(self, jobs: Jobs, job: Job, record: Record) -> None:
         self.jobs, self.job, self.record = jobs, job, record
         self.shown = shown(job, record.standing)
+        self.beneath = _beneath(record.standing)
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id among those a standing no longer keeps."""
         raise NotImplementedError
 
-    def look(self, standing: Standing, before: Shown) -> Unseen | None:
-        """What of the job cannot be seen after an item; before it, it showed this."""
+    def look(self, standing: Standing, before: Shown, *, is_news: bool) -> Unseen | None:
+        """What of the job cannot be seen after an item; before it, it showed this.
+
+        is_news: whether there would be something new to show, had all been seen.
+        """
         raise NotImplementedError
 
     def message(self, message: Message) -> Change | None:
@@ -53,7 +57,8 @@ class Pen:
         if standing.changed:
             record.runs.update(standing.changed)
             standing.changed.clear()
-        standing.unseen = self.look(standing, self.shown)
+        before, self.beneath = self.beneath, _beneath(standing)
+        standing.unseen = self.look(standing, self.shown, is_news=self.beneath != before)
         change = self.change(moment, in_history=in_history)
         record.checkpoint_if_due()
         return change
@@ -68,3 +73,7 @@ class Pen:
         if in_history:
             self.record.changes.append(change)
         return change
+
+
+def _beneath(standing: Standing) -> tuple[State, int, int]:
+    return standing.state, standing.errors, standing.missed

@@ -154,7 +154,7 @@ class _RefoldPen(Pen):
             raise _OlderRunError(kept.order)
         return replace(kept, errors=0)
 
-    def look(self, standing: Standing, _before: Shown) -> Unseen | None:
+    def look(self, standing: Standing, before: Shown, *, is_news: bool) -> Unseen | None:
         """How far could be seen at the time is not asked again; the step looks around when all is folded."""
         return standing.unseen
 

@@ -11,6 +11,7 @@ from job_tracker.core.board import Watermarks
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.standing import Deadline, Standing, Unseen
 from job_tracker.core.states import UNSEEN, Shown
+from job_tracker.core.verdicts import is_silenced
 
 
 def owners(job: Job, standing: Standing, jobs: Jobs) -> tuple[str, ...]:
@@ -75,14 +76,15 @@ class Sight:
             return known
         return replace(known, source=source, unheard_since=lags_from)  # the one that was named is back
 
-    def still_unseen(self, job: Job, standing: Standing, before: Shown, *, more_to_come: bool) -> Unseen | None:
-        """What cannot be seen after an item: while more of the job is to come, nothing new."""
+    def still_unseen(self, job: Job, standing: Standing, before: Shown, *, is_news: bool) -> Unseen | None:
+        """What cannot be seen after an item; what begins at this very moment is found when all is folded.
+
+        Within a pause what an item made of the job is shown, silenced; the end of the pause is judged in its turn.
+        """
         unseen, deadline = standing.unseen, standing.overtaken or standing.deadline
-        is_told = unseen is not None and before.status == UNSEEN and standing.pause is None
-        if is_told and deadline is not None and unseen is not None and deadline.moment == unseen.deadline:
+        lasts = before.status == UNSEEN if standing.pause is None else not is_news and not is_silenced(standing)
+        if lasts and deadline is not None and unseen is not None and deadline.moment == unseen.deadline:
             return unseen  # until that very deadline is judged
-        if deadline is None or deadline.moment > self.now or (unseen is None and more_to_come):
-            return None
         unseen = self.unseen(job, standing)
         return unseen if unseen is not None and unseen.since < self.now else None
 

@@ -274,21 +274,18 @@ class Walk:
         pen = self.pens.get(job.key)
         if pen is None:
             record = Record(standing=self.board.standing(job).fork(), trail=[] if self.trail else None)
-            to_come = self.to_come.get(job.key, ())
-            pen = self.pens[job.key] = _WalkPen(self.jobs, job, record, self.archive, self.sight, to_come)
+            pen = self.pens[job.key] = _WalkPen(self.jobs, job, record, self.archive, self.sight)
         return pen
 
 
 class _WalkPen(Pen):
-    """Writes what happens to one job for the first time.  to_come: moments of its messages, the next one last."""
+    """Writes what happens to one job for the first time."""
 
-    __slots__ = ("archive", "sight", "to_come")
+    __slots__ = ("archive", "sight")
 
-    def __init__(
-        self, jobs: Jobs, job: Job, record: Record, archive: Archive, sight: Sight, to_come: Sequence[int]
-    ) -> None:
+    def __init__(self, jobs: Jobs, job: Job, record: Record, archive: Archive, sight: Sight) -> None:
         super().__init__(jobs, job, record)
-        self.archive, self.sight, self.to_come = archive, sight, to_come
+        self.archive, self.sight = archive, sight
 
     def shelf(self, id: str) -> Run | None:
         """The newest run with an id: of this step, or of those the archive keeps; what was rewound is no more."""
@@ -296,6 +293,6 @@ class _WalkPen(Pen):
         last = record.standing if record.rewound is None else record.rewound
         return newest_of(record.runs, id, self.archive.run(self.job.key, id, last.count))
 
-    def look(self, standing: Standing, before: Shown) -> Unseen | None:
-        """While more of the job is to come, nothing new."""
-        return self.sight.still_unseen(self.job, standing, before, more_to_come=bool(self.to_come))
+    def look(self, standing: Standing, before: Shown, *, is_news: bool) -> Unseen | None:
+        """As somebody sees it who looks after each item."""
+        return self.sight.still_unseen(self.job, standing, before, is_news=is_news)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from checkpointing import Checkpointing
-from story import HOUR, Story, T, at, cyclic, daily, on_demand, quiet
+from story import HOUR, Story, T, at, cyclic, daily, on_demand, quiet, said
 
 from job_tracker.core.operator_word import OPERATOR
 
@@ -200,6 +200,39 @@ def test_an_error_is_told_behind_the_end_of_a_pause_that_nobody_could_judge_yet(
     word(heard, "PAUSE", 100, until=1000).source_vanishes(at=900).passes(to=1400)
     assert heard.last == (1000, "NOT_RUNNING", "UNKNOWN", 3, 0, 0)
     assert heard.hears("ERROR", at=1500).last == (1500, "UNKNOWN", "ERROR", 2, 1, 0)
+
+
+@pytest.mark.parametrize("begins", [20, 60])
+def test_what_happened_within_a_pause_is_told_silenced_however_late_it_is_heard(begins: float) -> None:
+    """“The status is 0 throughout”: the alarm of an error at 50 begins with the pause's end, as if heard in time."""
+    story = Story(on_demand(timeout=HOUR)).source_vanishes(at=10)
+    word(story, "PAUSE", begins, until=600).passes(to=700)
+    assert story.last == (600, "NEVER_RAN", "UNKNOWN", 3, 0, 0)
+
+    story.source_returns(800, said("ERROR", 50))
+
+    assert story.lines[-2:] == [(50, "UNKNOWN", "ERROR", 0, 1, 0), (600, "ERROR", "ERROR", 2, 1, 0)]
+
+
+def test_what_says_nothing_of_a_job_does_not_end_before_the_pause_does_what_nobody_can_tell() -> None:
+    """“ends when the watermark passes D; the verdict then keeps its own moment”: nothing became true at 50."""
+    story = Story(on_demand(timeout=HOUR)).source_vanishes(at=10)
+    word(story, "PAUSE", 20, until=600).passes(to=700)
+
+    story.source_returns(800, said("HALF", 50))
+
+    assert story.lines[1:] == [(600, "UNKNOWN", "NEVER_RAN", 0, 0, 0)]
+
+
+def test_an_alarm_that_is_back_behind_a_pause_is_not_silenced_again_by_what_says_nothing() -> None:
+    """The end of the pause is past, though nobody could judge it: OK and CRIT once more would page for nothing."""
+    story = Story(on_demand(timeout=HOUR)).hears("ERROR", at=5).source_vanishes(at=10)
+    word(story, "PAUSE", 20, until=600).passes(to=700)
+    assert story.last == (600, "ERROR", "ERROR", 2, 1, 0)
+
+    story.source_returns(800, said("HALF", 50))
+
+    assert story.last == (600, "ERROR", "ERROR", 2, 1, 0)
 
 
 def test_neither_pause_nor_resume_makes_a_job_seen() -> None:

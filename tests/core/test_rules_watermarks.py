@@ -161,6 +161,22 @@ def test_unknown_moves_on_to_the_next_deadline_with_the_watermark() -> None:
     ]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_heard_at_once_is_told_as_if_each_message_were_looked_at(together: bool) -> None:
+    """How often we look changes nothing: of the start alone nobody could tell whether its run was too long."""
+    story = Story(cyclic(sources=("app1", "app2")), sources=("app1", "app2")).hears("STARTED", at=0, run="a")
+    story.hears("SUCCESS", at=50, run="a").source_vanishes(at=60, source="app2").passes(to=600)
+    late = said("STARTED", 400, run="b"), said("SUCCESS", 500, run="b")
+
+    for messages in [late] if together else [late[:1], late[1:]]:
+        story.hears_at_once(600, *messages)
+
+    assert story.lines[2:] == [
+        (400, "NOT_RUNNING", "UNKNOWN", 3, 0, 0),
+        (500, "UNKNOWN", "NOT_RUNNING", 0, 0, 0),
+    ]
+
+
 # --- a known alarm ----------------------------------------------------------------------------------------------------
 
 

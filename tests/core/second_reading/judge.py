@@ -18,7 +18,7 @@ from second_reading.fold import first_deadline, fold, next_deadline
 from second_reading.messages import Message, Recording, microseconds
 from second_reading.promise import House, Promise
 from second_reading.runs import Story
-from second_reading.states import Shown, shown
+from second_reading.states import Shown, shown, state_of
 
 HOURS_AFTER = 48 * 3600 * 1_000_000
 
@@ -90,7 +90,9 @@ class Observer:
     """One job under observation.
 
     heard: the messages that have arrived.  horizon: deadlines before it are judged; it never goes back.
-    blind_for: the deadline for which nobody can tell whether it was kept, while that is so.
+    blind_for: the deadline for which nobody can tell whether it was kept, while that is so.  over_for: the end of a
+    pause that is over though nobody could judge that yet, and the deadline that comes first.
+    beneath: state, errors and missed, had all been seen.
     """
 
     def __init__(self, one: Promise, house: House, recording: Recording, began: int, end: int) -> None:
@@ -101,9 +103,11 @@ class Observer:
         self.owners = one.source_hosts or recording.sources
         self.now = began
         self.shown = Shown(state="NEVER_RAN", status=0, errors=0, missed=0)
+        self.beneath: tuple[str, int, int] = "NEVER_RAN", 0, 0
         self.shown_since: list[tuple[int, Shown]] = []
         self.rewritten: int | None = None
         self.blind_for: int | None = None
+        self.over_for: tuple[int, int | None] | None = None
         self._deadlines: dict[tuple[int, int, int], int | None] = {}
         self._stories: dict[tuple[int, int], Story] = {}
 
@@ -169,7 +173,9 @@ class Observer:
         more: how many deadlines at the horizon itself have been judged.
         """
         story = fold(self.promise, self.began, self.heard, self.horizon, more)[0] if more else self._story()
-        deadline = self._reason(story, self.horizon + (more > 0))
+        # Of two that are late at one moment the first does not end what nobody can tell of that moment.
+        is_last = not more or fold(self.promise, self.began, self.heard, self.horizon, more + 1)[1] == more
+        deadline = self._reason(story, self.horizon + (more > 0)) if is_last else self.horizon
         blind_since = self._blind_since()
         if at is None:
             is_blind = blind_since is not None and blind_since <= self.now
@@ -179,8 +185,16 @@ class Observer:
             is_blind = blind_since is not None and blind_since < self.now
             is_blind = is_blind or (self.blind_for is not None and deadline == self.blind_for)
         silent_until = self._silent_until(story)
+        beneath, self.beneath = self.beneath, (state_of(story), story.errors, story.missed)
+        if at is not None and story.pause is not None and story.pause.end < self._reach(self.now):
+            # The walk is still within the pause, whose end it will judge; until then there is only to tell what is new.
+            if self.beneath == beneath and self.over_for == (story.pause.end, deadline):
+                return
+            silent_until = self.now + 1
         found = shown(story, self.now, is_blind=is_blind, silent_until=silent_until, is_walking=at is not None)
         self.blind_for = deadline if found.state == "UNKNOWN" else None
+        is_over = story.pause is not None and silent_until is not None and silent_until <= self.now
+        self.over_for = (story.pause.end, deadline) if is_over and story.pause is not None else None
         if found == self.shown:
             return
         self.shown = found

@@ -26,7 +26,7 @@ def shown(story: Story, now: int, *, is_blind: bool, silent_until: int | None, i
     is_walking: whether what happens at this very moment
     is still being folded; the end of a pause, a deadline, comes after its messages.
     """
-    state, status = _state(story), _status(story)
+    state, status = state_of(story), _status(story)
     is_paused = story.pause is not None and silent_until is not None and story.pause.begin <= now < silent_until
     if is_paused or (is_walking and story.pause is not None and now == story.pause.end):
         status = 0
@@ -35,7 +35,8 @@ def shown(story: Story, now: int, *, is_blind: bool, silent_until: int | None, i
     return Shown(state=state, status=status, errors=story.errors, missed=story.missed)
 
 
-def _state(story: Story) -> str:
+def state_of(story: Story) -> str:
+    """Say what a job shows, had all been seen."""
     newest = story.newest
     if newest is not None and newest.outcome == "badly":
         return "ERROR"
@@ -56,7 +57,7 @@ def _status(story: Story) -> int:
         return 2
     if story.promise.kind == "daily" and (story.missed > 0 or _is_late(story)):
         return 2
-    if _state(story) == "WARNING":
+    if state_of(story) == "WARNING":
         return 1
     return story.promise.status_below if wrong > 0 else 0
 
