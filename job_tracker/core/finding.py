@@ -17,6 +17,7 @@ Rule: pure, and asked after the step; a step that leaves no trail costs nothing 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from job_tracker.core import events
@@ -61,19 +62,25 @@ def of_change(change: Change) -> Event:
 
 
 class _Trail:
-    """One job's trail, walked through once.  events: as found; missed: the moments of deadlines that counted."""
+    """One job's trail, walked through once.  events: as found; missed: the moments of deadlines that counted.
+
+    runs: as they are by the item that is looked at; over: those that are no longer open behind all items.
+    """
 
     def __init__(self, job: Job, record: Record, before: Standing, archive: Archive, log: Log) -> None:
         self.job, self.record, self.archive, self.log = job, record, archive, log
-        self.before, self.spoken = before, frozenset(message.moment for message in record.messages)
+        self.before = before
         self.start = start = before if record.rewound is None else record.rewound
         self.runs: dict[int, Run] = {run.order: run for run in start.runs}
+        self.over: dict[int, bool] = {}
+        for trace in record.trail or ():
+            self.over.update((run.order, run.outcome is not Outcome.OPEN) for run in trace.runs)
         self.ends: dict[int, Event] = {}
         self.events: list[Event] = []
         self.missed: list[int] = []
         missed, pause = start.missed, start.pause
         for trace in record.trail or ():
-            for run in sorted(trace.runs, key=lambda each: each.order):
+            for run in trace.runs if len(trace.runs) == 1 else sorted(trace.runs, key=attrgetter("order")):
                 self.events += self._of_run(trace, run)
                 self.runs[run.order] = run
             if trace.missed > missed:
@@ -88,7 +95,9 @@ class _Trail:
         What lies behind all that was folded before is new, and so is a deadline that a message had overtaken.
         """
         place, overtaken = reach(self.before), self.before.overtaken
-        if moment >= self.log.reach or moment in self.spoken or place is None or moment > place[0]:
+        if moment >= self.log.reach or place is None or moment > place[0]:
+            return True
+        if any(message.moment == moment for message in self.record.messages):
             return True
         return is_deadline and overtaken is not None and moment >= overtaken.moment
 
@@ -96,26 +105,26 @@ class _Trail:
         """All of it, and what was over already is late."""
         told: dict[Event | int, Event] = {}
         for event in self.events:
-            late, corrects = self._is_over(event), tuple(told.get(each, each) for each in event.corrects)
-            told[event] = replace(event, late=late, corrects=corrects) if late or corrects else event
+            late, corrects = event.late or self._is_overruled(event), event.corrects
+            if corrects:
+                corrects = tuple(told.get(each, each) for each in corrects)
+            changes = late is not event.late or corrects
+            told[event] = replace(event, late=late, corrects=corrects) if changes else event
         result = [*told.values()]
         if self.missed:
             result.append(events.of_missed(self.job, self.missed, late=not self.record.standing.missed))
         return result
 
-    def _is_over(self, event: Event) -> bool:
-        if event.kind in (events.STARTED, events.TIMEOUT):
-            return event.run is not None and self.runs[event.run].outcome is not Outcome.OPEN
-        if event.kind in events.END_KINDS:
-            return event.run is not None and self.ends.get(event.run) is not event
-        return event.kind == events.PAUSED and self.record.standing.pause is None
+    def _is_overruled(self, event: Event) -> bool:
+        """Whether a later word on the same run took the place of this end."""
+        return event.kind in events.END_KINDS and event.run is not None and self.ends.get(event.run) is not event
 
     def _of_run(self, trace: Trace, run: Run) -> Iterator[Event]:
         before, job, source = self._before(run), self.job, trace.source
         if run.begun is not None and (before is None or before.begun is None):
-            yield events.of_run(events.STARTED, trace.moment, job, run, source)
+            yield events.of_run(events.STARTED, trace.moment, job, run, source, late=self.over[run.order])
         if run.timeouts and not (before is not None and before.timeouts):
-            yield events.of_run(events.TIMEOUT, trace.moment, job, run, "")
+            yield events.of_run(events.TIMEOUT, trace.moment, job, run, "", late=self.over[run.order])
         if run.outcome is Outcome.OPEN:
             return
         was_open = before is None or before.outcome is Outcome.OPEN
@@ -149,10 +158,9 @@ class _Trail:
         if pause is None:
             yield events.of_job(events.RESUMED, trace.moment, key)
         elif pause.end > trace.moment:
-            until = pause.end / MICROSECONDS
-            yield events.of_job(
-                events.PAUSED, trace.moment, key, until=until, text=pause.text, moved=before is not None
-            )
+            until, moved = pause.end / MICROSECONDS, before is not None
+            told = events.of_job(events.PAUSED, trace.moment, key, until=until, text=pause.text, moved=moved)
+            yield told if self.record.standing.pause is not None else replace(told, late=True)
 
 
 class _Fact(NamedTuple):

@@ -9,7 +9,8 @@ A run belongs to the day on which it began, in the zone of its job; one whose st
 """
 
 import struct
-from collections import Counter
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,9 +23,12 @@ from job_tracker.core.states import UNSEEN
 from job_tracker.core.tallies import COUNTS, DAY, LENGTHS, Mark, length_of, quantiles
 from job_tracker.core.verdicts import shown
 from job_tracker.ledger.access import Access
+from job_tracker.ledger.codec import Row
 
 KEPT = 400
 """Days: a year can be compared with the one before."""
+
+ASKED_AT_ONCE = 500
 
 _COLUMNS = ", ".join(DAY)
 _COUNTED = """
@@ -32,6 +36,8 @@ SELECT number, begun, outcome, ended, is_out_of_order, counted_on FROM runs
 WHERE job = ? AND number >= ? AND counted_on IS NOT NULL
 """
 _DATE = "date(day + 1721424.5)"  # SQLite counts days from noon of 4714 B.C.
+_WRITE = f"INSERT OR REPLACE INTO days (job, day, {_COLUMNS}, lengths) VALUES ({','.join('?' * (len(DAY) + 3))})"
+_NO_DAY: Row = (*(0,) * len(COUNTS), *(None,) * len(LENGTHS), b"")
 Place = tuple[int, int]
 """Job and day."""
 
@@ -40,8 +46,8 @@ Place = tuple[int, int]
 class Difference:
     """What a step adds to one day, and takes away.  lengths: microseconds, how often more than before."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    lengths: Counter[int] = field(default_factory=Counter)
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    lengths: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, run: Run, times: int) -> None:
         """Count a run, or no longer."""
@@ -53,14 +59,22 @@ class Difference:
 
 @dataclass(slots=True)
 class Sums:
-    """What a step changes.  unseen: by job, since when it cannot be seen, None if it can be again."""
+    """What a step changes.  unseen: by job, since when it cannot be seen, None if it can be again.
+
+    marks: rows to be written.  fresh: days of which nothing was known before.
+    """
 
     days: dict[Place, Difference] = field(default_factory=dict)
     unseen: dict[int, int | None] = field(default_factory=dict)
+    marks: list[Row] = field(default_factory=list)
+    fresh: list[Place] = field(default_factory=list)
 
     def of(self, job: int, day: int) -> Difference:
         """The difference of one day."""
-        return self.days.setdefault((job, day), Difference())
+        found = self.days.get((job, day))
+        if found is None:
+            found = self.days[job, day] = Difference()
+        return found
 
 
 class Days:
@@ -93,6 +107,13 @@ class Days:
         """Nothing of the job is folded again from now on: what is counted stays."""
         self._connection.execute("DELETE FROM marks WHERE job = ?", (job,))
 
+    def day_of(self, key: str, run: Run) -> int | None:
+        """The day on which a run is counted, to be written with it; None for one that is not."""
+        moment = run.ended if run.begun is None else run.begun
+        if self.since is None or moment is None or run.outcome is Outcome.OPEN:
+            return None
+        return local_day(self._jobs[key].zone, moment)
+
     def before(self, records: Mapping[str, Record]) -> Sums:
         """Take out what is about to be written again; afterwards its rows are gone."""
         sums = Sums()
@@ -106,7 +127,9 @@ class Days:
             for day, missed, alarms in self._connection.execute(
                 "SELECT day, missed, alarms FROM marks WHERE job = ? AND serial > ?", behind
             ):
-                sums.of(job, day).counts.subtract({"missed": missed, "alarms": alarms})
+                counts = sums.of(job, day).counts
+                counts["missed"] -= missed
+                counts["alarms"] -= alarms
             self._connection.execute("DELETE FROM marks WHERE job = ? AND serial > ?", behind)
         return sums
 
@@ -115,12 +138,13 @@ class Days:
         if self.since is None:
             return
         for key, record in records.items():
-            self._put_in(self._ids[key], self._jobs[key], record, marks.get(key, ()), sums)
+            self._put_in(key, record, marks.get(key, ()), sums)
             self._look(self._ids[key], self._jobs[key], record, sums, now)
+        self._write(sums)
         keys = {self._ids[key]: key for key in records}
-        for (job, day), difference in sums.days.items():
-            zone = self._jobs[keys[job]].zone
-            self._write(job, day, difference, local_day(zone, now) - KEPT)
+        for job in {job for job, _ in sums.fresh}:
+            oldest = local_day(self._jobs[keys[job]].zone, now) - KEPT
+            self._connection.execute("DELETE FROM days WHERE job = ? AND day < ?", (job, oldest))
         for key, record in records.items():
             if record.checkpoints:
                 self._seal(self._ids[key], self._jobs[key])
@@ -137,7 +161,12 @@ class Days:
 
     def take_fresh(self) -> dict[tuple[str, str], str]:
         """By job and month what has changed since it was asked last, as `months` has it.  Raises StoreFailed."""
-        found = {(key, month): text for key, month in self._fresh for text in self._texts(key, month)}
+        found = dict.fromkeys(self._fresh, "{}")
+        for month in {month for _, month in found}:
+            keys = {self._ids[key]: key for key, each in found if each == month}
+            for at in range(0, len(keys), ASKED_AT_ONCE):
+                texts = self._texts(month, [*keys][at : at + ASKED_AT_ONCE])
+                found.update(((keys[job], month), text) for job, text in texts)
         self._fresh.clear()
         return found
 
@@ -152,15 +181,15 @@ class Days:
                 (self._ids[key], oldest),
             ).fetchall()
 
-    def _texts(self, key: str, month: str) -> list[str]:
+    def _texts(self, month: str, jobs: Sequence[int]) -> list[tuple[int, str]]:
+        marks = ",".join("?" * len(jobs))
         with self._access.reading():
-            rows = self._connection.execute(
-                f"SELECT json_group_object({_DATE}, json_array({_COLUMNS})) FROM days WHERE job = ?"
+            return self._connection.execute(
+                f"SELECT job, json_group_object({_DATE}, json_array({_COLUMNS})) FROM days WHERE job IN ({marks})"
                 " AND day >= julianday(? || '-01') - 1721424.5"
-                " AND day < julianday(? || '-01', '+1 month') - 1721424.5",
-                (self._ids[key], month, month),
-            )
-            return [text for (text,) in rows]
+                " AND day < julianday(? || '-01', '+1 month') - 1721424.5 GROUP BY job",
+                (*jobs, month, month),
+            ).fetchall()
 
     # -- what a step changes -------------------------------------------------------------------------------------
 
@@ -172,24 +201,18 @@ class Days:
             if number >= again or number in record.runs:
                 yield _run(number, begun, outcome, ended, stepped), day
 
-    def _put_in(self, job: int, promise: Job, record: Record, marks: Iterable[Mark], sums: Sums) -> None:
-        counted = []
+    def _put_in(self, key: str, record: Record, marks: Iterable[Mark], sums: Sums) -> None:
+        job, zone = self._ids[key], self._jobs[key].zone
         for run in record.runs.values():
-            moment = run.ended if run.begun is None else run.begun
-            if run.outcome is Outcome.OPEN or moment is None:
-                continue
-            day = local_day(promise.zone, moment)
-            sums.of(job, day).add(run, 1)
-            counted.append((day, job, run.order))
-        if counted:
-            self._connection.executemany("UPDATE runs SET counted_on = ? WHERE job = ? AND number = ?", counted)
-        rows = []
+            day = self.day_of(key, run)
+            if day is not None:
+                sums.of(job, day).add(run, 1)
         for mark in marks:
-            day = local_day(promise.zone, mark.moment)
-            sums.of(job, day).counts.update(missed=mark.missed, alarms=mark.alarms)
-            rows.append((job, mark.serial, day, mark.missed, mark.alarms))
-        if rows:
-            self._connection.executemany("INSERT OR REPLACE INTO marks VALUES (?,?,?,?,?)", rows)
+            day = local_day(zone, mark.moment)
+            counts = sums.of(job, day).counts
+            counts["missed"] += mark.missed
+            counts["alarms"] += mark.alarms
+            sums.marks.append((job, mark.serial, day, mark.missed, mark.alarms))
 
     def _look(self, job: int, promise: Job, record: Record, sums: Sums, now: int) -> None:
         """What could not be seen is counted when it can be seen again, on each of its days."""
@@ -210,31 +233,25 @@ class Days:
                 sums.of(job, day).counts["unseen"] += end - begin
                 begin = end
 
-    def _write(self, job: int, day: int, difference: Difference, oldest: int) -> None:
-        if not any(difference.counts.values()) and not any(difference.lengths.values()):
-            return
-        row = self._connection.execute(
-            f"SELECT {_COLUMNS}, lengths FROM days WHERE job = ? AND day = ?", (job, day)
-        ).fetchone()
-        known, packed = ((0,) * len(COUNTS) + (None,) * len(LENGTHS), b"") if row is None else (row[:-1], row[-1])
-        counts = [max(0, old + difference.counts[name]) for name, old in zip(COUNTS, known, strict=False)]
-        if packed is None:  # it cannot be folded again any more: at most something of long ago has ended only now
-            of_lengths = _widened(known[len(COUNTS) :], difference.lengths)
-        else:
-            lengths = Counter(_unpacked(packed))
-            lengths.update(difference.lengths)
-            each = sorted((+lengths).elements())
-            packed, of_lengths = struct.pack(f"<{len(each)}q", *each), [*quantiles(each).values()]
-        if row is None:
-            self._connection.execute("DELETE FROM days WHERE job = ? AND day < ?", (job, oldest))
-        if any(counts):
-            marks = ",".join("?" * (len(DAY) + 3))
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO days (job, day, {_COLUMNS}, lengths) VALUES ({marks})",
-                (job, day, *counts, *of_lengths, packed),
-            )
-        else:
-            self._connection.execute("DELETE FROM days WHERE job = ? AND day = ?", (job, day))
+    def _write(self, sums: Sums) -> None:
+        """Write the days; one that has come to nothing is none."""
+        rows, empty = [], []
+        for (job, day), difference in sums.days.items():
+            if not any(difference.counts.values()) and not any(difference.lengths.values()):
+                continue
+            known = self._connection.execute(
+                f"SELECT {_COLUMNS}, lengths FROM days WHERE job = ? AND day = ?", (job, day)
+            ).fetchone()
+            if known is None:
+                sums.fresh.append((job, day))
+            row = _changed(_NO_DAY if known is None else known, difference)
+            if any(row[: len(COUNTS)]):
+                rows.append((job, day, *row))
+            else:
+                empty.append((job, day))
+        self._connection.executemany(_WRITE, rows)
+        self._connection.executemany("DELETE FROM days WHERE job = ? AND day = ?", empty)
+        self._connection.executemany("INSERT OR REPLACE INTO marks VALUES (?,?,?,?,?)", sums.marks)
 
     def _seal(self, job: int, promise: Job) -> None:
         """Let go of the lengths of days that nothing that is still to come can change."""
@@ -259,6 +276,22 @@ class Days:
 def _run(number: int, begun: int | None, outcome: str, ended: int | None, stepped: int) -> Run:
     found = Outcome(outcome)
     return Run(order=number, id=None, begun=begun, outcome=found, ended=ended, is_out_of_order=bool(stepped))
+
+
+def _changed(known: Row, difference: Difference) -> Row:
+    """A day's row, as `_WRITE` has it behind its place, after a step."""
+    counts = [max(0, old + difference.counts[name]) for name, old in zip(COUNTS, known, strict=False)]
+    if known[-1] is None:  # it cannot be folded again any more: at most something of long ago has ended only now
+        return (*counts, *_widened(known[len(COUNTS) : -1], difference.lengths), None)
+    lengths = [*_unpacked(known[-1])]
+    for length, times in difference.lengths.items():
+        for _ in range(times):
+            insort(lengths, length)
+        for _ in range(-times):
+            at = bisect_left(lengths, length)
+            if lengths[at : at + 1] == [length]:  # not of a day that had gone meanwhile
+                del lengths[at]
+    return (*counts, *quantiles(lengths).values(), struct.pack(f"<{len(lengths)}q", *lengths))
 
 
 def _unpacked(packed: bytes) -> tuple[int, ...]:

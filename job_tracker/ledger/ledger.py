@@ -234,10 +234,7 @@ class Ledger:
             if record.rewound is not None:
                 self._rewind(job, record.rewound)
         write = self._connection.executemany
-        write(
-            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            ((job, *run_to_row(run)) for job, record in records for run in record.runs.values()),
-        )
+        self._write_runs((key, run) for key, record in entry.records.items() for run in record.runs.values())
         write(
             f"INSERT OR IGNORE INTO messages (job, {MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             ((job, *message_to_row(message)) for job, record in records for message in record.messages),
@@ -256,6 +253,13 @@ class Ledger:
         for job, record in records:
             if record.checkpoints:
                 self._checkpoint(job, record)
+
+    def _write_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
+        """Write runs by their job's key, each with the day on which it is counted."""
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}, counted_on) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            ((self._ids[key], *run_to_row(run), self.days.day_of(key, run)) for key, run in runs),
+        )
 
     def _write_changes(self, changes: Iterable[tuple[int, Change]], found: int) -> None:
         self._connection.executemany(
@@ -377,10 +381,7 @@ class Ledger:
             "UPDATE jobs SET promise = ?, standing = ? WHERE id = ?",
             (promise, standing_to_text(standing, with_runs=False), job),
         )
-        self._connection.executemany(
-            f"INSERT OR REPLACE INTO runs (job, {RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            ((job, *run_to_row(run)) for run in standing.changed.values()),
-        )
+        self._write_runs([(key, run) for run in standing.changed.values()])
         self._begin_anew(job, standing, now)
         if change is not None:
             self._write_changes([(job, change)], now)
