@@ -157,9 +157,10 @@ class EventLog:
 
 def row_of(event: Event, seq: int, now: int, numbers: dict[Event, int]) -> Row:
     """seq, at, created, kind, job, run, late, corrects, doc."""
-    corrects = [numbers[each] if isinstance(each, Event) else each for each in event.corrects]
+    named = None
+    if event.corrects:
+        named = _encode([numbers[each] if isinstance(each, Event) else each for each in event.corrects])
     body: dict[str, Any] = dict(event.body) if event.id is None else {"id": event.id, **event.body}
-    named = _encode(corrects) if corrects else None
     return (seq, event.at, now, event.kind, event.job or None, event.run, int(event.late), named, _encode(body))
 
 

@@ -281,6 +281,22 @@ def test_days_older_than_400_go_with_a_new_one(path: Path) -> None:
     ).fetchone() == (1,)
 
 
+def test_a_run_whose_day_went_meanwhile_takes_no_length_but_its_own(path: Path) -> None:
+    """Its end moves after the day was let go and begun anew by another run: that one's half hour stays."""
+    tracker = Counting(path, jobs_of())
+    first = [message("LOAD", "STARTED", BEGIN, 1, "a"), message("LOAD", "SUCCESS", BEGIN + 10 * MINUTE, 2, "a")]
+    tracker.hear(first, BEGIN + 10 * MINUTE)
+    tracker.ledger._connection.execute("DELETE FROM days")
+    begun = BEGIN + HOUR
+    second = [message("LOAD", "STARTED", begun, 3, "b"), message("LOAD", "SUCCESS", begun + 30 * MINUTE, 4, "b")]
+    tracker.hear(second, begun + 30 * MINUTE)
+
+    tracker.hear([message("LOAD", "SUCCESS", BEGIN + 2 * HOUR, 5, "a")], BEGIN + 2 * HOUR)
+
+    found = tracker.days("LOAD__P")["2025-01-01"]
+    assert (found["shortest"], found["longest"]) == (30 * MINUTE, 2 * HOUR)
+
+
 def test_what_could_not_be_seen_is_counted_on_each_of_its_days(path: Path) -> None:
     """From when the job was UNKNOWN until it could be judged again, midnight between, whether killed in it or not."""
     tracker = Counting(path, jobs_of())
