@@ -32,8 +32,8 @@ PasswordOption = Annotated[
 def web(config: ConfigOption = None) -> None:
     """Serve the pages and the API, in the foreground.
 
-    It reads what the tracker publishes, and runs beside it, as a user of its own. SIGTERM and Ctrl-C stop it; SIGHUP
-    makes it open its log again.
+    It reads what the tracker publishes, and runs beside it, as a user of its own. SIGTERM and Ctrl-C stop it. Its
+    configuration is read at a start.
     """
     with _installed():
         from job_tracker.process import supervisor

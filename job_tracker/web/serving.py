@@ -27,12 +27,14 @@ from job_tracker.errors import JobTrackerError
 from job_tracker.exit_codes import AT_FAULT, DONE, FAILED
 from job_tracker.process.limits import raise_file_limit
 from job_tracker.process.log import LINE, OneLine
+from job_tracker.process.pid_file import PidFile
 from job_tracker.process.signals import Asked
 from job_tracker.process.supervisor import Supervisor
 from job_tracker.web.app import Part, make_app
 from job_tracker.web.doors.doors import Doors
 from job_tracker.web.doors.store import Store, WebStoreUnusable
 from job_tracker.web.reader import Reader
+from job_tracker.web.reporting import Reporting, directory, own_line
 
 log = logging.getLogger("job_tracker.web")
 
@@ -40,6 +42,7 @@ THREADS = 4
 """That handlers run in: each reads a file, or renders a page."""
 
 LOOK_EVERY = 0.5
+REPORT_EVERY = 30
 """Seconds between two looks at what a signal asked for."""
 
 GRACE = 5
@@ -57,12 +60,18 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
     config = load_for_pages(config_path)
     _begin_log(config.settings.log_level)
     raise_file_limit()
+    lock = PidFile(config.web.store_file.with_suffix(".pid"))
     try:
         part = open_part(config)
-    except WebStoreUnusable as refusal:
+        is_ours = lock.take()
+    except (WebStoreUnusable, OSError) as refusal:
         log.error("not started: %s", refusal)
         return AT_FAULT
     try:
+        if not is_ours:
+            log.error("not started, it runs already: %s is locked", lock.path)
+            return FAILED
+        lock.write(config_path)
         if not part.doors.people.has_cop():
             how = "`job_tracker web-user add NAME --role cop` makes one"
             log.error("not started: nobody may let anybody in, for no user has the role cop; %s", how)
@@ -79,6 +88,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
         log.info("stopped by=%s", asked.by)
         return DONE
     finally:
+        lock.empty()
         part.reader.stop()
         part.doors.store.close()
 
@@ -101,6 +111,7 @@ class Server:
 
     def __init__(self, part: Part, asked: Asked, supervisor: Supervisor) -> None:
         self.part, self.asked, self.supervisor = part, asked, supervisor
+        self.reporting = Reporting(directory(), part.zone.key)
         self.socket = listening(part.web.listen)
         self.address = address_of(part.web, self.socket)
         self.server = uvicorn.Server(_settings(Noted(make_app(part)), part.web))
@@ -123,7 +134,7 @@ class Server:
 
     async def _watch(self) -> None:
         """Do what a signal asked for, and tell the supervisor that the loop goes round."""
-        is_ready = False
+        is_ready, looks = False, 0
         while True:
             if self.server.started and not is_ready:
                 is_ready = True
@@ -132,7 +143,14 @@ class Server:
                 self.supervisor.stopping()
                 self.part.hub.close()
                 self.server.should_exit = True
-            self.asked.reloading = False  # the configuration of the pages is read at a start
+            if self.asked.reloading:
+                self.asked.reloading = False
+                log.info("nothing is taken up by a signal: the section web is read at a start, so restart the pages")
+            if looks % REPORT_EVERY == 0:
+                board, streams = self.part.reader.board, len(self.part.hub.listeners)
+                line = own_line(board, address=self.address, streams=streams)
+                await asyncio.to_thread(self.reporting.write, line, clock.now())
+            looks += 1
             self.supervisor.alive()
             await asyncio.sleep(LOOK_EVERY)  # the pace of looking at a flag
 

@@ -96,14 +96,15 @@ def test_without_the_extra_it_says_which_is_missing(server: WebServer, tmp_path:
 
 def test_it_tells_its_supervisor_and_ends_when_it_is_asked(server: WebServer, tmp_path: Path) -> None:
     """A unit of Type=notify is up when the pages are, and stops with streams open."""
+    (tmp_path / "run").mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(tmp_path / "notify"))
         notified.settimeout(SLOW)
-        os.environ["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        os.environ |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "RUNTIME_DIRECTORY": str(tmp_path / "run")}
         try:
             server.start()
         finally:
-            del os.environ["NOTIFY_SOCKET"]
+            del os.environ["NOTIFY_SOCKET"], os.environ["RUNTIME_DIRECTORY"]
         said = [word(notified)]
         stream = Stream(server.logged_in("root"))
 
@@ -113,6 +114,10 @@ def test_it_tells_its_supervisor_and_ends_when_it_is_asked(server: WebServer, tm
     assert (code, said) == (0, [b"READY=1", b"STOPPING=1"])
     wait_until(lambda: stream.has_ended)
     assert "stopped by=SIGTERM" in server.log
+    lines = (tmp_path / "run" / "job_tracker.services").read_text().splitlines()
+    assert lines[0].startswith("# job_tracker services 1 ")
+    assert lines[1].startswith(f"0 job_tracker_web - serves 2 jobs at {server.address}, ")
+    assert lines[2] == "# end"
 
 
 def test_sighup_ends_nothing(server: WebServer) -> None:
@@ -125,6 +130,7 @@ def test_sighup_ends_nothing(server: WebServer) -> None:
     with server.client() as client:
         assert client.get("/login").status_code == 200
     assert server.process.poll() is None
+    assert "it runs already" in refused(server)
 
 
 def test_a_socket_is_for_the_group_of_its_proxy(server: WebServer, tmp_path: Path) -> None:
@@ -132,12 +138,16 @@ def test_a_socket_is_for_the_group_of_its_proxy(server: WebServer, tmp_path: Pat
     path = tmp_path / "web.socket"
     server.web["listen"] = f"unix:{path}"
     server.configure()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        assert "another program listens there" in refused(server)
+
     server.start()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
         wait_until(lambda: client.get("/login").status_code == 200)
-    assert "another program listens there" in refused(server)
     server.stop(signal.SIGKILL)
     server.start()
     server.stop()
@@ -172,6 +182,7 @@ def test_it_speaks_tls_itself(server: WebServer, tmp_path: Path) -> None:
         answer = client.post("/login", data={"name": "root", "password": PASSWORD})
 
     assert answer.headers["set-cookie"].startswith("__Host-job_tracker=")
+    server.stop()
     key.write_text("no key")
     assert "the TLS certificate or key cannot be used" in refused(server)
 
