@@ -11,6 +11,7 @@ Both speak the same `_bulk`; the clients of one refuse the other, so that none i
 
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,16 +49,11 @@ class ElasticsearchTarget:
         self._entry = entry
         self._headers = {"content-type": "application/x-ndjson", **_authorization(entry)}
         try:
-            self._pool = urllib3.PoolManager(
-                num_pools=1,
-                maxsize=1,
-                retries=False,
-                timeout=Timeout(connect=CONNECT, read=ANSWER),
-                cert_reqs="CERT_REQUIRED",
-                ca_certs=None if entry.ca_file is None else str(entry.ca_file),
-            )
-        except (OSError, HTTPError) as failure:
-            raise TargetRefused(f"ca_file: {failure}") from failure
+            trusted = ssl.create_default_context(cafile=entry.ca_file)  # names are compared, and nothing is let pass
+        except OSError as failure:
+            raise TargetRefused(f"ca_file: {entry.ca_file}: {failure.strerror or failure}") from failure
+        timeout = Timeout(connect=CONNECT, read=ANSWER)
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, timeout=timeout, ssl_context=trusted)
 
     def send(self, items: Sequence[Item]) -> Sent:
         """Send them, in requests as large as the target takes."""

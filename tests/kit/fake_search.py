@@ -4,11 +4,13 @@ Rule: what it holds is kept as the real one keeps it: a lower or equal version i
 """
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
@@ -58,8 +60,8 @@ class FakeSearch:
 
 
 @contextmanager
-def search_server() -> Iterator[tuple[FakeSearch, str]]:
-    """It, and its address."""
+def search_server(certificate: Path | None = None) -> Iterator[tuple[FakeSearch, str]]:
+    """It, and its address.  certificate: with its key, where it speaks TLS."""
     fake = FakeSearch()
 
     class Handler(BaseHTTPRequestHandler):
@@ -104,10 +106,14 @@ def search_server() -> Iterator[tuple[FakeSearch, str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05), daemon=True)
     thread.start()
     try:
-        yield fake, f"http://127.0.0.1:{server.server_port}"
+        yield fake, f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

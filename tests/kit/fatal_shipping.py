@@ -29,7 +29,7 @@ from job_tracker.shippers import lines
 from job_tracker.shippers.program import Shipping
 from job_tracker.shippers.store import ShipStore
 
-BOUNDARIES = 45
+BOUNDARIES = 30
 """The last boundary at which one may be killed."""
 
 

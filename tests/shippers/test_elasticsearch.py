@@ -154,6 +154,27 @@ def test_a_secret_is_sent_and_never_said(search: tuple[FakeSearch, str], tmp_pat
         ElasticsearchTarget(entry(url, api_key_file=str(secret)))
 
 
+def test_a_certificate_that_nobody_vouches_for_holds_the_shipper(tmp_path: Path) -> None:
+    """Events and passwords go to nobody whose name is not proved; the company's own authority is named by its file."""
+    certificate = tmp_path / "server.pem"
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = tmp_path / "key.pem"
+    subprocess.run(["openssl", *words, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    (tmp_path / "both.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+
+    with search_server(tmp_path / "both.pem") as (fake, url):
+        refused = send(entry(url), event(1))
+        believed = send(entry(url, ca_file=str(certificate)), event(1))
+
+    assert refused.is_held
+    assert "no certificate that is believed" in refused.problem
+    assert believed.done == {1}
+    assert fake.taken == 1
+    with pytest.raises(TargetRefused, match="ca_file"):
+        ElasticsearchTarget(entry(url, ca_file=str(tmp_path / "none.pem")))
+
+
 def test_shipping_goes_on_when_the_server_is_back(tmp_path: Path, search: tuple[FakeSearch, str]) -> None:
     """The whole way: away, busy, cut off, poison in between; then every event is there once."""
     fake, url = search

@@ -125,5 +125,5 @@ def test_shipping_killed_at_any_boundary_keeps_each_promise(tmp_path: Path) -> N
         counted = messages(client, queue_url)
         assert set(counted) == set(everything)
         assert sum(counted.values()) - len(everything) <= 10 * kills
-        assert kills > KILLS // 2, "hardly any was killed, so hardly anything was tried"
+        assert kills > KILLS // 3, "hardly any was killed, so hardly anything was tried"
     events.close()
