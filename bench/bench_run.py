@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
@@ -64,8 +65,8 @@ def throughput(queue: Path) -> Iterator[Row]:
     job = ["sh", "-c", f"exec head -c {BYTES} /dev/zero >&2"]
     for through_pipe, name in ((False, "/dev/null"), (True, "a pipe to cat")):
         plain, tailed = in_turns(
-            lambda way=through_pipe: seconds(job, through_pipe=way),
-            lambda way=through_pipe: seconds([*wrapped(queue, "--tail", "5"), *job], through_pipe=way),
+            partial(seconds, job, through_pipe=through_pipe),
+            partial(seconds, [*wrapped(queue, "--tail", "5"), *job], through_pipe=through_pipe),
         )
         rate = BYTES / tailed / 1e6
         yield Row(
@@ -100,7 +101,7 @@ def started(queue: Path) -> Iterator[Row]:
         return float(subprocess.run(command, capture_output=True, check=True).stdout) - before
 
     for options in ((), ("--tail", "5", "--tail-stdout")):
-        plain, behind = in_turns(lambda: begins(job), lambda way=options: begins([*wrapped(queue, *way), *job]))
+        plain, behind = in_turns(partial(begins, job), partial(begins, [*wrapped(queue, *options), *job]))
         bare, _ = in_turns(lambda: seconds([sys.executable, "-I", "-c", ""]), lambda: 0.0)
         took = behind - plain
         yield Row(

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,10 +224,10 @@ def of_latency(
     )
 
 
-def await_true(happened: object, what: str) -> None:
+def await_true(happened: Callable[[], object], what: str) -> None:
     """Look every twentieth of a second: looking costs, too."""
     until = time.monotonic() + PATIENCE
-    while not happened():  # type: ignore[operator]
+    while not happened():
         if time.monotonic() > until:
             raise TimeoutError(f"{what}: waited in vain for {PATIENCE:.0f} s")
         time.sleep(0.05)

@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=default_base(), help="where the files lie [%(default)s]")
     arguments = parser.parse_args()
     print(surroundings(arguments.dir), flush=True)
-    rows = []
+    rows: list[Row] = []
     for bench in (lines, documents):
         try:
             rows += bench(arguments.dir, arguments.events)

@@ -240,7 +240,7 @@ def is_confirmed(host: light.Host, before: int) -> bool:
 
 def is_empty(queue: sqlite3.Connection) -> bool:
     """Whether everything was confirmed."""
-    return queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone() == (1,)
+    return bool(queue.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0])
 
 
 def latencies(lab: light.Lab, hosts: Sequence[light.Host]) -> Iterator[Row]:
@@ -377,16 +377,19 @@ def main() -> int:
     if reason := light.missing():
         parser.error(reason)
     told: list[Row] = []
-    wanted = lambda name: given.only in (None, name)  # noqa: E731 - a question, asked five times below
+
+    def is_wanted(name: str) -> bool:
+        return given.only in (None, name)
+
     with light.lab(given.hosts, base=base()) as lab:
         print(
             f"{given.hosts} sshd's, each in namespaces of its own" if not lab.loopback else f"{given.hosts} on loopback"
         )
         hosts = lab.hosts
         for name, measure in (("cycle", cycles), ("latency", latencies), ("backlog", backlog), ("idle", idle)):
-            if wanted(name):
+            if is_wanted(name):
                 show(measure(lab, hosts), told)
-        if wanted("growth"):
+        if is_wanted("growth"):
             show(idle(lab, hosts[:10], judged=False), told)
             lab.up(200 - len(hosts))
             show(idle(lab, lab.hosts, judged=False), told)

@@ -64,8 +64,8 @@ class Job(threading.Thread):
 def start_job(name: str, command: str) -> "subprocess.Popen[bytes]":
     """Run a command as a cron job would: its start and its end go into the queue."""
     tool = [sys.executable, str(HANDLER), "-f", str(QUEUE), "run", "--instance", "DEMO", "--job", name, "--"]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*tool, "sh", "-c", command], **silent, start_new_session=True)
+    words, silent = [*tool, "sh", "-c", command], subprocess.DEVNULL
+    return subprocess.Popen(words, stdout=silent, stderr=silent, start_new_session=True)
 
 
 def jobs(nightly: datetime, stopped: threading.Event) -> list[Job]:

@@ -252,6 +252,7 @@ class Output(Protocol[Config]):
 
     def heard(self, item: "Delivery | Report", now: int) -> None:
         """A source has delivered, what is not judged yet, or has said how it stands."""
+        return
 
     def tell(self, found: Sequence[Found], picture: Picture) -> int | None:
         """Tell what has changed, and go on with what is not told yet; when there is more to do, in microseconds.
@@ -269,6 +270,7 @@ class Output(Protocol[Config]):
 
     def close(self, picture: Picture) -> None:
         """The tracker ends: say what can be said in a moment, and let go."""
+        return
 
 
 @runtime_checkable

@@ -18,12 +18,14 @@ from published import BERLIN, SECOND, T0, Published, cyclic, daily, jobs_of
 from job_tracker import clock
 from job_tracker.cli.app import app
 from job_tracker.cli.screens import ending, plain
-from job_tracker.cli.screens.view_path import DEFAULT_VIEW
+from job_tracker.config.places import DEFAULT_VIEW
 from job_tracker.config.settings import Settings
 from job_tracker.core.intake import Why, in_words
 from job_tracker.core.schedules.quiet import Quiet, Windows
+from job_tracker.exit_codes import FAILED, INTERRUPTED
 from job_tracker.ports import Contact
 from job_tracker.telling import times
+from job_tracker.telling.harmless import safe
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -35,7 +37,7 @@ COMMANDS = (
 )
 HOSTILE = "[red]ORA[/red] \x1b[31mtoo\x1b]0;owned\x07 old\r\n\u202egnp.exe \x9b2J"
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "global_config": {"time_zone": "Europe/Berlin", "view_file": "view.sqlite"},
     "source_hosts": [{"connection": "local", "name": "app1", "message_queue": "queue.sqlite"}],
     "jobs": [
@@ -375,7 +377,7 @@ def test_watching_in_a_pipe_prints_a_line_per_change(tmp_path: Path) -> None:
 
     assert head == ["JOB", "A__P", "B__P"]
     assert change == ["B__P", "RUNNING"]
-    assert code == ending.INTERRUPTED
+    assert code == INTERRUPTED
 
 
 # -- history, explain, unmatched -------------------------------------------------------------------------------------
@@ -386,7 +388,7 @@ def test_history_puts_runs_and_alarms_in_the_order_of_time(ask: Ask, view: Path)
     answer = ask("history", "LOAD__P", "--view", view)
 
     lines = answer.out.splitlines()[1:]
-    assert [re.search(r" (run|alarm|change) ", line)[1] for line in lines] == [  # type: ignore[index]
+    assert [re.findall(r" (run|alarm|change) ", line)[0] for line in lines] == [
         "run",
         "change",
         "change",
@@ -504,7 +506,7 @@ def test_unmatched_messages_come_with_what_would_adopt_them(ask: Ask, view: Path
     assert [entry["name"] for entry in adopting] == ["NEW", "a_b"]
     assert adopting[1]["reported_as"] == [{"job": "a b", "instance": "P"}]
     assert json.loads(f"[{answer.out[answer.out.index('{') :]}]") == adopting
-    config.write_text(json.dumps({**CONFIG, "jobs": [*CONFIG["jobs"], *adopting]}))  # type: ignore[list-item]
+    config.write_text(json.dumps({**CONFIG, "jobs": [*CONFIG["jobs"], *adopting]}))
     assert ask("check-config", config).code == 0
 
 
@@ -607,7 +609,7 @@ def test_a_configuration_in_order_is_summed_up(ask: Ask, config: Path) -> None:
 
 def test_all_faults_go_to_stderr_a_line_each(ask: Ask, config: Path) -> None:
     """And none of them is a traceback."""
-    faulty = [{**CONFIG["jobs"][0], "timeout_in_hh:mm:ss": "1:75:00", "nmae": "x"}]  # type: ignore[dict-item]
+    faulty = [{**CONFIG["jobs"][0], "timeout_in_hh:mm:ss": "1:75:00", "nmae": "x"}]
     config.write_text(json.dumps({**CONFIG, "jobs": faulty}))
 
     answer = ask("check-config", config)
@@ -755,7 +757,7 @@ def test_a_fault_of_the_program_is_a_line_too(ask: Ask, view: Path, monkeypatch:
 
     answer = ask("jobs", "--view", view)
 
-    assert answer.code == ending.FAILED
+    assert answer.code == FAILED
     assert answer.err.count("\n") == 1
     assert "JOB_TRACKER_DEBUG=1" in answer.err
 
@@ -777,8 +779,8 @@ def test_looking_at_jobs_loads_neither_ssh_nor_colours_nor_models_of_the_configu
 @pytest.mark.parametrize("text", ["", "plain", "Größe", "\0", "\x1b[2J", "\ud800", "\u2028", "a\tb", "\u200f"])
 def test_what_is_shown_is_printable_whatever_comes(text: str) -> None:
     """One line in, one line out."""
-    assert plain.safe(text).isprintable()
-    plain.safe(text).encode()
+    assert safe(text).isprintable()
+    safe(text).encode()
 
 
 def started(*arguments: str, **options: Any) -> "subprocess.Popen[str]":

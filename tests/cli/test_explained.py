@@ -162,7 +162,9 @@ class Tracker(Published):
 def lived(night: Night, path: Path) -> Published:
     """A tracker that has lived through a night up to the moment at which it is asked."""
     published = Tracker(path, jobs_of(night))
-    for number, each in enumerate(sorted(night.said, key=lambda said: said.get("_id", said["timestamp"])), 1):
+    for number, each in enumerate(
+        sorted(night.said, key=lambda said: said["_id"] if "_id" in said else said["timestamp"]), 1
+    ):
         element = {"_id": number, "job": "LOAD", "instance": "P", **each}
         moment = each["timestamp"] * SECOND
         source = element.pop("source", "app1")

@@ -27,7 +27,7 @@ def test_every_command_and_each_of_its_options_is_on_the_page() -> None:
     """The page is made from the commands, so that none can be forgotten in it."""
     page = manual.page()
 
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # a group, which typer tells no checker
         assert f"\n.SS job_tracker {name} " in page.replace("\\-", "-")
         for option in [each for each in command.params if each.name != "help"]:
             for word in [each for each in option.opts if each.startswith("-")]:

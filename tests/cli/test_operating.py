@@ -46,8 +46,7 @@ class Desk:
         self.queue.add({"instance": "P", "job": "nobody", "event": "made"})  # as a daemon's serve makes it
         self.queue.tool("remove")
         jobs = (cyclic("LOAD_A", group="dwh"), cyclic("LOAD_B", group="dwh"), cyclic("LOAD_B", env="T"), cyclic("SYNC"))
-        jobs = (*jobs, *further)
-        self.published = Published(self.view, jobs_of(*jobs))
+        self.published = Published(self.view, jobs_of(*jobs, *further))
         self.published.control = str(self.queue.path)
         self.published.rebuild()
         self.published.close()

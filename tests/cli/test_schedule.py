@@ -14,7 +14,7 @@ from job_tracker.moments import MICROSECONDS
 GOLDEN = Path(__file__).parent.parent / "golden"
 NOW = 1_774_566_000 * MICROSECONDS
 """Friday, 27 March 2026, midnight in Berlin: the clocks are changed on Sunday."""
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "global_config": {"time_zone": "Europe/Berlin"},
     "source_hosts": [{"connection": "local", "name": "app1", "message_queue": "q"}],
     "calendars": {"easter": {"dates": ["2026-04-03", "2026-04-06"]}},

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from job_tracker.config import reading as config
 from job_tracker.config import text as config_text
 from job_tracker.config import zones
+from job_tracker.config.settings import Settings
 from job_tracker.core.jobs import Job, Kind
 from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
@@ -61,7 +62,7 @@ def read_both(tree: Any) -> config.Config:
     return from_json
 
 
-def settings(**changes: Any) -> config.Settings:
+def settings(**changes: Any) -> Settings:
     return read_both({"global_config": changes}).settings
 
 

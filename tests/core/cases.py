@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ def random_case(rng: random.Random, **limits: Any) -> Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn, **limits: Any) -> Case:
+def cases(draw: st.DrawFn, /, **limits: Any) -> Case:
     """The same cases for Hypothesis, which finds the smaller one."""
     return Deck(lambda count: draw(st.integers(0, count - 1)), **limits).case()
 
@@ -88,6 +88,9 @@ def _simpler(case: Case) -> list[Case]:
     return found
 
 
+ChoiceT = TypeVar("ChoiceT")
+
+
 class Deck:
     """Draws one case; every choice is one number, and 0 is the plainest.
 
@@ -113,7 +116,7 @@ class Deck:
         self.most, self.outages, self.late, self.duplicates = most, outages, late, duplicates
         self.unnamed, self.quiet, self.dst, self.words = unnamed, quiet, dst, words
 
-    def pick(self, *choices: Any) -> Any:
+    def pick(self, *choices: ChoiceT) -> ChoiceT:
         """One of these; the first is the plainest."""
         return choices[self.below(len(choices))]
 
@@ -323,12 +326,12 @@ class Deck:
             interval = _read(job["cyclic_interval_in_hh:mm:ss"])
             late = interval + delay + self.grace
             steps = [0, self.grain, interval, late, late + interval, timeout + self.grace, 2 * timeout + self.grace]
-            return seen + self.pick(*steps) + self.pick(0, 0, 0, 1, -1)
+            return int(seen + self.pick(*steps)) + self.pick(0, 0, 0, 1, -1)
         day = self.day + timedelta(days=self.pick(0, 1, -1) if self.slow else 0)
         expected = at_clock(self.zone, day, job["daily_start_time_in_hh:mm"]) // SECOND
         early = _read(job.get("start_max_early_in_hh:mm:ss", "0:5:0"))
         moments = [expected, expected - early, expected + delay + self.grace, seen + timeout + self.grace]
-        return self.pick(*moments) + self.pick(0, 0, 0, 1, -1, self.grain)
+        return int(self.pick(*moments)) + self.pick(0, 0, 0, 1, -1, self.grain)
 
     def received(self, stamp: int, source: str) -> int | None:
         """When it arrives, if not at once: with its source again, later, or before its own timestamp."""

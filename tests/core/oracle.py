@@ -5,7 +5,6 @@ messages known so far are folded again from the first one, and what is shown is 
 Comments in quotation marks are sentences of the contract.  Moments and spans are whole microseconds.
 """
 
-import math
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -164,7 +163,8 @@ class Promise:
 def the_global(config: Line) -> Line:
     """“`global_config` may be an object or a list holding one.”"""
     found = config.get("global_config", {})
-    return found[0] if isinstance(found, list) else found
+    one: Line = found[0] if isinstance(found, list) else found
+    return one
 
 
 def read_promise(config: Line, place: int) -> Promise:
@@ -274,6 +274,7 @@ class Standing:
                 older.result = "lost"
                 # "A lost run counts one error, unless it has counted as timed out, or the job is cyclic and both
                 # starts lie in the same quiet window."
+                assert older.start is not None
                 window = promise.window(older.start)
                 same_window = window is not None and window == promise.window(moment)
                 if not older.timeouts and not same_window:
@@ -345,6 +346,7 @@ class Standing:
         if not self.runs or self.runs[-1].result != "badly" or self.missed:
             return None
         following = self.promise.expected(self.day) - self.promise.early if self.promise.daily else self.due
+        assert following is not None
         return self.runs[-1] if message.moment < following else None
 
     def made_expected_start(self, moment: int) -> None:
@@ -565,7 +567,7 @@ class Replay:
             if named and source not in named:
                 continue
             moment = micros(line["timestamp"])
-            arrival = micros(line.get("received", line["timestamp"]))
+            arrival = micros(line["received"] if "received" in line else line["timestamp"])
             # "A timestamp more than the grace ahead of the tracker's clock is taken as now, decided once, at arrival"
             if moment > arrival + self.grace:
                 moment = arrival
@@ -603,9 +605,9 @@ class Replay:
             for desk in self.desks:
                 following += self.wakes(desk, now)
             # "messages after `--until` are ignored, deadlines at `--until` count"
-            now = min(following, default=math.inf)
-            if now > self.until:
+            if not following or min(following) > self.until:
                 break
+            now = min(following)
             self.pass_moment(now)
         final = {
             desk.promise.key: dict(zip(("state", "status", "errors", "missed"), desk.shown, strict=True))
@@ -659,8 +661,9 @@ class Replay:
 
     def fold_next(self, desk: Desk, now: int) -> None:
         """Fold the next message or deadline of this job and print what it changed."""
-        kind, deadline = self.order(desk)[1], desk.fold.pending
-        if kind == 0:
+        order = self.order(desk)
+        assert order is not None
+        if order[1] == 0:
             message = desk.waiting.pop(0)
             late = any(other > message for other in desk.known) or any(
                 moment >= message.moment for moment in desk.fold.counted
@@ -672,6 +675,8 @@ class Replay:
             self.fold_again(desk)
             self.tell(desk, message.moment, now)
             return
+        deadline = desk.fold.pending
+        assert deadline is not None
         desk.bound = (deadline.moment, desk.fold.at_moment(deadline.moment) + 1)
         if desk.last_is_counted(deadline):
             desk.fold.count(deadline)  # the same as folding all again, only sooner
@@ -720,6 +725,7 @@ class Replay:
         still = deadline is not None and deadline.moment == desk.unknown_about
         unknown = onset is not None and (onset < now or (onset_counts and onset == now))
         if shown[1] == 0 and (still or unknown):
+            assert deadline is not None
             desk.unknown_about = deadline.moment
             shown = ("UNKNOWN", 3, shown[2], shown[3])
         else:

@@ -57,9 +57,9 @@ class Telling(Watch):
     def advance(self, messages: Any, now: int) -> Step:
         """One step, with its trail, told before it is kept."""
         heard, before = tuple(messages), self.board
-        made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory, self.most, trail=True)
-        self.log.take(found(made, before, self.jobs, self.memory, self.log))
-        self.memory.keep(made.records)
+        made = step(before, self.jobs, heard, self.watermarks(now), now, self.archive, self.most, trail=True)
+        self.log.take(found(made, before, self.jobs, self.archive, self.log))
+        self.archive.keep(made.records)
         self.board = made.board
         return made
 
@@ -84,7 +84,7 @@ class Tale(Story):
         """The kinds of all events, in order."""
         return [each.kind for _, each in self.log.numbered]
 
-    def last(self, kind: str) -> tuple[int, Event]:  # type: ignore[override]
+    def newest(self, kind: str) -> tuple[int, Event]:
         """The last event of a kind, with its number."""
         return [(seq, each) for seq, each in self.log.numbered if each.kind == kind][-1]
 
@@ -101,7 +101,7 @@ def test_what_stands_of_the_events_is_what_the_runs_are(case: Case, most: int, e
 
     ended = sorted(
         (key, run.id or "", run.begun or -1, run.outcome.value)
-        for key, runs in watch.memory.runs.items()
+        for key, runs in watch.archive.runs.items()
         for run in runs.values()
         if run.outcome is not Outcome.OPEN
     )
@@ -135,7 +135,7 @@ def test_a_run_is_told_as_it_goes() -> None:
     tale.hears("STARTED", 10, run="a").hears("SUCCESS", 40, run="a", exit_code=0)
 
     assert tale.told == ["run.started", "job.changed", "run.succeeded", "job.changed"]
-    _, end = tale.last(events.SUCCEEDED)
+    _, end = tale.newest(events.SUCCEEDED)
     assert (end.run, end.id, end.late) == (1, "a", False)
     assert (end.body["seconds"], end.body["exit_code"], end.body["source"]) == (30.0, 0, "app1")
 
@@ -167,7 +167,7 @@ def test_missed_starts_that_are_found_at_once_are_one_event() -> None:
 
     tale.source_returns(3700)
 
-    _, missed = tale.last(events.MISSED)
+    _, missed = tale.newest(events.MISSED)
     assert (missed.body["count"], missed.body["first"]) == (6, 1_749_600_000 + 615.0)
 
 
@@ -175,15 +175,15 @@ def test_a_late_start_takes_the_missed_one_back() -> None:
     """What was told stays in the log; the job's change names it as what is no longer so."""
     tale = Tale(cyclic(interval=600))
     tale.hears("STARTED", 10).hears("SUCCESS", 20).passes(700)
-    number, _ = tale.last(events.MISSED)
+    number, _ = tale.newest(events.MISSED)
     before = list(tale.log.numbered)
 
     tale.hears("STARTED", 609, arrives=701)
 
     assert tale.log.numbered[: len(before)] == before
-    _, started = tale.last(events.STARTED)
+    _, started = tale.newest(events.STARTED)
     assert started.late
-    _, changed = tale.last(events.CHANGED)
+    _, changed = tale.newest(events.CHANGED)
     assert changed.corrects == (number,)
 
 
@@ -191,11 +191,11 @@ def test_a_last_word_corrects_what_was_told_of_the_run() -> None:
     """A run that failed and then says that it went well is told twice, the second time naming the first."""
     tale = Tale(on_demand(max_errors=2))
     tale.hears("STARTED", 10, run="a").hears("ERROR", 40, run="a")
-    number, _ = tale.last(events.FAILED)
+    number, _ = tale.newest(events.FAILED)
 
     tale.hears("SUCCESS", 50, run="a")
 
-    _, end = tale.last(events.SUCCEEDED)
+    _, end = tale.newest(events.SUCCEEDED)
     assert end.corrects == (number,)
 
 
@@ -205,7 +205,7 @@ def test_a_run_that_was_given_up_is_lost_when_the_newer_one_starts() -> None:
 
     tale.hears("STARTED", 10).hears("STARTED", 50)
 
-    _, lost = tale.last(events.LOST)
+    _, lost = tale.newest(events.LOST)
     assert (lost.run, lost.at - 1_749_600_000_000_000) == (1, 50_000_000)
 
 
@@ -222,7 +222,7 @@ def test_a_clock_that_was_set_back_takes_back_what_it_made_missed() -> None:
     """What the clock that ran ahead made missed is corrected, and nothing is removed."""
     tale = Tale(cyclic(interval=600))
     tale.hears("STARTED", 10).hears("SUCCESS", 20).clock_turns(10_000)
-    number, _ = tale.last(events.MISSED)
+    number, _ = tale.newest(events.MISSED)
 
     tale.clock_is_set_back(100)
 
@@ -263,5 +263,5 @@ def test_a_deadline_that_was_overtaken_is_told_though_the_log_reaches_less_far()
 
     tale.source_returns(1950, source="app2")
 
-    _, missed = tale.last(events.MISSED)
+    _, missed = tale.newest(events.MISSED)
     assert missed.body["count"] == 3

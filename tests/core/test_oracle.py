@@ -192,7 +192,10 @@ def test_a_daily_start_counts_for_its_day_only_if_it_is_not_too_early() -> None:
 
 # --- quiet windows ----------------------------------------------------------------------------------------------------
 
-QUIET = {"no_timeout_for_cyclic_jobs_from_in_hh:mm": "22:20", "no_timeout_for_cyclic_jobs_until_in_hh:mm": "01:00"}
+QUIET: Line = {
+    "no_timeout_for_cyclic_jobs_from_in_hh:mm": "22:20",
+    "no_timeout_for_cyclic_jobs_until_in_hh:mm": "01:00",
+}
 QUIET_END = 10_000  # 2023-11-15 01:00 UTC is 10,000 seconds after T; the window begins at 400
 
 

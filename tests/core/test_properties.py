@@ -44,7 +44,7 @@ def carried(watch: Watch, leaving_out: set[str]) -> dict[str, dict[str, Any]]:
 
 def kept_runs(watch: Watch) -> dict[str, dict[int, Run]]:
     """All runs ever kept, of jobs that had any."""
-    return {key: runs for key, runs in watch.memory.runs.items() if runs}
+    return {key: runs for key, runs in watch.archive.runs.items() if runs}
 
 
 def history(watch: Watch) -> dict[str, list[tuple[int, Shown, Shown]]]:

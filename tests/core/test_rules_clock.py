@@ -15,6 +15,7 @@ from job_tracker.core.board import NEVER, Board, Watermark, make_board
 from job_tracker.core.clock_set_back import NOTHING_AHEAD, Ahead, ahead_of, count_from_now
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.memory import Memory
+from job_tracker.core.record import Step
 from job_tracker.core.standing import Standing
 from job_tracker.core.step import step
 
@@ -232,7 +233,7 @@ def test_much_is_taken_back_a_part_at_a_time() -> None:
     story = Story(cyclic(), cyclic(name="SECOND"), cyclic(name="THIRD"))
     story.clock_turns(HOUR).clock_turns(10)
     story.now = at(130)
-    steps = []
+    steps: list[Step] = []
     while not steps or steps[-1].is_set_back:
         made = step(story.board, story.jobs, [], story.watermarks(), story.now, story.archive, 1)
         story.archive.keep(made.records)
@@ -428,5 +429,5 @@ def test_while_one_job_waits_for_its_source_no_step_looks_at_the_others() -> Non
     for second in range(140, 150):
         board = step(board, story.jobs, [], lost, at(second), story.archive).board
 
-    assert board.clock.waiting == {away.key}
+    assert board.clock.waiting == frozenset({away.key})
     assert Counted.asked == 0

@@ -4,6 +4,7 @@ Every story here has a job every 600 seconds that may take 100, and a grace of 5
 """
 
 from functools import partial
+from typing import Any
 
 import pytest
 from checkpointing import Checkpointing
@@ -19,7 +20,7 @@ from job_tracker.core.standing import Run, Standing
 from job_tracker.core.step import step
 
 
-def lost_and_found(**keys: object) -> Story:
+def lost_and_found(**keys: Any) -> Story:
     """A job whose run of 0 to 50 seems to hang, for its end is still under way."""
     return Story(cyclic(**keys)).hears("STARTED", at=0).passes(to=150)
 

@@ -1,5 +1,7 @@
 """Warned and skipped runs, exit codes, runs that end too soon, and ends that somebody caused."""
 
+from typing import Any
+
 import pytest
 from story import HOUR, Story, T, cyclic, daily, on_demand
 
@@ -10,7 +12,14 @@ WARNS = Keywords(warning="WARNING")
 CODES = {0: Signal.END, 3: Signal.WARNING, 7: Signal.SKIPPED, 9: Signal.ERROR}
 
 
-def coded(**keys: object) -> Job:
+def begun_of(story: Story) -> int:
+    """When the first run began."""
+    begun = story.runs[0].begun
+    assert begun is not None
+    return begun
+
+
+def coded(**keys: Any) -> Job:
     """A job whose exit codes say how a run ended; seven: there was nothing to do."""
     return cyclic(exit_codes=CODES, may_skip=True, **keys)
 
@@ -49,7 +58,7 @@ def test_the_last_word_of_a_warned_run_counts() -> None:
     assert story.hears("SUCCESS", at=20, run="a").shown[0] == "NOT_RUNNING"
     assert story.hears("WARNING", at=30, run="a").shown[0] == "WARNING"
     assert story.hears("ERROR", at=40, run="a").shown == ("ERROR", 2, 1, 0)
-    assert story.runs[0].ended == story.standing.last_end == story.runs[0].begun + 30_000_000  # where it was
+    assert story.runs[0].ended == story.standing.last_end == begun_of(story) + 30_000_000  # where it was
 
 
 def test_a_warned_job_that_counted_enough_is_critical() -> None:
@@ -136,9 +145,9 @@ def test_the_last_word_counts_for_a_skipped_run() -> None:
 
     story.hears("ERROR", at=20, run="a", exit_code=1)
     assert story.shown == ("ERROR", 2, 1, 0)
-    assert story.standing.last_end == story.runs[0].begun + 10_000_000
+    assert story.standing.last_end == begun_of(story) + 10_000_000
     assert story.hears("SUCCESS", at=30, run="a", exit_code=0).shown == ("NOT_RUNNING", 0, 0, 0)
-    assert story.standing.last_end == story.runs[0].begun + 30_000_000
+    assert story.standing.last_end == begun_of(story) + 30_000_000
 
 
 def test_a_late_run_is_not_lost_by_a_start_where_runs_may_be_skipped() -> None:

@@ -5,6 +5,7 @@ load timeout) of 15 seconds, unless it says otherwise.
 """
 
 import json
+from typing import Any
 
 import pytest
 from story import Story, T, at, cyclic, said
@@ -17,7 +18,7 @@ from job_tracker.replay.recording import read
 from job_tracker.replay.replay import Replay
 
 
-def one_run(**keys: object) -> Story:
+def one_run(**keys: Any) -> Story:
     """A job that ran from 0 to 50; its next start is late from 605."""
     return Story(cyclic(**keys)).hears("STARTED", at=0).hears("SUCCESS", at=50)
 
@@ -180,7 +181,7 @@ def test_what_is_heard_at_once_is_told_as_if_each_message_were_looked_at(togethe
 # --- a known alarm ----------------------------------------------------------------------------------------------------
 
 
-def two_sources(**keys: object) -> Story:
+def two_sources(**keys: Any) -> Story:
     """A job of app1 and app2 that ran from 0 to 50; app2 is away since 100, the next start is late from 605."""
     story = Story(cyclic(sources=("app1", "app2"), **keys), sources=("app1", "app2"))
     story.hears("STARTED", at=0, run="r1").hears("SUCCESS", at=50, run="r1")
@@ -521,7 +522,8 @@ def test_a_changed_promise_leaves_no_deadline_of_before_to_be_judged(starts: boo
 
     assert before == ("UNKNOWN", 3, 0, 0)
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)
-    assert story.standing.overtaken is story.standing.unseen is None
+    assert story.standing.overtaken is None
+    assert story.standing.unseen is None
     story.source_returns(650, source="app2")
     assert story.shown == ("NOT_RUNNING", 0, 0, 0)
     assert story.passes(to=2000).last == ((611 if starts else 0) + 1205, "NOT_RUNNING", "DELAYED", 2, 0, 1)

@@ -203,5 +203,5 @@ class Life(RuleBasedStateMachine):
         assert self.story.archive.runs[self.story.job.key] == observer.runs
 
 
-Life.TestCase.settings = examples(60, stateful_step_count=30)
+Life.TestCase.settings = examples(60, stateful_step_count=30)  # type: ignore[assignment]  # as its manual says
 TestLife = Life.TestCase

@@ -26,8 +26,8 @@ def seen_by(watch: Watch) -> set[Transition]:
     """Every transition of a case's jobs."""
     found: set[Transition] = set()
     for key, job in watch.jobs.by_key.items():
-        observer = Observer(watch.jobs, job, watch.memory.first[key])
-        found |= set(observer.watch(watch.memory.messages.get(key, ()), watch.until + 1))
+        observer = Observer(watch.jobs, job, watch.archive.first[key])
+        found |= set(observer.watch(watch.archive.messages.get(key, ()), watch.until + 1))
     return found
 
 

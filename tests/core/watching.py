@@ -43,7 +43,7 @@ class Watch(Replay):
         recording = read(map(json.dumps, lines), jobs)
         super().__init__(jobs, recording, begin=_micros(start), until=_micros(until))
         self.looks, self.patient, self.most = sorted(set(looks)), patient, most
-        self.memory = archive(self.board)
+        self.archive: Any = archive(self.board)  # what each kind of it has more than the core asks for, tests ask for
         self.steps: list[tuple[Board, tuple[Message, ...], Step, int]] = []
         self.history: dict[str, list[Change]] = {}
         self.lines = [_line(change) for change in self.changes()]
@@ -75,8 +75,8 @@ class Watch(Replay):
     def advance(self, messages: Any, now: int) -> Step:
         """One step of the tracker, remembered."""
         heard, before = tuple(messages), self.board
-        made = step(before, self.jobs, heard, self.watermarks(now), now, self.memory, self.most)
-        self.memory.keep(made.records)
+        made = step(before, self.jobs, heard, self.watermarks(now), now, self.archive, self.most)
+        self.archive.keep(made.records)
         for key, record in made.records.items():
             if record.rewound is not None:
                 self.history[key] = []
@@ -132,5 +132,5 @@ class Restarted(Watch):
     def advance(self, messages: Any, now: int) -> Step:
         made = super().advance(messages, now)
         if made.records:
-            self.board = made.board.updated(self.jobs, self.memory.standings(), made.board.drained)
+            self.board = made.board.updated(self.jobs, self.archive.standings(), made.board.drained)
         return made

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from telling import Receiver, Tracker, job, write_config
 
+from job_tracker.core.messages import Position
+from job_tracker.core.record import Past
 from job_tracker.daemon import books
 from job_tracker.moments import MICROSECONDS
 
@@ -103,7 +105,12 @@ def test_a_backlog_of_late_messages_is_folded_at_once(tmp_path: Path, monkeypatc
     tracker.hears((24 * HOUR - 1, "PAIR", "STARTED"))
     asked: list[str] = []
     past = tracker.loop.ledger.history.past
-    monkeypatch.setattr(tracker.loop.ledger.history, "past", lambda *words: asked.append(words[0]) or past(*words))
+
+    def counted(key: str, position: Position, run: int | None) -> Past:
+        asked.append(key)
+        return past(key, position, run)
+
+    monkeypatch.setattr(tracker.loop.ledger.history, "past", counted)
 
     tracker.hears(*((60 * minute, "PAIR", "SUCCESS") for minute in range(1440)))
     standing = tracker.loop.books.board.standing(tracker.loop.config.jobs.by_key["PAIR__P"])

@@ -341,7 +341,9 @@ def test_a_daemon_that_hangs_is_as_good_as_dead_and_is_believed_when_it_goes_on(
     tracker.start()
 
     tracker.send(signal.SIGSTOP)
-    wait_until(lambda: "(stopped)" in Path(f"/proc/{tracker.process.pid}/status").read_text())  # type: ignore[union-attr]
+    assert tracker.process is not None
+    status = Path(f"/proc/{tracker.process.pid}/status")
+    wait_until(lambda: "(stopped)" in status.read_text())
     age(tracker, 120)
     hung = tracker.check()
     tracker.send(signal.SIGCONT)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,10 @@ class Follower:
                 self.read.append(json.loads(line))
 
 
+def is_over_or_drained(tracker: Tracker, until: float) -> bool:
+    return time.monotonic() > until or not tracker.queue.depth()
+
+
 def test_who_follows_has_each_event_once_and_in_order_whatever_is_killed(
     tracker: Tracker, request: pytest.FixtureRequest
 ) -> None:
@@ -248,8 +253,7 @@ def test_who_follows_has_each_event_once_and_in_order_whatever_is_killed(
             sent.append(run)
             tracker.queue.add(said("LOAD", "STARTED", run=run), said("LOAD", "SUCCESS", run=run))
         if turn < KILLS:
-            until = time.monotonic() + rng.uniform(0.3, 2)
-            wait_until(lambda until=until: time.monotonic() > until or not tracker.queue.depth(), "a chance moment")
+            wait_until(partial(is_over_or_drained, tracker, time.monotonic() + rng.uniform(0.3, 2)), "a chance moment")
             tracker.kill()
         if turn == KILLS // 2:
             events_file(tracker).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ class Producer:
         return {f"{self.name}-{number}" for first, behind in self.noted(kind) for number in range(first, behind)}
 
 
+def have_tried(producers: list[Producer], goal: int) -> bool:
+    return sum(producer.tried() for producer in producers) >= goal
+
+
+def has_drained_since(tracker: Tracker, nonce: str | None) -> bool:
+    return tracker.queue.nonce() != nonce
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     with in_memory() as made:
@@ -96,12 +105,12 @@ def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(plac
             goal = sum(producer.tried() for producer in producers) + chance.randrange(total // ROUNDS)
             for producer in producers:
                 producer.start(last)
-            wait_until(lambda goal=goal: sum(producer.tried() for producer in producers) >= goal, f"{goal} messages")
+            wait_until(partial(have_tried, producers, goal), f"{goal} messages")
             for victim in chance.sample(producers, VICTIMS):
                 kills += not victim.is_done()
                 victim.kill()
                 victim.start(last)
-            wait_until(lambda nonce=nonce: tracker.queue.nonce() != nonce, "the daemon to drain")
+            wait_until(partial(has_drained_since, tracker, nonce), "the daemon to drain")
             tracker.kill()
             tracker.start()
             wait_until(lambda: all(producer.is_done() for producer in producers), "the producers to end")

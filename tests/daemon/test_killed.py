@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,10 @@ def die_at(launcher: Launcher, tracker: Tracker, chosen: int) -> bool:
     return code != 0
 
 
+def is_dead_or_drained(pid: int, tracker: Tracker, after: int) -> bool:
+    return is_dead(pid) or is_drained(tracker, after)
+
+
 def is_dead(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -241,14 +246,14 @@ def test_killed_while_the_store_is_made_it_begins_anew(launcher: Launcher, place
         tracker.queue.add(said("LOAD", "STARTED"), said("CHAIN", "STARTED"))
         after = time.time_ns()
         pid = launcher.start(tracker, chosen)
-        wait_until(lambda pid=pid, tracker=tracker, after=after: is_dead(pid) or is_drained(tracker, after))
+        wait_until(partial(is_dead_or_drained, pid, tracker, after))
         if not is_dead(pid):
             os.kill(pid, signal.SIGTERM)
         deaths += launcher.end() != 0
 
         after = time.time_ns()
         pid = launcher.start(tracker, 0)
-        wait_until(lambda tracker=tracker, after=after: is_drained(tracker, after), "the tracker to catch up")
+        wait_until(partial(is_drained, tracker, after), "the tracker to catch up")
         os.kill(pid, signal.SIGTERM)
         assert launcher.end() == 0
 

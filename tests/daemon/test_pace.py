@@ -15,6 +15,7 @@ from job_tracker.core.record import Step
 from job_tracker.daemon.mailbox import PipedMailbox
 from job_tracker.daemon.pace import CONFIRMING, LONGEST, Pace
 from job_tracker.errors import StoreFailed
+from job_tracker.ledger.ledger import Entry
 from job_tracker.ports import Contact, Delivery, Found, Report
 
 T0 = 1_795_399_200_000_000
@@ -186,7 +187,7 @@ def a_cycle_fails(tracker: Tracker) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    tracker.loop.hear = fail  # type: ignore[method-assign, assignment]
+    tracker.loop.hear = fail  # type: ignore[method-assign, assignment]  # it fails before it could give anything
     with pytest.raises(ZeroDivisionError):
         tracker.loop.cycle_until_stopped()
 
@@ -202,10 +203,10 @@ def it_is_reloaded(tracker: Tracker) -> None:
 
 
 def the_store_fails(tracker: Tracker) -> None:
-    def fail(_: object) -> None:
+    def fail(entry: Entry) -> None:
         raise StoreFailed("no room")
 
-    tracker.loop.ledger.save = fail  # type: ignore[method-assign]
+    tracker.loop.ledger.save = fail  # type: ignore[method-assign]  # a disk that is full at this step
     tracker.hears((1, "A", "STARTED"))
 
 
@@ -223,5 +224,6 @@ def test_what_waits_to_be_told_is_told(
     end(tracker)
 
     assert all(" - ERROR " in file.read_text() for file in files)
-    assert [record.args[0] for record in caplog.records if record.msg.startswith("state changed")] == ["A__P", "B__P"]
+    changed = [record for record in caplog.records if record.msg.startswith("state changed")]
+    assert [record.getMessage().split()[2] for record in changed] == ["job=A__P", "job=B__P"]
     tracker.close()

@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,10 @@ def state(tracker: Tracker, job: str) -> str:
     return (tracker.run_dir / f"job_tracker.{job}__ADES.state").read_text(encoding="utf-8")
 
 
+def is_shown(word: str, tracker: Tracker, job: str) -> bool:
+    return word in state(tracker, job)
+
+
 def told(tracker: Tracker) -> list[Line]:
     """All events so far."""
     reader = EventsReader(tracker.view.parent / "events.sqlite")
@@ -72,10 +77,10 @@ def test_what_could_not_be_seen_is_unknown_and_judged_as_of_its_moment_later(pla
         server.submit("g1", "running", process="good-1")
         server.submit("l1", "running", process="late-1")
         for job in ("good", "late"):
-            wait_until(lambda job=job: "RUNNING since" in state(tracker, job), f"{job} to run")
+            wait_until(partial(is_shown, "RUNNING since", tracker, job), f"{job} to run")
     try:
         for job in ("good", "late"):
-            wait_until(lambda job=job: "UNKNOWN" in state(tracker, job), f"{job} to be unseen")
+            wait_until(partial(is_shown, "UNKNOWN", tracker, job), f"{job} to be unseen")
         unseen = [state(tracker, job)[0] for job in ("good", "late")]
         good = server.move("g1", "successful")
         good.metrics["workflow"]["time_end"] = good.metrics["workflow"]["time_start"]

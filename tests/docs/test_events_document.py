@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def put(file: EventsFile, *numbers: int) -> None:
     file.take([(number, 1, 1, "job.added", f"JOB{number}__P", None, 0, None, "{}") for number in numbers], 1)
 
 
+def has_seen(file: Path, number: int) -> bool:
+    return file.read_text().strip() == str(number)
+
+
 @pytest.mark.parametrize(("language", "program"), [("python", sys.executable), ("sh", "sh")])
 def test_a_script_goes_on_where_it_was(language: str, program: str, tmp_path: Path) -> None:
     """Six lines that an operator copies; stopped and started again, they repeat nothing and miss nothing."""
@@ -60,7 +65,7 @@ def test_a_script_goes_on_where_it_was(language: str, program: str, tmp_path: Pa
             script = subprocess.Popen(
                 [program, "-c", snippet(language)], cwd=tmp_path, env=environment, stdout=out, start_new_session=True
             )
-        wait_until(lambda last=last: seen.read_text().strip() == str(last), f"number {last}")
+        wait_until(partial(has_seen, seen, last), f"number {last}")
         os.killpg(script.pid, signal.SIGKILL)
         script.wait(SLOW)
         put(file, last + 1, last + 2)

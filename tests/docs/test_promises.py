@@ -27,9 +27,9 @@ from job_tracker.telling import times
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 PIECES = {
-    title: re.search(r"```yaml\n(.*?)```", body, flags=re.DOTALL)
+    title: found
     for title, body in (section.split("\n", 1) for section in DOCUMENT.split("\n## ")[1:])
-    if "```yaml" in body
+    if (found := re.search(r"```yaml\n(.*?)```", body, flags=re.DOTALL))
 }
 BERLIN = ZoneInfo("Europe/Berlin")
 HEADER = (
@@ -174,7 +174,6 @@ def test_each_piece_is_tried() -> None:
 def test_a_year_of_a_promise_alarms_exactly_where_it_was_broken(title: str) -> None:
     """No alarm on a holiday, none by a change of the clocks, and none left out."""
     piece = PIECES[title]
-    assert piece is not None
     config = reading.parse(HEADER + piece[1], name="promises.md", today=date(2026, 1, 2))
     runs, (name, instance), broken = YEARS[title]
     begin, until = (datetime(2026, *day, tzinfo=BERLIN).timestamp() for day in ((1, 2), (12, 31)))
@@ -199,7 +198,7 @@ def test_the_steps_of_the_package_are_heard_as_that_job(tmp_path: Path) -> None:
     steps = re.search(r"```sh\n(.*?)```", DOCUMENT.split(f"\n## {ODI}\n")[1], flags=re.DOTALL)
     assert steps is not None
     started, succeeded, failed = steps[1].splitlines()
-    config = reading.parse(HEADER + PIECES[ODI][1], name="promises.md", today=date(2026, 1, 2))  # type: ignore[index]
+    config = reading.parse(HEADER + PIECES[ODI][1], name="promises.md", today=date(2026, 1, 2))
     first = datetime(2026, 3, 1, 4, 10, tzinfo=BERLIN).timestamp()
     nights = ((first, started), (first + 1800, succeeded), (first + 86_400, started), (first + 88_200, failed))
 

@@ -54,7 +54,7 @@ def environment() -> jinja2.Environment:
 def inventory() -> tuple[dict[str, list[str]], dict[str, dict[str, str]]]:
     """The groups of env-local.ini, and each host's own variables."""
     reading = ConfigParser(allow_no_value=True, delimiters=("\0",), interpolation=None)
-    reading.optionxform = str  # type: ignore[assignment,method-assign]
+    reading.optionxform = str  # type: ignore[assignment,method-assign]  # as its manual says
     reading.read(ROOT / "env-local.ini")
     groups: dict[str, list[str]] = {}
     hosts: dict[str, dict[str, str]] = {}

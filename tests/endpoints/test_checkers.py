@@ -110,6 +110,15 @@ def test_the_document_s_commands_run_as_they_stand(tmp_path: Path) -> None:
     assert metrics["job"]["job_info"]["metrics"]["workflow"]["node"]["hostname"] == "pbs7"
 
 
+def begins_and_tells(started: Any, server: JobServer, folder: Path, status: str) -> None:
+    """A life of the command, up to the line of a status."""
+    before = len(server.requests)
+    checker = started()
+    wait_until(lambda: len(server.requests) > before, "its first request")
+    wait_until(lambda: ("a1", status) in statuses(folder / LOG), status)
+    assert checker.end() == 0
+
+
 def test_three_states_are_three_lines_over_any_number_of_restarts(
     tmp_path: Path, server: JobServer, started: Any
 ) -> None:
@@ -118,11 +127,7 @@ def test_three_states_are_three_lines_over_any_number_of_restarts(
     for status in ("accepted", "running", "successful"):
         server.move("a1", status)
         for _ in range(3):
-            before = len(server.requests)
-            checker = started()
-            wait_until(lambda before=before: len(server.requests) > before, "its first request")
-            wait_until(lambda status=status: ("a1", status) in statuses(tmp_path / LOG), status)
-            assert checker.end() == 0
+            begins_and_tells(started, server, tmp_path, status)
 
     assert statuses(tmp_path / LOG) == [("a1", "accepted"), ("a1", "running"), ("a1", "successful")]
 

@@ -67,8 +67,7 @@ def tales() -> Iterator[Event]:
     tale.hears("STARTED", 50, run="c").hears("SUCCESS", 60, run="c", exit_code=7)
     tale.hears("STARTED", 70, run="d").hears("ERROR", 80, run="d", exit_code=1, message="ORA-01555")
     tale.hears("STARTED", 100).passes(300).hears("STARTED", 310)
-    word = {"message": {"author": "ann", "why": "I looked"}, "source": OPERATOR}
-    tale.hears("SUCCESS", 320, **word)
+    tale.hears("SUCCESS", 320, message={"author": "ann", "why": "I looked"}, source=OPERATOR)
     tale.hears("PAUSE", 330, source=OPERATOR, message={"author": "ann", "why": "patches", "until": T + 400})
     tale.passes(500)
     yield from (each for _, each in tale.log.numbered)

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HOME = Path(os.environ.get("JOB_TRACKER_TEST_HOSTS", "~/.cache/job_tracker-test-hosts")).expanduser()
 KEY = HOME / "id_ed25519"
@@ -66,9 +67,9 @@ def missing() -> str:
     return f"real hosts need {', '.join(lacking)}: sh tests/packages.sh hosts" if lacking else ""
 
 
-def run(*words: str | Path, **options: object) -> str:
+def run(*words: str | Path, **options: Any) -> str:
     """Run a command; its stdout. What it complained of is in the exception when it fails."""
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, words))}: exit code {done.returncode}: {done.stderr[-2000:]}")
     return str(done.stdout)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bases
@@ -209,6 +210,10 @@ def test_after_a_boot_without_the_daemon_nothing_is_green(site: Site) -> None:
     site.until_green()
 
 
+def has_another_pid(em: Site, before: str) -> bool:
+    return em.on("systemctl show -p MainPID --value job_tracker").strip() not in ("0", before)
+
+
 def test_systemd_restarts_what_was_killed(sites: dict[str, Site]) -> None:
     """As often as it takes."""
     em = sites["em"]
@@ -217,7 +222,7 @@ def test_systemd_restarts_what_was_killed(sites: dict[str, Site]) -> None:
         em.on(f"kill -9 {before}")
         bases.until(
             "another process",
-            lambda before=before: em.on("systemctl show -p MainPID --value job_tracker").strip() not in ("0", before),
+            partial(has_another_pid, em, before),
         )
     em.until_green()
 

@@ -51,7 +51,10 @@ def test_a_tracker_that_lost_its_store_drains_again(tmp_path: Path, lab: light.L
 
         tracker.start()
         advice = [f"job_tracker take-over {host.name}" for host in lab.hosts]
-        texts = lambda: [tracker.sources().get(host.name, {}).get("text", "") for host in lab.hosts]  # noqa: E731 - now
+
+        def texts() -> list[str]:
+            return [tracker.sources().get(host.name, {}).get("text", "") for host in lab.hosts]
+
         wait_until(lambda: all(each in text for each, text in zip(advice, texts(), strict=True)), texts)
         unasked, done = take_over(tracker, "--all"), take_over(tracker, "--all", "--yes")
         tracker.wait_for_contact()

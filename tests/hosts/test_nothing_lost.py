@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import light
@@ -62,6 +63,10 @@ def kill_some(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def have_added_more_than(before: int, *producers: Producer) -> bool:
+    return sum(producer.added for producer in producers) > before
+
+
 def test_thirty_rounds_of_kill_9_lose_and_repeat_nothing(
     tmp_path: Path, lab: light.Lab, hosts: list[light.Host]
 ) -> None:
@@ -69,8 +74,7 @@ def test_thirty_rounds_of_kill_9_lose_and_repeat_nothing(
     chance = random.Random(SEED)
     with tracking(Tracker(tmp_path, lab, hosts)) as tracker, Producer(hosts[0]) as one, Producer(hosts[1]) as two:
         for number in range(ROUNDS):
-            before = one.added + two.added
-            wait_until(lambda before=before: one.added + two.added > before)
+            wait_until(partial(have_added_more_than, one.added + two.added, one, two))
             pause(chance.uniform(0.0, 0.3))
             host = chance.choice(hosts)
             match number % 5:

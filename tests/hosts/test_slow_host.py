@@ -7,6 +7,7 @@ any of these tests, for the tracker's patience with it is FOR_EVER.
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import light
@@ -30,6 +31,10 @@ def lab() -> Iterator[light.Lab]:
         yield made
 
 
+def is_written_anew(file: Path, before: int) -> bool:
+    return file.stat().st_mtime_ns != before
+
+
 def reports_arrive(tracker: Tracker, hosts: list[light.Host]) -> None:
     """Let the hosts report in turn; each report has to become a state before the next one is made."""
     for number in range(TRIES):
@@ -37,7 +42,7 @@ def reports_arrive(tracker: Tracker, hosts: list[light.Host]) -> None:
         state = tracker.run_dir / f"job_tracker.{host.name}__P.state"
         before = state.stat().st_mtime_ns
         host.add(host.name, event="ERROR")
-        wait_until(lambda state=state, before=before: state.stat().st_mtime_ns != before, tracker.logged)
+        wait_until(partial(is_written_anew, state, before), tracker.logged)
 
 
 def stop_serve(host: light.Host) -> None:

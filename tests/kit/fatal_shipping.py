@@ -75,7 +75,7 @@ class Patched:
 
 def arrange(fate: Fate) -> None:
     """Let each boundary ask fate."""
-    lines.os = Patched(fate)  # type: ignore[assignment] # the whole module stands in for the module
+    lines.os = Patched(fate)  # type: ignore[assignment, attr-defined]  # the whole module stands in for the module
     for owner, name in (
         (EventsReader, "after"),
         (ShipStore, "advance"),

@@ -60,10 +60,10 @@ def arrange(fate: Fate) -> None:
     def connect(*arguments: Any, **keys: Any) -> sqlite3.Connection:
         return sqlite3.connect(*arguments, factory=Connection, **keys)
 
-    opening.sqlite3 = types.SimpleNamespace(**{**vars(sqlite3), "connect": connect})  # type: ignore[assignment]
+    opening.sqlite3 = types.SimpleNamespace(**{**vars(sqlite3), "connect": connect})  # type: ignore[assignment, attr-defined]  # seen by this module alone
     writes = {name: fatal(getattr(os, name)) for name in ("write", "rename")}
-    files.os = types.SimpleNamespace(**{**vars(os), **writes})  # type: ignore[assignment]
-    opening.os = types.SimpleNamespace(**{**vars(os), "rename": fatal(os.rename)})  # type: ignore[assignment]
+    files.os = types.SimpleNamespace(**{**vars(os), **writes})  # type: ignore[assignment, attr-defined]  # likewise
+    opening.os = types.SimpleNamespace(**{**vars(os), "rename": fatal(os.rename)})  # type: ignore[assignment, attr-defined]  # likewise
     drain.MOST = 5  # several deliveries of a few messages
 
 

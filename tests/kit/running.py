@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -37,7 +37,7 @@ _spec.loader.exec_module(message_queue)
 Line = dict[str, Any]
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip for want of something on this machine; where CI promises to have everything, that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must not skip: {reason}")
@@ -146,6 +146,10 @@ class Queue:
     def depth(self) -> int:
         """How many messages wait there."""
         return int(self.query("SELECT count(*) FROM messages")[0][0])
+
+    def wait_until_empty(self) -> None:
+        """Wait until all of it is confirmed."""
+        wait_until(lambda: not self.depth(), f"{self.path} to be drained")
 
     def nonce(self) -> str | None:
         """What the last confirmation left there."""
@@ -314,7 +318,7 @@ class Tracker:
     def wait_until_drained(self) -> None:
         """Wait until nothing is left in the queues: all of it is confirmed."""
         for queue in self.queues.values():
-            wait_until(lambda queue=queue: not queue.depth(), f"{queue.path} to be drained")
+            queue.wait_until_empty()
 
     def services(self) -> dict[str, str]:
         """The services file's lines by the service's name."""

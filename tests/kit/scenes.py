@@ -14,6 +14,7 @@ from published import BERLIN, HOUR, SECOND, Published, cyclic, daily, is_finishe
 from job_tracker.core.jobs import Job, Jobs, Kind
 from job_tracker.core.messages import Message
 from job_tracker.core.schedules.cron import Cron
+from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.moments import DAY
 from job_tracker.view.view import View
@@ -180,7 +181,7 @@ def _many(path: Path, now: int, count: int, sources: tuple[str, ...]) -> Scene:
 
 def _at(job: Job, *moments: int) -> Job:
     """A daily job at the clock times of some moments."""
-    assert job.starts is not None
+    assert isinstance(job.starts, Daily)
     times = tuple(sorted({_clock(each) for each in moments}))
     return replace(job, starts=replace(job.starts, times=times))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from job_tracker.ports import Contact, Delivery, Host, Memento, Report, Terms
 from job_tracker.sources.making import make_source
@@ -94,16 +95,16 @@ class Place:
         self.sources: list[DrainingSource] = []
 
     def source(
-        self, box: Box, host: Host | None = None, memento: Memento | None = None, **terms: object
+        self, box: Box, host: Host | None = None, memento: Memento | None = None, **terms: Any
     ) -> DrainingSource:
         """A source that has been started."""
-        made = make_source(host or self.host, replace(TERMS, **terms), box, memento or Memento())  # type: ignore[arg-type]
+        made = make_source(host or self.host, replace(TERMS, **terms), box, memento or Memento())
         assert isinstance(made, DrainingSource)
         self.sources.append(made)
         made.start()
         return made
 
-    def script(self, text: str, **host: str) -> Host:
+    def script(self, text: str, **host: Any) -> Host:
         """A far side that misbehaves: a Python script, with the queue's greeting and answers at hand."""
         handler = self.directory / "handler.py"
         handler.write_text(

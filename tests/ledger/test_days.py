@@ -4,12 +4,12 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from statistics import median_low
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,8 +79,7 @@ class Counting:
         trail = self.ledger.events.is_on
         made = step(self.board, self.jobs, messages, seen, now, self.ledger.history, trail=trail)
         counted = marks(made, self.board, self.jobs)
-        entry = {"records": made.records, "drained": made.board.drained, "now": now, "mementos": {}}
-        self.ledger.save(Entry(**entry, marks=counted))
+        self.ledger.save(Entry(records=made.records, drained=made.board.drained, now=now, mementos={}, marks=counted))
         self.board = made.board
 
     def kill(self) -> None:
@@ -141,12 +140,14 @@ class PlainCount:
         for run in self.runs.values():
             if run.outcome is Outcome.OPEN:
                 continue
-            date = self.date(run.ended if run.begun is None else run.begun)  # type: ignore[arg-type]
+            moment = run.ended if run.begun is None else run.begun
+            assert moment is not None
+            date = self.date(moment)
             self.days.setdefault(date, Counter())[run.outcome.value] += 1
             if run.outcome.value in ("well", "warned", "badly") and run.begun is not None and run.ended is not None:
                 lengths.setdefault(date, []).append(run.ended - run.begun)
         return {
-            date: {name: counts[name] for name in COLUMNS[:8]} | _measured(lengths.get(date, []))
+            date: {**{name: counts[name] for name in COLUMNS[:8]}, **_measured(lengths.get(date, []))}
             for date, counts in self.days.items()
             if any(counts.values())
         }
@@ -219,11 +220,16 @@ def live(tracker: Counting, messages: list[Message], dice: random.Random, days: 
 def _fail_once(tracker: Counting, heard: list[Message], now: int) -> None:
     """All was written when the disk filled up: the step is made again."""
     outbox = tracker.ledger.events.put
-    tracker.ledger.events.put = lambda *_: tracker.ledger._connection.execute("nonsense")  # type: ignore[method-assign]
+
+    def full(events: Sequence[Event], now: int) -> NoReturn:
+        tracker.ledger._connection.execute("nonsense")
+        raise AssertionError("it was written")
+
+    tracker.ledger.events.put = full  # type: ignore[method-assign]  # a disk that is full at this step
     with suppress(StoreFailed):
         tracker.hear(heard, now)
         raise AssertionError("it was written")
-    tracker.ledger.events.put = outbox  # type: ignore[method-assign]
+    tracker.ledger.events.put = outbox  # type: ignore[method-assign]  # and has room again
 
 
 @pytest.fixture
@@ -378,8 +384,8 @@ def spans(tracker: Counting) -> list[tuple[int, str | None]]:
 
 
 def tell(tracker: Counting, *events: Event) -> None:
-    entry = {"records": {}, "drained": {"app1": tracker.now + 1}, "now": tracker.now, "mementos": {}}
-    tracker.ledger.save(Entry(**entry, events=events))
+    drained = {"app1": tracker.now + 1}
+    tracker.ledger.save(Entry(records={}, drained=drained, now=tracker.now, mementos={}, events=events))
 
 
 def test_a_source_is_in_contact_until_the_next_span(path: Path) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,8 @@ def ledger(path: Path) -> Ledger:
     return made
 
 
-def event(at: int = NOW, kind: str = events.ADDED, job: str = "LOAD__P", **keys: object) -> Event:
-    return Event(kind=kind, at=at, job=job, **keys)  # type: ignore[arg-type]
+def event(at: int = NOW, kind: str = events.ADDED, job: str = "LOAD__P", **keys: Any) -> Event:
+    return Event(kind=kind, at=at, job=job, **keys)
 
 
 def save(ledger: Ledger, *told: Event, now: int = NOW) -> None:

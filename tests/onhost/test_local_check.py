@@ -108,7 +108,8 @@ def open_path() -> Iterator[Path]:
 def check(request: pytest.FixtureRequest, open_path: Path) -> Check:
     """The check under each pair of shell and awk that a host may have."""
     (open_path / "tools").mkdir()
-    return Check(*request.param, open_path / "tools")
+    shell, awk = request.param
+    return Check(shell, awk, open_path / "tools")
 
 
 @pytest.fixture(params=["own", pytest.param("nobody", marks=needs_root)])

@@ -11,7 +11,7 @@ SUM = (ROOT / "job_tracker" / "onhost" / "message-queue.py").read_text().splitli
 LISTED = [re.fullmatch(r" *(\d+) (\w+) +(\S.*)", line) for line in SUM[: SUM.index("import contextlib")]]
 
 
-def test_the_file_is_the_sum_of_its_chapters():
+def test_the_file_is_the_sum_of_its_chapters() -> None:
     """What is copied to hosts is what was changed here; `make onhost` writes it."""
     checked = subprocess.run(
         [sys.executable, str(ROOT / "deploy" / "onhost.py"), "--check"], capture_output=True, check=False
@@ -20,7 +20,7 @@ def test_the_file_is_the_sum_of_its_chapters():
     assert (checked.returncode, checked.stderr) == (0, b"")
 
 
-def test_its_head_names_each_chapter_with_its_line():
+def test_its_head_names_each_chapter_with_its_line() -> None:
     """Whoever looks for the protocol in a thousand lines on somebody's host finds it by the number."""
     listed = {found[2]: int(found[1]) for found in LISTED if found}
 
@@ -28,7 +28,7 @@ def test_its_head_names_each_chapter_with_its_line():
     assert [name for name, number in listed.items() if not SUM[number - 1].endswith(f"---- {name}")] == []
 
 
-def test_the_package_does_not_hold_the_chapters():
+def test_the_package_does_not_hold_the_chapters() -> None:
     """They are text for the sum: nothing here may come to import them, and an installation carries the sum alone."""
     assert not (CHAPTERS / "__init__.py").exists()
     imports = re.compile(r"^\s*(from|import)\s+\S*(onhost|message_queue)", re.MULTILINE)

@@ -10,9 +10,13 @@ import sqlite3
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+from queue_tool import Queue
 
 GOOD = {"instance": "P", "job": "LOAD", "event": "STARTED"}
 ADD = ("add", "-j", json.dumps(GOOD))
@@ -20,11 +24,11 @@ BOUND = 5.0  # seconds within which a producer gives up
 MARGIN = 2.0  # seconds for the start of a process on a slow machine
 
 
-def mode(path) -> int:
+def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def no_room_for_more_than(size: int):
+def no_room_for_more_than(size: int) -> Callable[[], None]:
     """In a child: no file can be written beyond this offset, as on a full disk but to the byte."""
 
     def prepare() -> None:
@@ -33,7 +37,12 @@ def no_room_for_more_than(size: int):
     return prepare
 
 
-def has_open(pid: int, path) -> bool:
+def as_member(uid: int, group: int) -> dict[str, Any]:
+    """What makes a process one of a user's who is in a group."""
+    return {"user": uid, "group": uid, "extra_groups": [group], "umask": 0o077}
+
+
+def has_open(pid: int, path: Path) -> bool:
     """Whether the process has the file open, and so is at its lock."""
     for descriptor in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
@@ -42,7 +51,7 @@ def has_open(pid: int, path) -> bool:
     return False
 
 
-def fill(disk) -> None:
+def fill(disk: Path) -> None:
     """Leave no room for a single byte."""
     with contextlib.suppress(OSError), open(disk / "filler", "wb", buffering=0) as file:
         while True:
@@ -53,7 +62,7 @@ def fill(disk) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_a_missing_directory_keeps_others_out_whatever_the_umask(queue, umask):
+def test_a_missing_directory_keeps_others_out_whatever_the_umask(queue: Queue, umask: int) -> None:
     """The safe choice is the default one."""
     assert queue.run(*ADD, umask=umask).returncode == 0
 
@@ -61,14 +70,14 @@ def test_a_missing_directory_keeps_others_out_whatever_the_umask(queue, umask):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_a_missing_directory_is_shared_with_its_group_on_request(queue, umask):
+def test_a_missing_directory_is_shared_with_its_group_on_request(queue: Queue, umask: int) -> None:
     """--mode 2770: files made later belong to the directory's group, and its members may write."""
     assert queue.run("--mode", "2770", *ADD, umask=umask).returncode == 0
 
     assert (mode(queue.path.parent), mode(queue.path)) == (0o2770, 0o660)
 
 
-def test_a_directory_that_exists_is_left_as_it_is(queue):
+def test_a_directory_that_exists_is_left_as_it_is(queue: Queue) -> None:
     """Its owner has decided."""
     queue.path.parent.mkdir(mode=0o750)
     queue.path.parent.chmod(0o750)
@@ -78,7 +87,7 @@ def test_a_directory_that_exists_is_left_as_it_is(queue):
     assert mode(queue.path.parent) == 0o750
 
 
-def test_many_producers_may_make_the_queue_at_the_same_moment(one_queue):
+def test_many_producers_may_make_the_queue_at_the_same_moment(one_queue: Queue) -> None:
     """The first jobs after an installation start together, at midnight."""
     started = [subprocess.Popen(one_queue.command("--mode", "2770", *ADD)) for _ in range(12)]
 
@@ -89,13 +98,13 @@ def test_many_producers_may_make_the_queue_at_the_same_moment(one_queue):
     assert [path.name for path in one_queue.path.parent.parent.iterdir()] == ["queue"]
 
 
-def test_users_of_one_group_write_and_drain_one_queue(shared_queue):
+def test_users_of_one_group_write_and_drain_one_queue(shared_queue: Queue) -> None:
     """Whoever comes first makes the file; the others, and the tracker's login, work with it. Strangers do not."""
     directory, group = shared_queue.path.parent, 54321
     directory.mkdir()
     os.chown(directory, 0, group)
     directory.chmod(0o2770)
-    members = [{"user": uid, "group": uid, "extra_groups": [group], "umask": 0o077} for uid in (20001, 20002, 20003)]
+    members = [as_member(uid, group) for uid in (20001, 20002, 20003)]
 
     added = [shared_queue.run(*ADD, **member) for member in [*members, *members, {"user": 0}]]
     serve = shared_queue.sessions.enter_context(
@@ -113,13 +122,13 @@ def test_users_of_one_group_write_and_drain_one_queue(shared_queue):
     assert "Permission denied" in shared_queue.unlabelled(stranger.stderr)
 
 
-def test_what_one_user_left_half_done_another_user_rolls_back(shared_queue):
+def test_what_one_user_left_half_done_another_user_rolls_back(shared_queue: Queue) -> None:
     """The journal of a killed producer belongs to its user; the next producer is somebody else."""
     directory, group = shared_queue.path.parent, 54321
     directory.mkdir()
     os.chown(directory, 0, group)
     directory.chmod(0o2770)
-    first, second = ({"user": uid, "group": uid, "extra_groups": [group], "umask": 0o077} for uid in (20001, 20002))
+    first, second = (as_member(uid, group) for uid in (20001, 20002))
     assert shared_queue.run(*ADD, **first).returncode == 0
     half = (
         "import os, sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None);"
@@ -137,7 +146,7 @@ def test_what_one_user_left_half_done_another_user_rolls_back(shared_queue):
     assert shared_queue.events() == ["STARTED", "STARTED"]
 
 
-def test_whose_half_of_a_message_it_is_and_who_can_end_it_is_said(shared_queue):
+def test_whose_half_of_a_message_it_is_and_who_can_end_it_is_said(shared_queue: Queue) -> None:
     """A queue's owner who is not in its group, as the tracker is with its operators', may not read their journals."""
     group = 20009
     directory = shared_queue.path.parent
@@ -145,7 +154,7 @@ def test_whose_half_of_a_message_it_is_and_who_can_end_it_is_said(shared_queue):
     os.chown(directory, 20001, group)
     directory.chmod(0o2770)
     owner = {"user": 20001, "group": 20001, "extra_groups": []}
-    operator = {"user": 20002, "group": 20002, "extra_groups": [group]}
+    operator: dict[str, Any] = {"user": 20002, "group": 20002, "extra_groups": [group]}
     assert shared_queue.run(*ADD, **owner).returncode == 0
     half = (
         "import os, sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None);"
@@ -163,7 +172,7 @@ def test_whose_half_of_a_message_it_is_and_who_can_end_it_is_said(shared_queue):
     assert shared_queue.run("count", **owner).stdout == b"1\n"
 
 
-def test_a_reader_without_the_right_to_write_can_list(shared_queue):
+def test_a_reader_without_the_right_to_write_can_list(shared_queue: Queue) -> None:
     """In rollback mode reading needs no writing."""
     assert shared_queue.run(*ADD).returncode == 0
     shared_queue.path.parent.chmod(0o755)
@@ -184,7 +193,9 @@ def test_a_reader_without_the_right_to_write_can_list(shared_queue):
 @pytest.mark.parametrize("suffix", ["", "-journal", "-wal"])
 @pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory"])
 @pytest.mark.parametrize("verb", [ADD, ("list",), ("serve",)], ids=["add", "list", "serve"])
-def test_anything_but_a_plain_file_is_refused(one_queue, tmp_path, suffix, kind, verb):
+def test_anything_but_a_plain_file_is_refused(
+    one_queue: Queue, tmp_path: Path, suffix: str, kind: str, verb: tuple[str, ...]
+) -> None:
     """In a directory that several users write, a link may lead anywhere and a FIFO may block for ever."""
     one_queue.add("BEFORE")
     elsewhere = tmp_path / "elsewhere"
@@ -207,7 +218,7 @@ def test_anything_but_a_plain_file_is_refused(one_queue, tmp_path, suffix, kind,
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_file_with_a_second_name_is_refused(one_queue, tmp_path):
+def test_a_file_with_a_second_name_is_refused(one_queue: Queue, tmp_path: Path) -> None:
     """Two names mean two journals, and what is rolled back through one is not seen through the other."""
     one_queue.add("BEFORE")
     os.link(one_queue.path, tmp_path / "second")
@@ -218,7 +229,7 @@ def test_a_file_with_a_second_name_is_refused(one_queue, tmp_path):
     assert "hard link" in one_queue.unlabelled(done.stderr)
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(queue):
+def test_a_file_that_is_no_database_is_refused_and_left_alone(queue: Queue) -> None:
     """Whatever it is, it is not ours to overwrite."""
     queue.path.parent.mkdir()
     queue.path.write_bytes(b"important\n" * 1000)
@@ -230,7 +241,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(queue):
     assert queue.path.read_bytes() == b"important\n" * 1000
 
 
-def test_a_damaged_queue_is_refused_with_what_to_do(queue):
+def test_a_damaged_queue_is_refused_with_what_to_do(queue: Queue) -> None:
     """The middle is overwritten; the header still looks right."""
     queue.add(*(f"E{number}" for number in range(500)))
     with queue.path.open("r+b") as file:
@@ -247,7 +258,7 @@ def test_a_damaged_queue_is_refused_with_what_to_do(queue):
     ("change", "reason"),
     [("UPDATE meta SET value = 2 WHERE name = 'schema'", "layout 2"), ("DROP TABLE meta", "no message queue")],
 )
-def test_a_queue_of_another_layout_is_refused(queue, change, reason):
+def test_a_queue_of_another_layout_is_refused(queue: Queue, change: str, reason: str) -> None:
     """An old copy of this tool on a host must not spoil what a newer one has made, nor somebody else's database."""
     queue.add("BEFORE")
     with closing(sqlite3.connect(queue.path)) as connection, connection:
@@ -259,7 +270,7 @@ def test_a_queue_of_another_layout_is_refused(queue, change, reason):
         assert reason in queue.unlabelled(done.stderr)
 
 
-def test_an_empty_file_becomes_a_queue(queue):
+def test_an_empty_file_becomes_a_queue(queue: Queue) -> None:
     """That is what a disk that was full at the first add leaves behind."""
     queue.path.parent.mkdir()
     queue.path.touch()
@@ -269,7 +280,7 @@ def test_an_empty_file_becomes_a_queue(queue):
     assert queue.events() == ["STARTED"]
 
 
-def test_a_file_in_wal_mode_is_brought_back_to_the_rollback_journal(queue):
+def test_a_file_in_wal_mode_is_brought_back_to_the_rollback_journal(queue: Queue) -> None:
     """Somebody opened it with another tool; in WAL mode one user's -shm file shuts out the next."""
     queue.add("BEFORE")
     with closing(sqlite3.connect(queue.path)) as connection:
@@ -285,7 +296,7 @@ def test_a_file_in_wal_mode_is_brought_back_to_the_rollback_journal(queue):
 
 
 @pytest.mark.parametrize("verb", [ADD, ("list",), ("vacuum",), ("serve",)], ids=lambda v: v[0])
-def test_a_locked_queue_is_one_clear_line_within_5_seconds(one_queue, verb):
+def test_a_locked_queue_is_one_clear_line_within_5_seconds(one_queue: Queue, verb: tuple[str, ...]) -> None:
     """No job hangs because somebody holds the file, and none is failed by a short lock."""
     one_queue.add("BEFORE")
 
@@ -300,7 +311,7 @@ def test_a_locked_queue_is_one_clear_line_within_5_seconds(one_queue, verb):
     assert one_queue.events() == ["BEFORE"]
 
 
-def test_the_bound_holds_for_all_locks_together(queue):
+def test_the_bound_holds_for_all_locks_together(queue: Queue) -> None:
     """A reader lets the write begin and stops it at the commit: a second wait, which must not begin anew."""
     queue.add("BEFORE")
     with closing(sqlite3.connect(queue.path, isolation_level=None)) as reader:
@@ -316,7 +327,7 @@ def test_the_bound_holds_for_all_locks_together(queue):
     assert queue.events() == ["BEFORE"]
 
 
-def test_an_add_that_waited_for_a_lock_carries_the_moment_it_was_called(one_queue):
+def test_an_add_that_waited_for_a_lock_carries_the_moment_it_was_called(one_queue: Queue) -> None:
     """The message tells when the job started, not when its host had time to note it."""
     one_queue.add("BEFORE")
     with one_queue.lock() as connection:
@@ -332,7 +343,7 @@ def test_an_add_that_waited_for_a_lock_carries_the_moment_it_was_called(one_queu
     assert one_queue.messages()[-1]["timestamp"] <= opened
 
 
-def test_a_full_disk_is_one_clear_line_and_nothing_half_written(shared_queue, small_disk):
+def test_a_full_disk_is_one_clear_line_and_nothing_half_written(shared_queue: Queue, small_disk: Path) -> None:
     """And when there is room again, all is as before."""
     shared_queue.path = small_disk / "queue" / "q.sqlite"
     shared_queue.add("BEFORE")
@@ -353,7 +364,7 @@ def test_a_full_disk_is_one_clear_line_and_nothing_half_written(shared_queue, sm
     assert shared_queue.events() == ["BEFORE", "STARTED"]
 
 
-def test_a_disk_full_from_the_start_leaves_nothing_that_hinders_later(shared_queue, small_disk):
+def test_a_disk_full_from_the_start_leaves_nothing_that_hinders_later(shared_queue: Queue, small_disk: Path) -> None:
     """The very first add fails; the first one with room makes the queue."""
     shared_queue.path = small_disk / "q.sqlite"
     fill(small_disk)
@@ -367,7 +378,7 @@ def test_a_disk_full_from_the_start_leaves_nothing_that_hinders_later(shared_que
     assert shared_queue.events() == ["STARTED"]
 
 
-def test_a_read_only_file_system_is_one_clear_line(shared_queue, small_disk):
+def test_a_read_only_file_system_is_one_clear_line(shared_queue: Queue, small_disk: Path) -> None:
     """A file system goes read-only when its disk fails."""
     shared_queue.path = small_disk / "queue" / "q.sqlite"
     shared_queue.add("BEFORE")
@@ -382,7 +393,7 @@ def test_a_read_only_file_system_is_one_clear_line(shared_queue, small_disk):
     assert shared_queue.events() == ["BEFORE"]
 
 
-def test_a_directory_that_may_not_be_written_is_one_clear_line(shared_queue):
+def test_a_directory_that_may_not_be_written_is_one_clear_line(shared_queue: Queue) -> None:
     """The file may be written, but not its journal."""
     assert shared_queue.run(*ADD).returncode == 0
     shared_queue.path.parent.chmod(0o755)
@@ -398,7 +409,7 @@ def test_a_directory_that_may_not_be_written_is_one_clear_line(shared_queue):
 # ------------------------------------------------------------------------------------------------ what is promised
 
 
-def test_what_returned_is_synced_to_the_disk(one_queue, strace):
+def test_what_returned_is_synced_to_the_disk(one_queue: Queue, strace: str) -> None:
     """What a power cut leaves cannot be tried here; what makes SQLite keep its promise can be read.
 
     The order of system calls is the promise itself: the journal synced before the file is written, the file synced
@@ -410,7 +421,7 @@ def test_what_returned_is_synced_to_the_disk(one_queue, strace):
 
     subprocess.run([strace, "-y", "-o", str(trace), "-e", calls, *one_queue.command(*ADD)], check=True)
 
-    steps = []
+    steps: list[str] = []
     for line in trace.read_text().splitlines():
         call = {"pwrite64": "write", "fdatasync": "sync", "fsync": "sync"}.get(line.split("(")[0], line.split("(")[0])
         for what in ("q.sqlite-journal", "q.sqlite>", "queue>"):
@@ -421,7 +432,7 @@ def test_what_returned_is_synced_to_the_disk(one_queue, strace):
     assert steps[:-4][-1] in ("sync q.sqlite-journal", "sync queue>")
 
 
-def test_an_add_that_runs_out_of_room_at_any_write_leaves_nothing(queue):
+def test_an_add_that_runs_out_of_room_at_any_write_leaves_nothing(queue: Queue) -> None:
     """Every page of journal and file is in turn the one for which there is no room."""
     queue.add("BEFORE")
     many = "\n".join(json.dumps({**GOOD, "message": "x" * 3000}) for _ in range(10)).encode()
@@ -438,7 +449,7 @@ def test_an_add_that_runs_out_of_room_at_any_write_leaves_nothing(queue):
     assert done.returncode == 0
 
 
-def test_an_add_killed_at_any_system_call_leaves_all_or_nothing(one_queue, strace):
+def test_an_add_killed_at_any_system_call_leaves_all_or_nothing(one_queue: Queue, strace: str) -> None:
     """SIGKILL at each write, sync and unlink in turn; whoever comes next rolls back or finds it whole."""
     one_queue.add("BEFORE")
     clean = one_queue.path.read_bytes()
@@ -462,7 +473,9 @@ def test_an_add_killed_at_any_system_call_leaves_all_or_nothing(one_queue, strac
     assert len(outcomes) > 10
 
 
-def test_a_queue_moved_away_under_a_waiting_add_gets_its_message_where_the_queue_is_now(queue, tmp_path):
+def test_a_queue_moved_away_under_a_waiting_add_gets_its_message_where_the_queue_is_now(
+    queue: Queue, tmp_path: Path
+) -> None:
     """The add has opened the old file and waits for its lock; the message must not end in a file nobody drains."""
     queue.add("BEFORE")
     with queue.lock():

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from queue_tool import Done, Queue
 
 NAMED = ("run", "--instance", "P", "--job", "LOAD")
 JOB = ("--", "sh", "-c", "echo ran; exit 3")
@@ -19,13 +21,13 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run_lacking(queue, modules, *arguments):
+def run_lacking(queue: Queue, modules: str, *arguments: str) -> Done:
     command = [queue.python, "-I", "-c", LACKING, modules, *queue.command(*arguments)[2:]]
     return subprocess.run(command, capture_output=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("modules", ["_sqlite3", "sqlite3", "json", "argparse", "re", "select", "fcntl", "hashlib"])
-def test_the_command_runs_whatever_module_this_python_lacks(queue, modules):
+def test_the_command_runs_whatever_module_this_python_lacks(queue: Queue, modules: str) -> None:
     """A Python built without sqlite3 is common on old hosts; that costs the notes, and not the job."""
     done = run_lacking(queue, modules, *NAMED, "--tail", "3", *JOB)
 
@@ -33,7 +35,7 @@ def test_the_command_runs_whatever_module_this_python_lacks(queue, modules):
     assert b"Traceback" not in done.stderr
 
 
-def test_a_verb_says_that_sqlite3_is_missing(queue):
+def test_a_verb_says_that_sqlite3_is_missing(queue: Queue) -> None:
     """And where: the interpreter's path is what is to be changed."""
     done = run_lacking(queue, "_sqlite3", "count")
     queue.add("A")
@@ -43,7 +45,9 @@ def test_a_verb_says_that_sqlite3_is_missing(queue):
     assert "has no sqlite3" in queue.unlabelled(done.stderr)
 
 
-def test_the_tool_with_a_python_of_its_own_in_its_first_line_needs_nothing_of_its_surroundings(queue, tmp_path):
+def test_the_tool_with_a_python_of_its_own_in_its_first_line_needs_nothing_of_its_surroundings(
+    queue: Queue, tmp_path: Path
+) -> None:
     """Oracle's jobs set PYTHONHOME for a Python of Oracle's, and cron's PATH may hold no python3."""
     tool = tmp_path / "message-queue.py"
     text = queue.tool.read_text("ascii").split("\n", 1)[1]
@@ -63,7 +67,7 @@ def test_the_tool_with_a_python_of_its_own_in_its_first_line_needs_nothing_of_it
 
 
 @pytest.mark.parametrize("named", ["./script", "script", "directory/script"])
-def test_a_script_without_an_interpreter_is_run_by_sh(queue, tmp_path, named):
+def test_a_script_without_an_interpreter_is_run_by_sh(queue: Queue, tmp_path: Path, named: str) -> None:
     """What ran from crontab runs behind `run`, too: a shell runs such a file, and so do env, nice and timeout."""
     (tmp_path / "directory").mkdir()
     script = tmp_path / ("directory/script" if "directory" in named else "script")
@@ -77,7 +81,7 @@ def test_a_script_without_an_interpreter_is_run_by_sh(queue, tmp_path, named):
     assert done.stdout == f"{tmp_path / 'script' if named == 'script' else named}: argument\n".encode()
 
 
-def test_a_missing_interpreter_is_named(queue, tmp_path):
+def test_a_missing_interpreter_is_named(queue: Queue, tmp_path: Path) -> None:
     """A script from Windows asks for an interpreter whose name ends with a carriage return, which nobody sees."""
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\r\necho ran\r\n")
@@ -90,7 +94,7 @@ def test_a_missing_interpreter_is_named(queue, tmp_path):
     assert queue.messages()[-1]["message"].endswith("its interpreter is not there: '/bin/sh\\r'")
 
 
-def test_the_command_runs_where_no_further_process_can_be_made(shared_queue):
+def test_the_command_runs_where_no_further_process_can_be_made(shared_queue: Queue) -> None:
     """On a host that is full of processes the job takes the place of its wrapper."""
     shared_queue.add("BEFORE")
     shared_queue.path.parent.chmod(0o755)
@@ -111,7 +115,9 @@ def test_the_command_runs_where_no_further_process_can_be_made(shared_queue):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_the_command_gets_the_streams_that_its_starter_closed_as_they_were(queue, closed, tmp_path):
+def test_the_command_gets_the_streams_that_its_starter_closed_as_they_were(
+    queue: Queue, closed: str, tmp_path: Path
+) -> None:
     """A daemon may start jobs without stdin, stdout or stderr; none of our pipes may take their places."""
     job = f"(ls -l /proc/$$/fd | grep -c pipe >{tmp_path}/pipes) ; echo out; echo err >&2; exit 3"
     script = f'exec "$@" {closed}'
@@ -126,7 +132,7 @@ def test_the_command_gets_the_streams_that_its_starter_closed_as_they_were(queue
     assert int((tmp_path / "pipes").read_text()) == expected
 
 
-def test_a_starter_that_ignores_its_children_gets_the_commands_exit_code(queue):
+def test_a_starter_that_ignores_its_children_gets_the_commands_exit_code(queue: Queue) -> None:
     """Who ignores SIGCHLD hands that down, and nobody could wait for the command."""
     ignoring = (
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
@@ -140,7 +146,9 @@ def test_a_starter_that_ignores_its_children_gets_the_commands_exit_code(queue):
     assert queue.messages()[-1]["exit_code"] == 3
 
 
-def test_a_clock_that_is_set_back_inside_a_run_does_not_let_it_end_before_it_began(queue, tmp_path):
+def test_a_clock_that_is_set_back_inside_a_run_does_not_let_it_end_before_it_began(
+    queue: Queue, tmp_path: Path
+) -> None:
     """The end is stamped with the start and the time that has passed, where the clock says less."""
     stepping = """
 import os, runpy, sys, time

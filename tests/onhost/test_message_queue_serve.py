@@ -9,15 +9,17 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from queue_tool import Answer, Queue
 
 GOOD = {"instance": "P", "job": "LOAD", "event": "STARTED"}
 
 
-def taken(answer: dict) -> list[str]:
+def taken(answer: Answer) -> list[str]:
     assert answer["done"] == "take", answer
     return [message["event"] for message in answer["messages"]]
 
@@ -30,7 +32,7 @@ def cpu_seconds(pid: int) -> float:
 # ------------------------------------------------------------------------------------------------ the conversation
 
 
-def test_the_greeting_tells_what_the_tracker_must_know(queue):
+def test_the_greeting_tells_what_the_tracker_must_know(queue: Queue) -> None:
     """Before anybody asks: whose queue it is, where, and what waits."""
     queue.add("A")
     serve = queue.serve()
@@ -53,7 +55,7 @@ def test_the_greeting_tells_what_the_tracker_must_know(queue):
     }
 
 
-def test_who_only_looks_makes_nothing_and_is_told_so(queue):
+def test_who_only_looks_makes_nothing_and_is_told_so(queue: Queue) -> None:
     """A check of a mistyped path made that queue, and said that it works."""
     directory = queue.path.parent
     before = sorted(directory.parent.rglob("*"))
@@ -68,7 +70,7 @@ def test_who_only_looks_makes_nothing_and_is_told_so(queue):
     assert sorted(directory.parent.rglob("*")) == before
 
 
-def test_the_tracker_may_connect_before_the_first_job_has_run(queue):
+def test_the_tracker_may_connect_before_the_first_job_has_run(queue: Queue) -> None:
     """Its open makes the queue: what a job adds a moment later travels at once."""
     serve = queue.serve(opened_by="t")
     queue.add("A")
@@ -77,7 +79,7 @@ def test_the_tracker_may_connect_before_the_first_job_has_run(queue):
     assert stat.S_IMODE(queue.path.with_name("q.sqlite.wake").stat().st_mode) == 0o660
 
 
-def test_a_queue_that_a_job_made_between_greeting_and_open_is_the_one(queue):
+def test_a_queue_that_a_job_made_between_greeting_and_open_is_the_one(queue: Queue) -> None:
     """Whoever is first makes it."""
     serve = queue.serve()
     queue.add("A")
@@ -85,7 +87,7 @@ def test_a_queue_that_a_job_made_between_greeting_and_open_is_the_one(queue):
     assert serve.ask("open", tracker="t")["depth"] == 1
 
 
-def test_a_path_at_which_nobody_could_make_a_queue_is_refused_before_the_greeting(shared_queue):
+def test_a_path_at_which_nobody_could_make_a_queue_is_refused_before_the_greeting(shared_queue: Queue) -> None:
     """It would look right to a check, and fail when it matters."""
     found = shared_queue.run("serve", user=20004, group=20004, extra_groups=[])
 
@@ -95,7 +97,7 @@ def test_a_path_at_which_nobody_could_make_a_queue_is_refused_before_the_greetin
     assert said.endswith(f"uid 20004 cannot make one: {directory} is not for it to write")
 
 
-def test_messages_are_taken_in_order_and_gone_only_once_confirmed(queue):
+def test_messages_are_taken_in_order_and_gone_only_once_confirmed(queue: Queue) -> None:
     """Taken and not confirmed is as if never taken: so a crash of either side loses nothing."""
     queue.add("A", "B", "C")
     queue.run("add", "-j", json.dumps({**GOOD, "event": "D", "run": "r", "exit_code": 3}))
@@ -120,7 +122,7 @@ def test_messages_are_taken_in_order_and_gone_only_once_confirmed(queue):
     assert queue.serve().greeting["nonce"] == "n2"
 
 
-def test_only_what_this_session_gave_out_is_removed(queue):
+def test_only_what_this_session_gave_out_is_removed(queue: Queue) -> None:
     """An id that was never given out may be a message that nobody has seen yet."""
     queue.add("A", "B", "C")
     serve = queue.serve(opened_by="t")
@@ -133,7 +135,7 @@ def test_only_what_this_session_gave_out_is_removed(queue):
     assert queue.events() == ["B", "C"]
 
 
-def test_a_take_of_many_messages_stays_within_one_line(one_queue):
+def test_a_take_of_many_messages_stays_within_one_line(one_queue: Queue) -> None:
     """1 MiB is the limit of a line; what does not fit comes with the next take."""
     lines = [json.dumps({**GOOD, "event": f"E{number}", "message": "\x00" * 5000}) for number in range(100)]
     one_queue.run("add", "-j", "-", input="\n".join(lines).encode())
@@ -148,7 +150,7 @@ def test_a_take_of_many_messages_stays_within_one_line(one_queue):
     assert serve.ask("confirm", through=after, nonce="n")["removed"] == 100
 
 
-def test_requests_may_come_all_at_once_or_byte_by_byte(queue):
+def test_requests_may_come_all_at_once_or_byte_by_byte(queue: Queue) -> None:
     """A stream has no messages, only bytes."""
     queue.add("A")
     serve = queue.serve()
@@ -158,7 +160,7 @@ def test_requests_may_come_all_at_once_or_byte_by_byte(queue):
     for byte in requests:
         serve.send(bytes([byte]))
 
-    answers = [serve.read() for _ in range(9)]
+    answers = [serve.answer() for _ in range(9)]
     assert [answer["done"] for answer in answers] == ["open", "take", "confirm"] * 3
     assert [answer["removed"] for answer in answers[2::3]] == [1, 0, 0]
 
@@ -200,7 +202,7 @@ def test_requests_may_come_all_at_once_or_byte_by_byte(queue):
     ],
     ids=range(31),
 )
-def test_what_is_no_request_is_answered_with_an_error_and_the_session_goes_on(queue, line):
+def test_what_is_no_request_is_answered_with_an_error_and_the_session_goes_on(queue: Queue, line: bytes) -> None:
     """A newer tracker, a broken one, or an attacker: none of them ends the session of the next request."""
     queue.add("A")
     serve = queue.serve(opened_by="t")
@@ -208,13 +210,13 @@ def test_what_is_no_request_is_answered_with_an_error_and_the_session_goes_on(qu
 
     serve.send(line + b"\n")
 
-    answer = serve.read()
+    answer = serve.answer()
     assert answer["error"] == "bad-request"
     assert 0 < len(answer["text"]) < 500
     assert serve.ask("ping")["depth"] == 1
 
 
-def test_a_line_that_never_ends_costs_no_memory_and_one_error(one_queue):
+def test_a_line_that_never_ends_costs_no_memory_and_one_error(one_queue: Queue) -> None:
     """It is thrown away as it comes; only its end is answered."""
     serve = one_queue.serve()
 
@@ -222,13 +224,13 @@ def test_a_line_that_never_ends_costs_no_memory_and_one_error(one_queue):
         serve.send(b"x" * (1 << 20))
     serve.send(b'\n{"do": "ping"}\n')
 
-    assert serve.read()["error"] == "bad-request"
-    assert serve.read()["done"] == "ping"
+    assert serve.answer()["error"] == "bad-request"
+    assert serve.answer()["done"] == "ping"
     peak = next(line for line in Path(f"/proc/{serve.process.pid}/status").read_text().splitlines() if "VmHWM" in line)
     assert int(peak.split()[1]) < 48 * 1024
 
 
-def test_take_and_confirm_need_an_open(queue):
+def test_take_and_confirm_need_an_open(queue: Queue) -> None:
     """Who drains must have said who it is."""
     serve = queue.serve()
 
@@ -240,7 +242,7 @@ def test_take_and_confirm_need_an_open(queue):
 # ------------------------------------------------------------------------------------------------ waiting
 
 
-def test_a_waiting_take_is_answered_when_a_message_comes_and_faster_than_the_poll(queue):
+def test_a_waiting_take_is_answered_when_a_message_comes_and_faster_than_the_poll(queue: Queue) -> None:
     """The FIFO carries the news: ten messages in a row take less time than ten polls would."""
     serve = queue.serve(opened_by="t")
     answers, latencies = [], []
@@ -249,7 +251,7 @@ def test_a_waiting_take_is_answered_when_a_message_comes_and_faster_than_the_pol
         serve.send(b'{"do": "take", "max": 10, "wait": 20}\n')
         queue.add(f"E{number}")
         added = time.time()
-        answers.append(serve.read())
+        answers.append(serve.answer())
         latencies.append(time.time() - added)
         serve.ask("confirm", through=answers[-1]["highest"], nonce=f"n{number}")
 
@@ -258,7 +260,7 @@ def test_a_waiting_take_is_answered_when_a_message_comes_and_faster_than_the_pol
     assert all(answer["waited"] < 20 for answer in answers)
 
 
-def test_what_comes_after_a_confirmation_is_found_whenever_it_comes(queue):
+def test_what_comes_after_a_confirmation_is_found_whenever_it_comes(queue: Queue) -> None:
     """An empty queue is not looked into again before the wait, and that must not hide what was added meanwhile."""
     serve = queue.serve(opened_by="t")
     for round_ in range(6):
@@ -277,7 +279,9 @@ def test_what_comes_after_a_confirmation_is_found_whenever_it_comes(queue):
 
 
 @pytest.mark.parametrize("planted", ["file", "link", "directory"])
-def test_without_a_fifo_the_poll_finds_the_message_and_what_is_there_is_not_touched(queue, planted, tmp_path):
+def test_without_a_fifo_the_poll_finds_the_message_and_what_is_there_is_not_touched(
+    queue: Queue, planted: str, tmp_path: Path
+) -> None:
     """Somebody else's file at the FIFO's place is neither read nor written nor followed."""
     queue.add("BEFORE")
     place, target = queue.path.with_name("q.sqlite.wake"), tmp_path / "target"
@@ -294,12 +298,12 @@ def test_without_a_fifo_the_poll_finds_the_message_and_what_is_there_is_not_touc
     serve.send(b'{"do": "take", "max": 1, "wait": 20, "after": 1}\n')
     queue.add("AFTER")
 
-    assert taken(serve.read()) == ["AFTER"]
+    assert taken(serve.answer()) == ["AFTER"]
     assert target.read_text() == "untouched"
     assert planted != "file" or place.read_text() == "untouched"
 
 
-def test_two_waiting_serves_both_hear_of_a_message_though_one_eats_the_byte(queue):
+def test_two_waiting_serves_both_hear_of_a_message_though_one_eats_the_byte(queue: Queue) -> None:
     """A ghost on a cut link may eat the FIFO's byte; the poll is what the newer one falls back on."""
     ghost = queue.serve(opened_by="t")
     ghost.send(b'{"do": "take", "max": 1, "wait": 25}\n')
@@ -308,11 +312,11 @@ def test_two_waiting_serves_both_hear_of_a_message_though_one_eats_the_byte(queu
 
     queue.add("A")
 
-    assert taken(serve.read()) == ["A"]
-    assert ghost.read()["error"] == "superseded"
+    assert taken(serve.answer()) == ["A"]
+    assert ghost.answer()["error"] == "superseded"
 
 
-def test_a_take_that_waits_in_vain_is_answered_without_messages(queue):
+def test_a_take_that_waits_in_vain_is_answered_without_messages(queue: Queue) -> None:
     """An answer without messages is an answer: it moves the watermark on."""
     serve = queue.serve(opened_by="t")
 
@@ -323,17 +327,17 @@ def test_a_take_that_waits_in_vain_is_answered_without_messages(queue):
     assert answer["highest"] == 0
 
 
-def test_a_request_behind_a_waiting_take_ends_the_wait(queue):
+def test_a_request_behind_a_waiting_take_ends_the_wait(queue: Queue) -> None:
     """Whoever asks on does not want to wait any longer."""
     serve = queue.serve(opened_by="t")
 
     serve.send(b'{"do": "take", "max": 1, "wait": 25}\n{"do": "ping"}\n')
 
-    assert taken(serve.read(10)) == []
-    assert serve.read(10)["done"] == "ping"
+    assert taken(serve.answer(10)) == []
+    assert serve.answer(10)["done"] == "ping"
 
 
-def test_waiting_costs_next_to_nothing(queue):
+def test_waiting_costs_next_to_nothing(queue: Queue) -> None:
     """A source host is there for its jobs."""
     serve = queue.serve(opened_by="t")
     before = cpu_seconds(serve.process.pid)
@@ -347,7 +351,7 @@ def test_waiting_costs_next_to_nothing(queue):
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-def test_serve_ends_at_once_when_stdin_closes(queue, waiting):
+def test_serve_ends_at_once_when_stdin_closes(queue: Queue, waiting: bool) -> None:
     """So a tracker that is gone leaves nothing behind, also not a take that waits."""
     serve = queue.serve(opened_by="t")
     if waiting:
@@ -356,7 +360,7 @@ def test_serve_ends_at_once_when_stdin_closes(queue, waiting):
     assert serve.end() == 0
 
 
-def test_serve_ends_when_no_request_comes(queue):
+def test_serve_ends_when_no_request_comes(queue: Queue) -> None:
     """A cut link may leave stdin open for hours; a trickle that makes no request does not count."""
     serve = queue.serve("--idle", "1", opened_by="t")
 
@@ -365,7 +369,7 @@ def test_serve_ends_when_no_request_comes(queue):
     assert serve.process.wait(20) == 0
 
 
-def test_serve_ends_when_its_answers_are_not_read(one_queue):
+def test_serve_ends_when_its_answers_are_not_read(one_queue: Queue) -> None:
     """The other half of a cut link: the pipe is full, and nobody will ever empty it."""
     one_queue.run("add", "-j", "-", input=b"\n".join([json.dumps({**GOOD, "message": "x" * 5000}).encode()] * 100))
     serve = one_queue.serve("--idle", "1", opened_by="t")
@@ -376,7 +380,7 @@ def test_serve_ends_when_its_answers_are_not_read(one_queue):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_serve_stopped_while_it_waits_loses_nothing(queue, number):
+def test_serve_stopped_while_it_waits_loses_nothing(queue: Queue, number: signal.Signals) -> None:
     """Nothing is open while it waits."""
     serve = queue.serve(opened_by="t")
     serve.send(b'{"do": "take", "max": 1, "wait": 25}\n')
@@ -391,7 +395,7 @@ def test_serve_stopped_while_it_waits_loses_nothing(queue, number):
 # ------------------------------------------------------------------------------------------------ one drainer
 
 
-def test_another_tracker_is_refused_until_told_to_take_over(queue):
+def test_another_tracker_is_refused_until_told_to_take_over(queue: Queue) -> None:
     """Two trackers on one queue would each see half of the messages."""
     queue.add("A")
     ours = queue.serve(opened_by="ours")
@@ -412,7 +416,7 @@ def test_another_tracker_is_refused_until_told_to_take_over(queue):
     assert taken(theirs.ask("take", max=1)) == ["A"]
 
 
-def test_a_newer_serve_of_the_same_tracker_takes_over_and_the_ghost_cannot_confirm(queue):
+def test_a_newer_serve_of_the_same_tracker_takes_over_and_the_ghost_cannot_confirm(queue: Queue) -> None:
     """After a cut link the tracker connects anew, while the old serve has not noticed yet."""
     queue.add("A")
     ghost = queue.serve(opened_by="t")
@@ -427,17 +431,17 @@ def test_a_newer_serve_of_the_same_tracker_takes_over_and_the_ghost_cannot_confi
     assert serve.ask("confirm", through=1, nonce="n")["removed"] == 1
 
 
-def test_a_ghost_in_a_waiting_take_is_told_that_it_is_superseded(queue):
+def test_a_ghost_in_a_waiting_take_is_told_that_it_is_superseded(queue: Queue) -> None:
     """It does not sit there until its time is over."""
     ghost = queue.serve(opened_by="t")
     ghost.send(b'{"do": "take", "max": 1, "wait": 25}\n')
 
     queue.serve(opened_by="t")
 
-    assert ghost.read(10)["error"] == "superseded"
+    assert ghost.answer(10)["error"] == "superseded"
 
 
-def test_a_queue_forgets_its_drainer_and_says_who_it_was(queue):
+def test_a_queue_forgets_its_drainer_and_says_who_it_was(queue: Queue) -> None:
     """For a tracker that lost its store: by a session that never opened, with an answer to show to the operator."""
     queue.add("A")
     ours = queue.serve(opened_by="ours")
@@ -455,7 +459,7 @@ def test_a_queue_forgets_its_drainer_and_says_who_it_was(queue):
     assert queue.events() == ["A"]
 
 
-def test_who_is_forgotten_goes_on_until_another_tracker_opens(queue):
+def test_who_is_forgotten_goes_on_until_another_tracker_opens(queue: Queue) -> None:
     """One that lives must not be thrown out, or it would be back, and first, before the other one tries again."""
     queue.add("A")
     ours = queue.serve(opened_by="ours")
@@ -472,29 +476,29 @@ def test_who_is_forgotten_goes_on_until_another_tracker_opens(queue):
 # ------------------------------------------------------------------------------------------------ another file
 
 
-def replace_by_new(queue, keep: Path) -> None:
+def replace_by_new(queue: Queue, keep: Path) -> None:
     queue.path.unlink()
     queue.add("NEW")
 
 
-def replace_by_older_copy(queue, keep: Path) -> None:
+def replace_by_older_copy(queue: Queue, keep: Path) -> None:
     shutil.copyfile(keep, keep.with_suffix(".new"))
     keep.with_suffix(".new").rename(queue.path)
 
 
-def restore_in_place(queue, keep: Path) -> None:
+def restore_in_place(queue: Queue, keep: Path) -> None:
     queue.path.write_bytes(keep.read_bytes())
 
 
-def move_away(queue, keep: Path) -> None:
+def move_away(queue: Queue, keep: Path) -> None:
     queue.path.rename(keep.with_suffix(".moved"))
 
 
-def overwrite_with_nonsense(queue, keep: Path) -> None:
+def overwrite_with_nonsense(queue: Queue, keep: Path) -> None:
     queue.path.write_bytes(b"nonsense" * 5000)
 
 
-def truncate(queue, keep: Path) -> None:
+def truncate(queue: Queue, keep: Path) -> None:
     queue.path.write_bytes(b"")
 
 
@@ -503,7 +507,9 @@ def truncate(queue, keep: Path) -> None:
     [replace_by_new, replace_by_older_copy, restore_in_place, move_away, overwrite_with_nonsense, truncate],
 )
 @pytest.mark.parametrize("moment", ["take", "confirm", "ping", "waiting"])
-def test_a_file_that_is_not_the_one_that_was_opened_is_noticed(one_queue, tmp_path, change, moment):
+def test_a_file_that_is_not_the_one_that_was_opened_is_noticed(
+    one_queue: Queue, tmp_path: Path, change: Callable[[Queue, Path], None], moment: str
+) -> None:
     """Whoever restores a backup does not tell the tracker. serve ends with 3, and the next greeting shows it."""
     one_queue.add("A", "B")
     keep = tmp_path / "keep"
@@ -523,12 +529,12 @@ def test_a_file_that_is_not_the_one_that_was_opened_is_noticed(one_queue, tmp_pa
     elif moment == "ping":
         serve.send(b'{"do": "ping"}\n')
 
-    assert serve.read()["error"] == "queue-changed"
+    assert serve.answer()["error"] == "queue-changed"
     assert serve.read() is None
     assert serve.process.wait(20) == 3
 
 
-def test_another_file_is_noticed_at_once_though_its_jobs_keep_waking_who_waits(queue, tmp_path):
+def test_another_file_is_noticed_at_once_though_its_jobs_keep_waking_who_waits(queue: Queue, tmp_path: Path) -> None:
     """Right after a confirmation, too, when serve knows without a look that its own file is empty."""
     queue.add("A")
     serve = queue.serve(opened_by="t")
@@ -536,7 +542,7 @@ def test_another_file_is_noticed_at_once_though_its_jobs_keep_waking_who_waits(q
     serve.ask("confirm", through=9, nonce="n")
     serve.send(b'{"do": "take", "max": 9, "wait": 29}\n')
     answers = []
-    reader = threading.Thread(target=lambda: answers.append((serve.read(25), time.monotonic())))
+    reader = threading.Thread(target=lambda: answers.append((serve.answer(25), time.monotonic())))
     reader.start()
 
     queue.path.rename(tmp_path / "away")
@@ -552,7 +558,7 @@ def test_another_file_is_noticed_at_once_though_its_jobs_keep_waking_who_waits(q
     assert (answer["error"], at - began < 7) == ("queue-changed", True)
 
 
-def test_what_a_restored_copy_brings_back_is_taken_again_with_its_uids(queue, tmp_path):
+def test_what_a_restored_copy_brings_back_is_taken_again_with_its_uids(queue: Queue, tmp_path: Path) -> None:
     """By the nonce the tracker sees that it was restored; by the uids it knows what it has counted already."""
     queue.add("A", "B")
     uids = [message["uid"] for message in queue.messages()]
@@ -572,7 +578,7 @@ def test_what_a_restored_copy_brings_back_is_taken_again_with_its_uids(queue, tm
     assert [message["uid"] for message in messages][:2] == uids
 
 
-def test_a_confirm_never_removes_another_message_that_has_got_the_same_id(queue, tmp_path):
+def test_a_confirm_never_removes_another_message_that_has_got_the_same_id(queue: Queue, tmp_path: Path) -> None:
     """Restored between take and confirm: lease and nonce are the same, and the id belongs to a new message."""
     queue.add("A")
     serve = queue.serve(opened_by="t")
@@ -588,7 +594,7 @@ def test_a_confirm_never_removes_another_message_that_has_got_the_same_id(queue,
     assert queue.events() == ["A", "C"]
 
 
-def test_an_older_lease_that_comes_back_is_not_ours(queue, tmp_path):
+def test_an_older_lease_that_comes_back_is_not_ours(queue: Queue, tmp_path: Path) -> None:
     """The copy's lease is counted up to the same number by a newer serve; the random token tells them apart."""
     queue.add("A")
     shutil.copyfile(queue.path, tmp_path / "keep")
@@ -605,7 +611,7 @@ def test_an_older_lease_that_comes_back_is_not_ours(queue, tmp_path):
 # ------------------------------------------------------------------------------------------------ busy
 
 
-def test_a_locked_queue_is_busy_and_the_session_goes_on(queue):
+def test_a_locked_queue_is_busy_and_the_session_goes_on(queue: Queue) -> None:
     """The tracker asks again; nothing that was taken is forgotten."""
     queue.add("A")
     serve = queue.serve(opened_by="t")
@@ -619,7 +625,7 @@ def test_a_locked_queue_is_busy_and_the_session_goes_on(queue):
     assert serve.ask("confirm", through=1, nonce="n")["removed"] == 1
 
 
-def test_a_full_disk_is_busy_and_the_confirm_can_be_repeated(shared_queue, small_disk):
+def test_a_full_disk_is_busy_and_the_confirm_can_be_repeated(shared_queue: Queue, small_disk: Path) -> None:
     """Even deleting needs room, for the journal."""
     shared_queue.path = small_disk / "queue" / "q.sqlite"
     shared_queue.add("A")
@@ -637,7 +643,7 @@ def test_a_full_disk_is_busy_and_the_confirm_can_be_repeated(shared_queue, small
     assert confirmed["removed"] == 1
 
 
-def test_five_thousand_messages_are_taken_and_confirmed_at_once(queue):
+def test_five_thousand_messages_are_taken_and_confirmed_at_once(queue: Queue) -> None:
     """A backlog is drained in takes of thousands, in order, each message once."""
     lines = [json.dumps({**GOOD, "event": f"E{number}"}) for number in range(20_000)]
     assert queue.run("add", "-j", "-", input="\n".join(lines).encode()).returncode == 0
@@ -654,19 +660,19 @@ def test_five_thousand_messages_are_taken_and_confirmed_at_once(queue):
     assert takes == 4
 
 
-def test_a_tracker_that_closes_its_end_makes_no_noise(queue):
+def test_a_tracker_that_closes_its_end_makes_no_noise(queue: Queue) -> None:
     """serve runs under sshd: a traceback at each restart of the tracker would end in somebody's mail."""
     serve = queue.serve(opened_by="t")
-    serve.process.stdout.close()
+    serve.stdout.close()
 
     serve.send(b'{"do": "ping"}\n')
 
     assert serve.process.wait(20) == 0
-    with closing(serve.process.stderr) as stderr:
+    with closing(serve.stderr) as stderr:
         assert stderr.read() == b""
 
 
-def test_a_message_that_fills_a_line_to_the_byte_holds_up_nothing(one_queue):
+def test_a_message_that_fills_a_line_to_the_byte_holds_up_nothing(one_queue: Queue) -> None:
     """One byte more was cut and one less fitted; this one did neither, and the queue stood still before it."""
     one_queue.add("A")
     insert = "INSERT INTO messages (uid, timestamp, instance, job, event, message) VALUES ('u', 1.0, 'P', 'J', 'B', ?)"
@@ -681,7 +687,7 @@ def test_a_message_that_fills_a_line_to_the_byte_holds_up_nothing(one_queue):
         assert taken(serve.ask("take", max=9, after=1)) == ["B"]
 
 
-def test_rows_that_somebody_wrote_past_add_hold_up_nothing(queue):
+def test_rows_that_somebody_wrote_past_add_hold_up_nothing(queue: Queue) -> None:
     """Bytes for text, a text and a uid that are no UTF-8, a row longer than a line: all are given out and removed."""
     queue.add("A")
     insert = "INSERT INTO messages (uid, timestamp, instance, job, event, message) VALUES (?, ?, ?, ?, ?, ?)"
@@ -692,7 +698,7 @@ def test_rows_that_somebody_wrote_past_add_hold_up_nothing(queue):
     queue.add("E")
     serve = queue.serve(opened_by="t")
 
-    events = []
+    events: list[str] = []
     while len(events) < 5:
         answer = serve.ask("take", max=9, after=len(events))
         assert answer["messages"], answer

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from queue_tool import Answer, Queue, Serve
 
 PRODUCERS = 16
 MESSAGES = 2000  # of each producer
@@ -37,10 +40,10 @@ for number in range(int(first), int(last)):
 class Producer:
     """One producer and its journal, started again after the last message it had tried."""
 
-    def __init__(self, queue, name: str, directory: Path) -> None:
+    def __init__(self, queue: Queue, name: str, directory: Path) -> None:
         self.queue, self.name, self.journal = queue, name, directory / name
         self.journal.touch()
-        self.process = None
+        self.start()
 
     def start(self) -> None:
         first = 1 + max((int(line[1:]) for line in self.lines("?")), default=-1)
@@ -58,30 +61,43 @@ class Producer:
         return {f"{self.name}-{line[1:]}" for line in self.lines(kind)}
 
 
-def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(one_queue, tmp_path):
+@dataclass
+class Tally:
+    """What the drain has counted, as a tracker's ledger would know it."""
+
+    chance: random.Random
+    counted: Counter[str] = field(default_factory=Counter)
+    confirmed: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
+    nonces: list[str | None] = field(default_factory=lambda: [None])
+    is_serve_doomed: bool = False  # it is killed at one of the next answers
+
+
+def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(one_queue: Queue, tmp_path: Path) -> None:
     """The ledger knows uids, as the tracker's does. A message travels twice only if its confirmation was cut off."""
     chance = random.Random(20)
     disk = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
     one_queue.path = Path(disk.name) / "q.sqlite"
-    producers = [Producer(one_queue, f"JOB{number}", tmp_path) for number in range(PRODUCERS)]
-    counted, confirmed, doubtful, nonces = Counter(), set(), set(), [None]
+    producers: list[Producer] = []
+    tally = Tally(chance=chance)
     total, drained_since_kill = PRODUCERS * MESSAGES, 0
-    kills = Counter()
+    kills: Counter[str] = Counter()
 
     with disk, contextlib.ExitStack() as stack:
-        for producer in producers:
-            producer.start()
-            stack.callback(producer.kill)
+        for number in range(PRODUCERS):
+            producers.append(Producer(one_queue, f"JOB{number}", tmp_path))
+            stack.callback(producers[-1].kill)
         serve = one_queue.serve(opened_by="t")
         while True:
             finished = all(producer.process.poll() == 0 for producer in producers)
             try:
-                drained_since_kill += drain(serve, chance, counted, confirmed, doubtful, nonces, finished)
+                drained_since_kill += drain(serve, tally, finished)
             except (ConnectionError, TimeoutError):  # serve was killed in the middle of an answer
                 serve.close()
+                tally.is_serve_doomed = False
                 kills["serve"] += 1
                 serve = one_queue.serve(opened_by="t")
-                assert serve.greeting["nonce"] in nonces[-2:]
+                assert serve.greeting["nonce"] in tally.nonces[-2:]
                 continue
             if finished and not one_queue_depth(serve):
                 break
@@ -93,47 +109,49 @@ def test_every_message_whose_add_returned_is_counted_once_whoever_is_killed(one_
                     victim.kill()
                     victim.start()
                 elif kills["serve"] < KILLS_OF_SERVE:
-                    serve.killed_soon = True
+                    tally.is_serve_doomed = True
 
-    tried, returned = set(), set()
+    tried: set[str] = set()
+    returned: set[str] = set()
     for producer in producers:
         tried |= producer.uids("?")
         returned |= producer.uids("+")
-    assert returned <= set(counted) <= tried
+    assert returned <= set(tally.counted) <= tried
     assert len(tried) == total
     assert len(returned) >= total - KILLS_OF_PRODUCERS - 0.01 * total
-    assert {uid for uid, times in counted.items() if times > 1} <= doubtful
+    assert {uid for uid, times in tally.counted.items() if times > 1} <= tally.doubtful
     assert kills["producer"] >= KILLS_OF_PRODUCERS / 2
     assert kills["serve"] >= KILLS_OF_SERVE / 2
 
 
-def one_queue_depth(serve) -> int:
-    return serve.ask("ping")["depth"]
+def one_queue_depth(serve: Serve) -> int:
+    return int(serve.ask("ping")["depth"])
 
 
-def drain(serve, chance, counted, confirmed, doubtful, nonces, finished) -> int:
+def drain(serve: Serve, tally: Tally, finished: bool) -> int:
     """One take and its confirmation, as the tracker does it; the number of messages. ConnectionError if serve died."""
-    answer = ask(serve, chance, do="take", max=chance.choice([5, 200, 1000]), wait=0 if finished else 1)
+    answer = ask(serve, tally, do="take", max=tally.chance.choice([5, 200, 1000]), wait=0 if finished else 1)
     uids = [message["uid"] for message in answer["messages"]]
-    assert not confirmed.intersection(uids), "a confirmed message came back"
-    counted.update(uids)
-    doubtful.update(uids)  # until the confirmation is answered
+    assert not tally.confirmed.intersection(uids), "a confirmed message came back"
+    tally.counted.update(uids)
+    tally.doubtful.update(uids)  # until the confirmation is answered
     if not uids:
         return 0
-    nonces.append(f"{chance.getrandbits(64):x}")
+    nonce = f"{tally.chance.getrandbits(64):x}"
+    tally.nonces.append(nonce)
     ids = [message["_id"] for message in answer["messages"]]
-    assert ask(serve, chance, do="confirm", through=ids[-1], nonce=nonces[-1])["removed"] == len(ids)
-    confirmed.update(uids)
-    doubtful.difference_update(uid for uid in uids if counted[uid] == 1)
+    assert ask(serve, tally, do="confirm", through=ids[-1], nonce=nonce)["removed"] == len(ids)
+    tally.confirmed.update(uids)
+    tally.doubtful.difference_update(uid for uid in uids if tally.counted[uid] == 1)
     return len(uids)
 
 
-def ask(serve, chance, **request) -> dict:
+def ask(serve: Serve, tally: Tally, **request: object) -> Answer:
     """Ask; a serve whose time has come is killed somewhere between request and answer."""
     serve.send(json.dumps(request).encode() + b"\n")
-    if getattr(serve, "killed_soon", False) and chance.random() < 0.5:
+    if tally.is_serve_doomed and tally.chance.random() < 0.5:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            serve.process.wait(chance.uniform(0, 0.01))
+            serve.process.wait(tally.chance.uniform(0, 0.01))
         serve.process.kill()
     answer = serve.read()
     if answer is None:

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from queue_tool import Queue, piped
 
 from job_tracker.core.messages import UID_LIMIT, uid_from
 
 GOOD = {"instance": "P", "job": "LOAD_DWH", "event": "STARTED"}
 
 
-def test_a_message_added_as_json_is_listed_with_id_uid_and_time(queue):
+def test_a_message_added_as_json_is_listed_with_id_uid_and_time(queue: Queue) -> None:
     """The plainest use, word for word as the manual has it."""
     before = time.time()
 
@@ -29,7 +30,7 @@ def test_a_message_added_as_json_is_listed_with_id_uid_and_time(queue):
     assert message == {"_id": 1, **GOOD, "message": "text"}
 
 
-def test_a_message_added_by_options_is_the_same_as_one_added_as_json(queue):
+def test_a_message_added_by_options_is_the_same_as_one_added_as_json(queue: Queue) -> None:
     """Shell scripts should not have to build JSON."""
     everything = {**GOOD, "message": "t", "run": "r1", "exit_code": -3, "timestamp": 1700000000.123456, "uid": "u1"}
     options = [f"--{key.replace('_', '-')}={value}" for key, value in everything.items()]
@@ -39,7 +40,7 @@ def test_a_message_added_by_options_is_the_same_as_one_added_as_json(queue):
     assert queue.messages() == [{"_id": 1, **everything}]
 
 
-def test_messages_come_from_stdin_one_per_line_and_in_that_order(queue):
+def test_messages_come_from_stdin_one_per_line_and_in_that_order(queue: Queue) -> None:
     """`-j -` is for producers with much to say; blank lines and a byte order mark are no messages."""
     lines = b"\xef\xbb\xbf" + b"\n\n".join(json.dumps({**GOOD, "event": f"E{n}"}).encode() for n in range(2500))
 
@@ -48,14 +49,14 @@ def test_messages_come_from_stdin_one_per_line_and_in_that_order(queue):
     assert queue.events() == [f"E{n}" for n in range(2500)]
 
 
-def test_one_object_over_several_lines_on_stdin_is_one_message(queue):
+def test_one_object_over_several_lines_on_stdin_is_one_message(queue: Queue) -> None:
     """`jq .` writes it like that."""
     assert queue.run("add", "-j", "-", input=json.dumps(GOOD, indent=2).encode()).returncode == 0
 
     assert queue.events() == ["STARTED"]
 
 
-def test_what_list_prints_can_be_added_to_another_queue_and_again(queue, tmp_path):
+def test_what_list_prints_can_be_added_to_another_queue_and_again(queue: Queue, tmp_path: Path) -> None:
     """This moves a queue to another file; the uid keeps a message from being stored twice."""
     queue.add("A", "B")
     printed = queue.run("list").stdout
@@ -68,7 +69,7 @@ def test_what_list_prints_can_be_added_to_another_queue_and_again(queue, tmp_pat
     assert [message["uid"] for message in other.messages()] == uids
 
 
-def test_one_wrong_line_on_stdin_is_named_and_nothing_is_stored(queue):
+def test_one_wrong_line_on_stdin_is_named_and_nothing_is_stored(queue: Queue) -> None:
     """All or nothing, or nobody knows what to send again."""
     queue.add("BEFORE")
     lines = [json.dumps(GOOD)] * 3 + [""] + [json.dumps({**GOOD, "job": 7})] + [json.dumps(GOOD)]
@@ -96,7 +97,7 @@ def test_one_wrong_line_on_stdin_is_named_and_nothing_is_stored(queue):
     ],
     ids=range(10),
 )
-def test_input_that_is_no_message_is_refused_in_one_clear_line(queue, text, reason):
+def test_input_that_is_no_message_is_refused_in_one_clear_line(queue: Queue, text: str, reason: str) -> None:
     """Hostile or merely wrong: exit code 2, the reason, and no trace in the queue."""
     queue.add("BEFORE")
 
@@ -129,7 +130,7 @@ def test_input_that_is_no_message_is_refused_in_one_clear_line(queue, text, reas
     ],
     ids=range(16),
 )
-def test_an_odd_value_costs_itself_and_not_the_report(queue, key, value, reason):
+def test_an_odd_value_costs_itself_and_not_the_report(queue: Queue, key: str, value: str, reason: str) -> None:
     """The script that fails is the one whose variables are not set: its failure must not be thrown away for that."""
     given = json.dumps({**GOOD, "run": "r", "exit_code": 3, "uid": "u"})[:-1] + f', "{key}": {value}}}'
 
@@ -162,7 +163,7 @@ def test_an_odd_value_costs_itself_and_not_the_report(queue, key, value, reason)
     ],
     ids=range(11),
 )
-def test_an_odd_option_costs_itself_and_not_the_report(queue, options):
+def test_an_odd_option_costs_itself_and_not_the_report(queue: Queue, options: list[str]) -> None:
     """`--exit-code "$UNSET"`, `--exit-code $UNSET`, a slip of the pen: stored, in the text, and on stderr."""
     done = queue.run("add", "--instance", "P", "--job", "J", "--event", "ERROR", "--message", "text", *options)
 
@@ -173,7 +174,7 @@ def test_an_odd_option_costs_itself_and_not_the_report(queue, options):
     assert message["message"].startswith("text [odd ")
 
 
-def test_an_option_that_is_left_without_a_value_is_an_empty_one(queue):
+def test_an_option_that_is_left_without_a_value_is_an_empty_one(queue: Queue) -> None:
     """`--message $UNSET` is no reason to say anything."""
     done = queue.run("add", "--instance", "P", "--job", "J", "--event", "ERROR", "--message")
 
@@ -181,7 +182,7 @@ def test_an_option_that_is_left_without_a_value_is_an_empty_one(queue):
     assert queue.messages()[0]["message"] == ""
 
 
-def test_a_text_that_begins_with_a_dash_is_a_text(queue):
+def test_a_text_that_begins_with_a_dash_is_a_text(queue: Queue) -> None:
     """What a program says of itself is not for the caller to choose."""
     for text in ("--- 3 errors ---", "-1", "-", "--message-of-mine"):
         done = queue.run("add", "--instance", "P", "--job", "J", "--event", "ERROR", "--message", text, "--run", "r")
@@ -189,7 +190,7 @@ def test_a_text_that_begins_with_a_dash_is_a_text(queue):
         assert (queue.messages()[-1]["message"], queue.messages()[-1]["run"]) == (text, "r")
 
 
-def test_a_uid_is_never_longer_than_the_tracker_remembers(queue):
+def test_a_uid_is_never_longer_than_the_tracker_remembers(queue: Queue) -> None:
     """A longer one is stored as its hash: the same again is the same message, here and for the tracker."""
     for uid in ("x" * 200, "x" * 201, "x" * 5000, "x" * 5000):
         added = queue.run("add", "-j", json.dumps({**GOOD, "uid": uid}))
@@ -200,7 +201,7 @@ def test_a_uid_is_never_longer_than_the_tracker_remembers(queue):
     assert max(map(len, uids)) <= UID_LIMIT
 
 
-def test_keys_of_later_versions_are_stored_and_handed_on_unread(queue, tmp_path):
+def test_keys_of_later_versions_are_stored_and_handed_on_unread(queue: Queue, tmp_path: Path) -> None:
     """`list` of a newer queue is input for an older tool; a slip of the pen looks the same and is said."""
     usage = {"user_sec": 1.5, "deep": [{"a": None}]}
     known = queue.run("add", "-j", json.dumps({**GOOD, "usage": usage}))
@@ -217,7 +218,7 @@ def test_keys_of_later_versions_are_stored_and_handed_on_unread(queue, tmp_path)
     assert other.messages() == [first, second]
 
 
-def test_further_keys_beyond_reason_cost_themselves(queue):
+def test_further_keys_beyond_reason_cost_themselves(queue: Queue) -> None:
     """A message stays below 64 KiB, whatever its producer adds."""
     done = queue.run("add", "-j", "-", input=json.dumps({**GOOD, "usage": "x" * 9000, "message": "m"}).encode())
 
@@ -231,7 +232,9 @@ def test_further_keys_beyond_reason_cost_themselves(queue):
     "path", ["~/q.sqlite", "$HOME/q.sqlite", "${HOME}/q.sqlite", "~nobody-of-this-name/q", "$NOT_SET/q"]
 )
 @pytest.mark.parametrize("verb", ["add", "list", "serve"])
-def test_a_path_that_nothing_has_expanded_is_refused_with_what_to_write(one_queue, tmp_path, path, verb):
+def test_a_path_that_nothing_has_expanded_is_refused_with_what_to_write(
+    one_queue: Queue, tmp_path: Path, path: str, verb: str
+) -> None:
     """`--file=~/q` makes a directory called ~ under most shells, and everything in it looks right."""
     words = ["-j", json.dumps(GOOD)] if verb == "add" else []
     tool = [one_queue.python, "-I", str(one_queue.tool)]
@@ -244,7 +247,7 @@ def test_a_path_that_nothing_has_expanded_is_refused_with_what_to_write(one_queu
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_path_that_nothing_has_expanded_costs_the_notes_and_not_the_job(one_queue, tmp_path):
+def test_a_path_that_nothing_has_expanded_costs_the_notes_and_not_the_job(one_queue: Queue, tmp_path: Path) -> None:
     """Behind `run` the command comes first."""
     tool = [one_queue.python, "-I", str(one_queue.tool)]
     job = ["run", "--instance", "P", "--job", "J", "--", "sh", "-c", "exit 3"]
@@ -256,7 +259,7 @@ def test_a_path_that_nothing_has_expanded_costs_the_notes_and_not_the_job(one_qu
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_may_be_named_before_or_after_the_verb(queue):
+def test_the_file_may_be_named_before_or_after_the_verb(queue: Queue) -> None:
     """`add -f QUEUE` is what half of all people write first."""
     tool = [queue.python, "-I", str(queue.tool)]
     words = ["--instance", "P", "--job", "J", "--event", "E"]
@@ -274,7 +277,7 @@ def test_the_file_may_be_named_before_or_after_the_verb(queue):
     assert subprocess.run([*tool, "add", *words], capture_output=True, check=False).returncode == 2
 
 
-def test_moments_have_a_readable_time_beside_them(queue):
+def test_moments_have_a_readable_time_beside_them(queue: Queue) -> None:
     """Nobody reads epoch seconds at night; programs take --json."""
     queue.run("add", "-j", json.dumps({**GOOD, "timestamp": 1700000000}))
 
@@ -283,7 +286,7 @@ def test_moments_have_a_readable_time_beside_them(queue):
     assert re.search(r"oldest_timestamp +1700000000\.0  \(2023-11-14 22:13:20 \+0000, \d+ days ago\)\n", lines)
 
 
-def test_lone_surrogates_and_control_characters_are_taken_as_text(queue):
+def test_lone_surrogates_and_control_characters_are_taken_as_text(queue: Queue) -> None:
     """A text is never a reason to lose a message; what is no character becomes the replacement character."""
     given = '{"instance": "P", "job": "J", "event": "E", "message": "a\\ud800b\\u0000c\\n<<<\\ud83d\\ude00"}'
 
@@ -293,7 +296,7 @@ def test_lone_surrogates_and_control_characters_are_taken_as_text(queue):
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
-def test_any_bytes_in_the_arguments_are_taken_under_any_locale(queue, locale):
+def test_any_bytes_in_the_arguments_are_taken_under_any_locale(queue: Queue, locale: str) -> None:
     """cron runs jobs under LC_ALL=C, where Python before 3.7 takes the arguments for ASCII."""
     environment = {"LC_ALL": locale, "PATH": os.environ["PATH"]}
     options = [b"--instance", b"P", b"--job", "Stra\u00dfe".encode(), b"--event", b"E", b"--message", b"\xdf \xc3\x9f"]
@@ -308,7 +311,7 @@ def test_any_bytes_in_the_arguments_are_taken_under_any_locale(queue, locale):
 
 
 @pytest.mark.parametrize("text", ["x" * 70_000, "\u00df" * 30_000, "\U0001f600" * 6_000, "\x00" * 20_000])
-def test_a_text_that_makes_the_message_too_long_is_cut_with_a_mark(queue, text):
+def test_a_text_that_makes_the_message_too_long_is_cut_with_a_mark(queue: Queue, text: str) -> None:
     """64 KiB of JSON is the limit; escapes count as what they are in JSON."""
     given = json.dumps({**GOOD, "message": text}, ensure_ascii=False)
 
@@ -322,14 +325,14 @@ def test_a_text_that_makes_the_message_too_long_is_cut_with_a_mark(queue, text):
     assert 60_000 < len(json.dumps(message)) <= 65_536
 
 
-def test_a_text_just_short_enough_is_kept_whole(one_queue):
+def test_a_text_just_short_enough_is_kept_whole(one_queue: Queue) -> None:
     """The limit bites where it says, not earlier."""
     one_queue.run("add", "-j", "-", input=json.dumps({**GOOD, "message": "x" * 65_000}).encode())
 
     assert one_queue.messages()[0]["message"] == "x" * 65_000
 
 
-def test_an_empty_queue_is_listed_as_an_empty_array(queue):
+def test_an_empty_queue_is_listed_as_an_empty_array(queue: Queue) -> None:
     """Also `remove` prints JSON, always."""
     queue.add("A")
 
@@ -339,7 +342,7 @@ def test_an_empty_queue_is_listed_as_an_empty_array(queue):
     assert queue.run("count").stdout == b"0\n"
 
 
-def test_list_and_remove_are_narrowed_by_id_and_by_time(queue):
+def test_list_and_remove_are_narrowed_by_id_and_by_time(queue: Queue) -> None:
     """--since takes its own moment in, --before leaves it out: together they are everything, once."""
     for moment in (1000, 2000, 3000):
         queue.run("add", "-j", json.dumps({**GOOD, "timestamp": moment}))
@@ -352,7 +355,7 @@ def test_list_and_remove_are_narrowed_by_id_and_by_time(queue):
     assert [m["_id"] for m in queue.messages()] == [2]
 
 
-def test_list_is_one_line_however_long(one_queue):
+def test_list_is_one_line_however_long(one_queue: Queue) -> None:
     """A reader may read one line; the pages it is read in must not show."""
     one_queue.add(*(f"E{number}" for number in range(3210)))
 
@@ -362,7 +365,7 @@ def test_list_is_one_line_however_long(one_queue):
     assert [message["_id"] for message in json.loads(printed)] == list(range(1, 3211))
 
 
-def test_an_id_is_never_used_twice(queue):
+def test_an_id_is_never_used_twice(queue: Queue) -> None:
     """Also not after everything was removed and the file was packed: the tracker orders by it."""
     queue.add("A", "B")
     queue.run("remove")
@@ -373,7 +376,7 @@ def test_an_id_is_never_used_twice(queue):
     assert [message["_id"] for message in queue.messages()] == [3]
 
 
-def test_remove_removes_nothing_when_its_output_reaches_nobody(one_queue):
+def test_remove_removes_nothing_when_its_output_reaches_nobody(one_queue: Queue) -> None:
     """Printing comes first: a full disk behind `> file` must not cost the messages."""
     one_queue.add("A")
 
@@ -385,20 +388,20 @@ def test_remove_removes_nothing_when_its_output_reaches_nobody(one_queue):
     assert one_queue.events() == ["A"]
 
 
-def test_a_reader_that_stops_reading_holds_up_nobody(one_queue):
+def test_a_reader_that_stops_reading_holds_up_nobody(one_queue: Queue) -> None:
     """`list | less` must not keep a lock while its user reads."""
     one_queue.run("add", "-j", "-", input=b"\n".join([json.dumps({**GOOD, "message": "x" * 5000}).encode()] * 2000))
     reader = subprocess.Popen(one_queue.command("list"), stdout=subprocess.PIPE)
-    assert reader.stdout.read(1) == b"["
+    assert piped(reader.stdout).read(1) == b"["
 
     added = one_queue.run("add", "-j", json.dumps(GOOD))
 
     assert (added.returncode, reader.poll()) == (0, None)
-    reader.stdout.close()
+    piped(reader.stdout).close()
     assert reader.wait(30) == 1
 
 
-def test_stats_say_what_there_is_to_know(queue):
+def test_stats_say_what_there_is_to_know(queue: Queue) -> None:
     """Readable by people, and by programs with --json."""
     queue.add("A", "B")
     queue.serve(opened_by="tracker-1").end()
@@ -410,7 +413,7 @@ def test_stats_say_what_there_is_to_know(queue):
     assert set(facts) == {line.split()[0].decode() for line in queue.run("stats").stdout.splitlines()}
 
 
-def test_vacuum_gives_the_room_back(one_queue):
+def test_vacuum_gives_the_room_back(one_queue: Queue) -> None:
     """After a long outage of the tracker the file is large for ever otherwise."""
     one_queue.run("add", "-j", "-", input=b"\n".join([json.dumps({**GOOD, "message": "x" * 5000}).encode()] * 100))
     large = one_queue.path.stat().st_size
@@ -422,7 +425,7 @@ def test_vacuum_gives_the_room_back(one_queue):
 
 
 @pytest.mark.parametrize("verb", ["list", "remove", "count", "stats", "vacuum"])
-def test_a_queue_that_is_not_there_is_not_an_empty_one(one_queue, verb):
+def test_a_queue_that_is_not_there_is_not_an_empty_one(one_queue: Queue, verb: str) -> None:
     """Only add, run and serve make a queue; the others say that the path is wrong."""
     done = one_queue.run(verb)
 
@@ -449,7 +452,7 @@ def test_a_queue_that_is_not_there_is_not_an_empty_one(one_queue, verb):
         [],
     ],
 )
-def test_a_wrong_command_line_ends_with_2_and_makes_nothing(queue, arguments):
+def test_a_wrong_command_line_ends_with_2_and_makes_nothing(queue: Queue, arguments: list[str]) -> None:
     """Exit code 2 is the caller's fault, 1 the queue's."""
     done = queue.run(*arguments)
 
@@ -459,7 +462,7 @@ def test_a_wrong_command_line_ends_with_2_and_makes_nothing(queue, arguments):
 
 
 @pytest.mark.parametrize("verb", [None, "add", "list", "remove", "count", "stats", "vacuum", "run", "serve"])
-def test_help_is_a_manual_with_examples_in_plain_ascii(queue, verb):
+def test_help_is_a_manual_with_examples_in_plain_ascii(queue: Queue, verb: str | None) -> None:
     """It is read on hosts of other people, under whatever locale."""
     done = queue.run(*([verb] if verb else []), "--help", env={"LC_ALL": "C", "PATH": os.environ["PATH"]})
 
@@ -468,7 +471,7 @@ def test_help_is_a_manual_with_examples_in_plain_ascii(queue, verb):
     assert [line for line in done.stdout.decode("ascii").splitlines() if len(line) > 80] == []
 
 
-def test_version_is_that_of_the_package(queue):
+def test_version_is_that_of_the_package(queue: Queue) -> None:
     """The tracker shows it in its greeting; it must be possible to tell an old copy from a new one."""
     package = (queue.tool.parents[1] / "__init__.py").read_text()
 
@@ -477,7 +480,7 @@ def test_version_is_that_of_the_package(queue):
     assert f'__version__ = "{done.stdout.decode().split()[-1]}"' in package
 
 
-def test_the_file_is_python_3_6_and_imports_the_standard_library_only(one_queue):
+def test_the_file_is_python_3_6_and_imports_the_standard_library_only(one_queue: Queue) -> None:
     """Measured by vermin, which knows since when every name of the library exists."""
     vermin = [sys.executable, "-c", "import vermin; vermin.main()"]
 
@@ -488,5 +491,5 @@ def test_the_file_is_python_3_6_and_imports_the_standard_library_only(one_queue)
     assert checked.returncode == 0, checked.stdout
     tree = ast.parse(one_queue.tool.read_text("ascii"))
     imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imports |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imports |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imports <= sys.stdlib_module_names

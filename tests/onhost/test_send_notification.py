@@ -7,42 +7,15 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from event_grammar import events_in
+from notification_tool import AT, HOSTILE, TOOL, Done, Run, run_tool
+from queue_tool import Answer, Queue
 
-TOOL = Path(__file__).parents[2] / "job_tracker" / "onhost" / "send-notification.py"
 GOLDEN = Path(__file__).parents[1] / "golden" / "event_lines.txt"
-AT = "1763950447"
-
-HOSTILE = {
-    "newlines": "one\ntwo\r\nthree\u2028four\x0bfive\x85six",
-    "NUL and controls": "a\x01b\x02c\x1b[31md\x7fe\tf",
-    "emoji": "\U0001f525 \u00fcber \u65e5\u672c",
-    "100 kB": "x" * 100_000,
-    "100 kB of emoji": "\U0001f525" * 25_000,
-    "a priority": "<13>@1763950447;0 host app: text",
-    "leading digits": "2016 May 26 15:41:47 IST host app: text",
-    "an octet count": "9 swallowed",
-    "quotes": 'it\'s "quoted" `here`',
-    "a command": "$(touch /tmp/owned); rm -rf / | cat & %n %s {x} \\n",
-    "colons": ": : a: b",
-    "nothing": " \t ",
-    "dashes": "--status 0",
-}
-
-Run = Callable[..., subprocess.CompletedProcess]
-
-
-def run_tool(python: str, *arguments: str | bytes, **options: object) -> subprocess.CompletedProcess:
-    """The tool run to its end, with nothing but what is given in its environment."""
-    options.setdefault("env", {"PATH": os.environ["PATH"], "LC_ALL": "C"})
-    if "input" not in options:
-        options.setdefault("stdin", subprocess.DEVNULL)
-    command = [python, "-I", str(TOOL), "--config", os.devnull, *arguments]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)
 
 
 @pytest.fixture
@@ -57,7 +30,7 @@ def run_once() -> Run:
     return lambda *arguments, **options: run_tool(sys.executable, *arguments, **options)
 
 
-def line_of(run: Run, *arguments: str, **options: object) -> bytes:
+def line_of(run: Run, *arguments: str | bytes, **options: object) -> bytes:
     """What would be sent."""
     done = run("event", "--dry-run", "--host", "h1", "--application", "job_A__P", "--at", AT, *arguments, **options)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -197,7 +170,7 @@ def test_a_faulty_configuration_is_refused(run_once: Run, tmp_path: Path, line: 
 # -- many events -----------------------------------------------------------------------------------------------------
 
 
-def many(run: Run, lines: list[object], *arguments: str) -> tuple[subprocess.CompletedProcess, list[dict]]:
+def many(run: Run, lines: Sequence[object], *arguments: str) -> tuple[Done, list[Answer]]:
     """The lines as they are, or as JSON if they are no bytes; how it ended, and the answers."""
     given = [line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines]
     done = run("event", "--many", *arguments, input=b"".join(given))
@@ -367,7 +340,7 @@ def test_a_full_disk_leaves_no_half_line(run_once: Run) -> None:
 # -- odi --------------------------------------------------------------------------------------------------------------
 
 
-def test_odi_stores_the_message_that_add_would_store(queue, tmp_path: Path) -> None:
+def test_odi_stores_the_message_that_add_would_store(queue: Queue, tmp_path: Path) -> None:
     """One format exists: message-queue.py's own code writes it."""
     words = ["--job", "LOAD", "--instance", "P", "--event", "ERROR", "--message=-ORA-1 'x'\n$(y)", "--run", "7"]
 
@@ -386,7 +359,7 @@ def test_odi_stores_the_message_that_add_would_store(queue, tmp_path: Path) -> N
     assert not list(tmp_path.glob("__pycache__"))
 
 
-def test_odi_says_what_is_wrong_as_add_does(run: Run, one_queue, tmp_path: Path) -> None:
+def test_odi_says_what_is_wrong_as_add_does(run: Run, one_queue: Queue, tmp_path: Path) -> None:
     """A mistyped event is refused here, where whoever mistyped it sees it."""
     misspelled = run("odi", "--job", "J", "--instance", "P", "--event", "SUCESS", "-f", str(one_queue.path))
     (tmp_path / "file").write_text("x")
@@ -397,7 +370,7 @@ def test_odi_says_what_is_wrong_as_add_does(run: Run, one_queue, tmp_path: Path)
     assert impossible.stderr.startswith(b"message-queue.py: ")
 
 
-def test_odi_takes_its_queue_from_the_environment(run_once: Run, one_queue) -> None:
+def test_odi_takes_its_queue_from_the_environment(run_once: Run, one_queue: Queue) -> None:
     """An ODI package is copied between environments; the host knows where its queue is."""
     environment = {"JOB_TRACKER_QUEUE": str(one_queue.path)}
 

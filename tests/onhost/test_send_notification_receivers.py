@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from event_grammar import events_in
-from test_send_notification import AT, HOSTILE, TOOL, Run, run_tool
+from notification_tool import AT, HOSTILE, TOOL, Done, Run, run_tool
+from queue_tool import Answer, missing
 
 GOLDEN = b"<130>@1763950447 h1 job_A__P: ERROR since 02:14:07: \xc3\xbc \xf0\x9f\x94\xa5\n"
 TEXT = "ERROR since 02:14:07: \u00fc\n\U0001f525".encode()
@@ -43,16 +45,9 @@ def impatient(directory: Path) -> tuple[str, str]:
     return "--config", str(config)
 
 
-def send(run: Run, *targets: str, text: bytes = TEXT) -> subprocess.CompletedProcess:
+def send(run: Run, *targets: str, text: bytes = TEXT) -> Done:
     """One event to the targets, in order."""
     return run(*WORDS, *(word for target in targets for word in ("--to", target)), input=text)
-
-
-def lacking(reason: str) -> None:
-    """Skip for want of something on this machine; where CI promises to have everything, that is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI must not skip: {reason}")
-    pytest.skip(reason)
 
 
 def eventually(look: Callable[[], object]) -> object:
@@ -216,7 +211,7 @@ def test_hostile_texts_travel_as_one_event_each(run_once: Run, fifo: Path, name:
 class Listener:
     """A receiver that reads each connection to its end, as the Event Console does; `stall` keeps it from reading."""
 
-    def __init__(self, family: int, address: object) -> None:
+    def __init__(self, family: int, address: str | tuple[str, int]) -> None:
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.bind(address)
         self.socket.listen(8)
@@ -322,7 +317,7 @@ def rsyslog(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """A real rsyslogd on loopback, TCP and UDP on one port, that writes down what came, as it came."""
     program = shutil.which("rsyslogd") or shutil.which("rsyslogd", path="/usr/sbin")
     if program is None:
-        lacking("no rsyslogd here")
+        missing("no rsyslogd here")
     port, written = free_port(), tmp_path / "written"
     config = tmp_path / "rsyslog.conf"
     config.write_text(
@@ -425,14 +420,14 @@ class Sshd:
 def sshd(tmp_path: Path, python: str, fifo: Path) -> Iterator[Sshd]:
     """An sshd whose forced command runs under the same Python as the sender."""
     if not (shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")):
-        lacking("no sshd here")
+        missing("no sshd here")
     (tmp_path / "sshd").mkdir()
     made = Sshd(tmp_path / "sshd", python, fifo)
     yield made
     made.close()
 
 
-def through(sshd: Sshd, python: str, text: bytes, **more: str) -> subprocess.CompletedProcess:
+def through(sshd: Sshd, python: str, text: bytes, **more: str) -> Done:
     """One event through ssh."""
     return run_tool(python, *sshd.configured(**more), *WORDS, "--to", sshd.target, input=text)
 
@@ -455,7 +450,7 @@ def test_ssh_brings_the_golden_line_into_the_fifo_and_nothing_where_nobody_reads
 
 
 def test_ssh_trusts_no_unknown_host_and_no_unknown_key_gets_in(
-    sshd: Sshd, all_pythons: list, tmp_path: Path, fifo: Path
+    sshd: Sshd, all_pythons: Sequence[tuple[object, str]], tmp_path: Path, fifo: Path
 ) -> None:
     """It asks nothing: BatchMode."""
     python = all_pythons[-1][1]
@@ -470,14 +465,18 @@ def test_ssh_trusts_no_unknown_host_and_no_unknown_key_gets_in(
         assert read_all(descriptor) == b""
 
 
-def many_through(sshd: Sshd, python: str, count: int, **more: str) -> subprocess.CompletedProcess:
+def many_through(sshd: Sshd, python: str, count: int, **more: str) -> Done:
     """So many events through one ssh."""
     lines = "".join(json.dumps({"message": f"text {n} \u00fc"}) + "\n" for n in range(count))
     words = ("event", "--many", "--host", "h1", "--application", "job_A__P", "--at", AT, "--to", sshd.target)
     return run_tool(python, *sshd.configured(**more), *words, input=lines.encode())
 
 
-def answers_in(done: subprocess.CompletedProcess) -> list[dict]:
+def is_zombie(pid: str) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def answers_in(done: Done) -> list[Answer]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -544,7 +543,7 @@ def test_an_ssh_that_has_ended_between_two_events_is_started_again(sshd: Sshd, p
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             for child in children:
                 os.kill(int(child), signal.SIGKILL)
-                assert eventually(lambda child=child: Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
+                assert eventually(partial(is_zombie, child))
         process.stdin.close()
         assert process.wait(20) == 0
         arrived = read_all(descriptor)
@@ -605,7 +604,7 @@ def test_the_key_of_the_receiver_can_do_nothing_else(sshd: Sshd, fifo: Path, tmp
     assert not (tmp_path / "proof").exists()
 
 
-def receive_many(run: Run, fifo: Path, data: bytes) -> subprocess.CompletedProcess:
+def receive_many(run: Run, fifo: Path, data: bytes) -> Done:
     """The far end as our side asks for it when there are many events."""
     environment = {"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": "receive --many"}
     return run("receive", "--to", f"pipe:{fifo}", input=data, env=environment)

@@ -77,8 +77,11 @@ def test_an_alarm_that_was_over_before_it_was_found_is_not_told(tracker: Tracker
     tracker.moment += 100 * MICROSECONDS
     tracker.begin(load(tracker.config_path))
     tracker.hears(
-        *[(1, "LOAD", "ERROR"), (2, "LOAD", "STARTED"), (3, "LOAD", "SUCCESS")],
-        *[(1, "OTHER", "SUCCESS"), (2, "OTHER", "ERROR", "stays")],
+        (1, "LOAD", "ERROR"),
+        (2, "LOAD", "STARTED"),
+        (3, "LOAD", "SUCCESS"),
+        (1, "OTHER", "SUCCESS"),
+        (2, "OTHER", "ERROR", "stays"),
     )
     tracker.until(tracker.settled)
 

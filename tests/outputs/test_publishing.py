@@ -21,6 +21,7 @@ from job_tracker.outputs.making import Ground
 from job_tracker.outputs.view import keeper as room
 from job_tracker.outputs.view.keeper import ViewOutput
 from job_tracker.ports import Found, Picture
+from job_tracker.view.documents import Publication
 
 T0 = 1_795_399_200
 JOBS = 40
@@ -153,9 +154,14 @@ def test_steps_that_follow_each_other_closely_are_published_together_and_show_th
     tracked.begins_to_build()
     while tracked.output.view.is_building:
         tracked.publishes(tracked.hears())
-    handed = []
+    handed: list[int] = []
     publish = tracked.output.view.publish
-    monkeypatch.setattr(tracked.output.view, "publish", lambda new: (handed.append(len(new.jobs)), publish(new)))
+
+    def counted(new: Publication) -> None:
+        handed.append(len(new.jobs))
+        publish(new)
+
+    monkeypatch.setattr(tracked.output.view, "publish", counted)
 
     for number in range(40):
         elements = [tracked.element(job, event) for job, event in ((number % 13, "STARTED"), (number % 11, "ERROR"))]

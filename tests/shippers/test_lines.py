@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import file_system, fill
@@ -136,13 +137,13 @@ def _forked(work: Callable[[], None], chance: random.Random | None) -> bool:
 def _arrange_death(chance: random.Random) -> None:
     left = chance.randint(1, 25)
 
-    def dying(call: Callable[..., object]) -> Callable[..., object]:
-        def instead(*arguments: object, **keys: object) -> object:
+    def dying(call: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*arguments: Any, **keys: Any) -> Any:
             nonlocal left
             left -= 1
             if left == 0:
-                if call is write and len(arguments[1]):  # type: ignore[arg-type]
-                    write(arguments[0], bytes(arguments[1])[: chance.randint(0, len(arguments[1]))])  # type: ignore[arg-type, call-overload]
+                if call is write and len(arguments[1]):
+                    write(arguments[0], bytes(arguments[1])[: chance.randint(0, len(arguments[1]))])
                 elif chance.random() < 0.5:
                     call(*arguments, **keys)
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -152,8 +153,8 @@ def _arrange_death(chance: random.Random) -> None:
 
     write = os.write
     names = ("write", "fsync", "rename", "open")
-    lines.os = _Patched({name: dying(getattr(os, name)) for name in names})  # type: ignore[assignment]
-    Saved.save = dying(Saved.save)  # type: ignore[method-assign, assignment]
+    lines.os = _Patched({name: dying(getattr(os, name)) for name in names})  # type: ignore[assignment, attr-defined]  # seen by this module alone
+    Saved.save = dying(Saved.save)  # type: ignore[method-assign]  # likewise
 
 
 class _Patched:
@@ -268,7 +269,7 @@ def test_another_file_with_the_same_number_is_not_taken_for_ours(tmp_path: Path,
 def test_what_is_no_regular_file_is_refused(tmp_path: Path, saved: Saved, kind: str) -> None:
     """A link would let somebody choose what is written into, a FIFO would wait for ever."""
     path = tmp_path / "events.log"
-    make = {
+    make: dict[str, Callable[[], None]] = {
         "link": lambda: path.symlink_to(tmp_path / "other"),
         "fifo": lambda: os.mkfifo(path),
         "directory": path.mkdir,

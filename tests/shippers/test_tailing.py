@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,14 @@ def test_rsyslog_reads_each_line_once_through_rotations(tmp_path: Path) -> None:
     def got() -> list[int]:
         return [json.loads(line)["seq"] for line in received.read_text().splitlines() if line.endswith("}")]
 
+    def has_got(number: int) -> bool:
+        return got()[-1:] == [number]
+
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as consumer, running(shipping):
         try:
             for round_ in range(3):
                 last = events.add(200, text=f"Zeile {round_} ' +++ ü")[-1]
-                wait_until(lambda last=last: got()[-1:] == [last], "the lines of a round")
+                wait_until(partial(has_got, last), "the lines of a round")
                 log.rename(tmp_path / f"lines.jsonl.{round_}")
             last = events.add(5)[-1]
             wait_until(lambda: got()[-1:] == [last], "the lines behind the last rotation")

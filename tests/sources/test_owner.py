@@ -55,6 +55,7 @@ def test_root_looks_as_the_owner_so_that_no_journal_removes_what_is_roots(home: 
     for path in (control, *control.iterdir()):
         os.chown(path, NOBODY, NOBODY)
 
+    assert python is not None
     check(replace(place.host, is_ours=True, python=python), TERMS)
 
     assert of_root.exists()

@@ -228,6 +228,12 @@ def test_a_list_that_does_not_end_is_not_whole(switches: set[str]) -> None:
     assert sweeps.kept.told("a2") == ["running"]
 
 
+def no_http(handler: Any) -> None:
+    """Bytes that are no answer."""
+    handler.wfile.write(b"\x00\x01\x02")
+    handler.close_connection = True
+
+
 def drip(handler: Any) -> None:
     """A byte now and then, for ever."""
     handler.close_connection = True
@@ -261,7 +267,7 @@ BAD_ANSWERS = {
     "of_another_job": (200, {"statusInfo": {"jobID": "other", "status": "failed"}}),
     "not_utf_8": (200, b'{"statusInfo": {"jobID": "bad", "status": "\xff\xfe"}}'),
     "error": (500, b"database is locked"),
-    "no_http": lambda handler: (handler.wfile.write(b"\x00\x01\x02"), setattr(handler, "close_connection", True))[2:],
+    "no_http": no_http,
     "drip": drip,
     "drip_head": drip_head,
 }
@@ -295,7 +301,16 @@ def test_one_bad_job_costs_itself_only(bad: str) -> None:
 
 def test_a_row_that_is_none_costs_itself_only() -> None:
     """A list may hold whatever a database held."""
-    rows = [None, 7.5, True, "", [], {"status": "running"}, {"jobID": None}, {"jobID": "x" * 501, "status": "running"}]
+    rows: list[object] = [
+        None,
+        7.5,
+        True,
+        "",
+        [],
+        {"status": "running"},
+        {"jobID": None},
+        {"jobID": "x" * 501, "status": "running"},
+    ]
     with JobServer(dialect="ogc").running() as server:
         job = server.submit("a1", "running")
         status_of(server, (200, {"jobs": [*rows, server.info(job)]}), "/jobs")

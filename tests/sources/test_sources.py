@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -235,6 +236,11 @@ def test_the_confirmation_of_an_older_connection_deletes_nothing(place: Place, b
     assert box.notices() == []
 
 
+def unreachable(box: Box) -> list[Report]:
+    """What said that there is no contact."""
+    return [item for item in box.items if isinstance(item, Report) and item.contact is Contact.UNREACHABLE]
+
+
 @pytest.mark.usefixtures("quick")
 def test_unreachable_since_lasts_over_all_tries(place: Place, box: Box) -> None:
     """An operator wants to know since when a host is gone, not since when the last of many tries failed."""
@@ -242,13 +248,12 @@ def test_unreachable_since_lasts_over_all_tries(place: Place, box: Box) -> None:
     place.source(box, host=host)
 
     first = box.report(Contact.UNREACHABLE)
-    third = box.wait_for(lambda _: sum(other.contact is Contact.UNREACHABLE for other in box.items) > 2)
+    box.wait_for(lambda _: len(unreachable(box)) > 2)
     host = place.script("sys.exit(7)")
     refused = box.report(Contact.REFUSED)
 
     assert "killed by signal 9" in first.text
-    assert isinstance(third, Report)
-    assert {item.since for item in box.items if item.contact is Contact.UNREACHABLE} == {first.since}
+    assert {report.since for report in unreachable(box)} == {first.since}
     assert refused.since == first.since
 
 
@@ -483,7 +488,7 @@ def test_a_queue_that_is_free_again_is_reachable_at_once(
 
 # --------------------------------------------------------------------------------------------- far sides that misbehave
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a handler that is missing": ("", {"message_queue_handler": "/nowhere/mq.py"}, r"\(exit code 2\): .*No such file"),
     "a Python that is missing": ("", {"python": "/nowhere/python3"}, "cannot start /nowhere/python3: No such file"),
     "a Python that is none": ("", {"python": "false"}, r"ended before its greeting \(exit code 1\)"),

@@ -10,6 +10,7 @@ from published import BERLIN, HOUR, SECOND, cyclic, daily, jobs_of
 
 from job_tracker.core.board import newcomer
 from job_tracker.core.jobs import Job, Jobs
+from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.moments import MICROSECONDS
 from job_tracker.telling.night.lanes import Past
@@ -46,7 +47,7 @@ def past(
 
 def meta(*sources: str, written: int = NOW, stopped: int | None = None) -> Document:
     """Who writes the view."""
-    named = {name: {} for name in sources or ("app1",)}
+    named: Document = {name: {} for name in sources or ("app1",)}
     return {"sources": named, "written": written, "stopped": stopped, "interval": 10 * SECOND, "days_since": None}
 
 
@@ -145,7 +146,7 @@ def test_a_start_that_the_clocks_leave_out_is_drawn_where_it_counts() -> None:
     now = at("2026-03-29 06:00:00")
     window = Window(begin=at("2026-03-28 20:00:00"), end=at("2026-03-29 08:00:00"), now=now)
     job = daily("NIGHTLY")
-    assert job.starts is not None
+    assert isinstance(job.starts, Daily)
     job = replace(job, starts=replace(job.starts, times=(150,)), max_delay=10 * MINUTE)
     change = at("2026-03-29 03:00:00")
 

@@ -25,7 +25,7 @@ from job_tracker.core.schedules.quiet import Quiet, Windows
 from job_tracker.errors import StoreFailed
 from job_tracker.ports import Contact
 from job_tracker.view import documents, reading
-from job_tracker.view.reading import ViewUnreadable, read_job, read_jobs, read_keys, read_unmatched
+from job_tracker.view.reading import JobView, ViewUnreadable, read_job, read_jobs, read_keys, read_unmatched
 from job_tracker.view.rows import Past
 from job_tracker.view.view import RETRY_AFTER, TABLES, View
 
@@ -68,6 +68,13 @@ def everything(path: Path) -> dict[str, list[tuple[str, Any]]]:
             rows = connection.execute(f"SELECT key, value FROM {table} ORDER BY key")
             found[table] = [(key, json.loads(value)) for key, value in rows]
     connection.close()
+    return found
+
+
+def load_of(path: Path) -> JobView:
+    """What is shown of LOAD."""
+    found = read_job(path, "LOAD__P")
+    assert found is not None
     return found
 
 
@@ -187,12 +194,12 @@ def test_runs_that_still_matter_outlive_the_history(publish: Callable[..., Publi
     for number in range(5):
         published.say((100 + 10 * number, "LOAD", "STARTED"), (105 + 10 * number, "LOAD", "SUCCESS"), run=f"r{number}")
     settled(published)
-    assert [run["order"] for run in read_job(path, "LOAD__P").runs] == [1, 5, 6]  # type: ignore[union-attr]
+    assert [run["order"] for run in load_of(path).runs] == [1, 5, 6]
 
     published.say((300, "LOAD", "SUCCESS"), run="hangs")
     settled(published)
 
-    assert [run["order"] for run in read_job(path, "LOAD__P").runs] == [5, 6]  # type: ignore[union-attr]
+    assert [run["order"] for run in load_of(path).runs] == [5, 6]
 
 
 def test_routine_is_told_by_the_runs_and_not_again_by_changes(publish: Callable[..., Published], path: Path) -> None:
@@ -214,7 +221,7 @@ def test_a_late_message_rewrites_what_it_changed(publish: Callable[..., Publishe
     published.wait(700)
     published.say((800, "LOAD", "STARTED"), (900, "LOAD", "SUCCESS"))
     settled(published)
-    assert "TIMEOUT" in [change["state_to"] for change in read_job(path, "LOAD__P").changes]  # type: ignore[union-attr]
+    assert "TIMEOUT" in [change["state_to"] for change in load_of(path).changes]
 
     published.say((60, "LOAD", "SUCCESS"))
     settled(published)

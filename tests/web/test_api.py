@@ -78,7 +78,7 @@ def fits(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
     python = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
     is_bool = isinstance(value, bool)
     if kinds and not any(
-        value is None if kind == "null" else isinstance(value, python[kind]) and (is_bool == (kind == "boolean"))  # type: ignore[arg-type]
+        value is None if kind == "null" else isinstance(value, python[kind]) and (is_bool == (kind == "boolean"))  # type: ignore[arg-type]  # of a table of types
         for kind in kinds
     ):
         return [f"{place}: {value!r} is not {kinds}"]

@@ -12,8 +12,9 @@ from starlette.routing import Route as Served
 from job_tracker.config.web import Web
 from job_tracker.web import app as apps
 from job_tracker.web.context import Context
+from job_tracker.web.pages import table
 from job_tracker.web.rights import NOBODY, Needs
-from job_tracker.web.routing import Route
+from job_tracker.web.routing import Route, served
 from job_tracker.web.safety import POLICY
 
 
@@ -41,7 +42,7 @@ ROUTES = (
 
 @pytest.fixture(autouse=True)
 def _table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apps.pages, "ROUTES", ROUTES)
+    monkeypatch.setattr(table, "ROUTES", ROUTES)
 
 
 @pytest.fixture
@@ -173,4 +174,4 @@ def test_each_row_of_the_table_says_what_it_needs(view: Path) -> None:
     """A path in the table is a path of the server, and none is served beside it."""
     part = part_of(view)
 
-    assert all(isinstance(each, Served) for each in apps.served(apps.routes(part), part))
+    assert all(isinstance(each, Served) for each in served(apps.routes(part), part))

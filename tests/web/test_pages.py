@@ -63,7 +63,7 @@ def test_all_filters_are_in_the_address(tmp_path: Path, query: str, keys: set[st
 @pytest.mark.parametrize("route", [each for each in ROUTES if "GET" in each.methods], ids=lambda each: each.path)
 def test_no_page_lets_a_job_speak_in_html(tmp_path: Path, route: object) -> None:
     """Texts of jobs are strangers' bytes, in every page."""
-    path = str(route.path).replace("{key}", "LOAD__P").replace("{number:int}", "1")  # type: ignore[attr-defined]
+    path = str(route.path).replace("{key}", "LOAD__P").replace("{number:int}", "1")  # type: ignore[attr-defined]  # the routes are all paths
 
     answer = shown(tmp_path).get(path if path != "/fragments/jobs" else f"{path}?keys=LOAD__P")
 
@@ -133,7 +133,8 @@ def test_an_old_board_is_grey_without_any_script(tmp_path: Path) -> None:
 def test_what_others_wrote_is_what_it_was_when_it_was_taken() -> None:
     """The sums beside it are those of the release; a file that was touched is found."""
     [folder] = (FOLDER / "vendor").iterdir()
-    sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: given for given, name in lines}
 
     assert {path.name for path in folder.iterdir()} == {*sums, "SHA256SUMS"}
     for name, digest in sums.items():

@@ -47,7 +47,12 @@ def test_only_what_was_written_anew_is_read_again(tmp_path: Path, published: Pub
     kept = reader.board.rows["A__P"]
 
     published.say((1, "B", "STARTED"))
-    wait_until(lambda: reader.look() or len(told) > 1)
+
+    def has_told_again() -> bool:
+        reader.look()
+        return len(told) > 1
+
+    wait_until(has_told_again)
 
     assert told.changed[1:] == [("B__P",)]
     assert reader.board.rows["B__P"].state == "RUNNING"

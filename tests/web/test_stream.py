@@ -78,7 +78,12 @@ def test_more_rows_than_a_page_has_are_not_named() -> None:
 def test_what_a_class_of_rights_is_told_is_put_into_words_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty browsers of one role cost what one does."""
     classes: list[Rights] = []
-    monkeypatch.setattr(stream, "worded", lambda _, rights: classes.append(rights) or b"x")
+
+    def counted(_: object, rights: Rights) -> bytes:
+        classes.append(rights)
+        return b"x"
+
+    monkeypatch.setattr(stream, "worded", counted)
     hub = Hub()
     whose = [COP] * 25 + [seeing("job://LOAD__P/r", name=f"u{number}") for number in range(25)]
 

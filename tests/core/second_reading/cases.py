@@ -15,7 +15,7 @@ from typing import Any
 from second_reading import messages as reading
 from second_reading import promise, zones
 from second_reading.fold import fold, next_deadline
-from second_reading.promise import Promise
+from second_reading.promise import House, Promise
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 ZONES = (
@@ -407,7 +407,7 @@ class _Story:
     maker: _Maker
     promise: Promise
     given: dict[str, Any]
-    house: promise.House
+    house: House
     begin: int
     span: int
     hosts: list[str]

@@ -114,7 +114,8 @@ def _of(promise: Promise, lines: list[Mapping[str, Any]], house: House) -> list[
     for uid, message in found:
         if uid is None or uid not in known:
             messages.append(message)
-        known |= {uid} - {None}
+            if uid is not None:
+                known.add(uid)
     return messages
 
 

@@ -131,7 +131,9 @@ def promise(
 
 def duration(written: str) -> int:
     """Read hh:mm:ss as microseconds."""
-    hours, minutes, seconds_ = map(int, re.fullmatch(r"(\d+):(\d\d):(\d\d)", written).groups())  # type: ignore[union-attr]
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d)", written)
+    assert found is not None, written
+    hours, minutes, seconds_ = map(int, found.groups())
     return ((hours * 60 + minutes) * 60 + seconds_) * SECOND
 
 
