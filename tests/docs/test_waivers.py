@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 OURS = ("job_tracker", "tests", "bench", "deploy", "examples", "roles")
 OLD = ROOT / "tests" / "onhost" / "old"
-WAIVER = re.compile(r"# ?(?P<what>noqa|pragma: no|shellcheck disable)\b(?P<rest>.*)")
+WAIVER = re.compile(r"# ?(?P<what>noqa|type: ignore|pragma: no|shellcheck disable)\b(?P<rest>.*)")
 REASON = re.compile(r"(?: - | # |  # | \()\S")
 RULE = re.compile(r'"[A-Z]+[0-9]*"')
 
