@@ -25,6 +25,7 @@ class Faults:
     def __init__(self) -> None:
         self.waiting: deque[dict[int, tuple[str, bool]] | str | int | None] = deque()
         self.batches: list[int] = []
+        self.authorizations: list[str] = []
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def faulty_way(port: int) -> Iterator[tuple[Faults, str]]:
                 return
             asked = json.loads(body)
             faults.batches.append(len(asked["Entries"]))
+            faults.authorizations.append(self.headers["authorization"])
             fault = faults.waiting.popleft() if faults.waiting else None
             if fault == "cut":
                 self._passed_on(body)

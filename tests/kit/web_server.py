@@ -30,7 +30,7 @@ class WebServer:
     """`job_tracker web` over a view in a directory.  web: keys of the section; log: what it said, whole."""
 
     def __init__(self, place: Path, **web: Any) -> None:
-        self.place = place
+        self.place, self.view = place, place / "view.sqlite"
         self.config = place / "job_tracker.cfg"
         self.web = {"listen": "127.0.0.1:0", "store_file": str(place / "web" / "web.sqlite"), **web}
         self.log = ""
@@ -41,7 +41,7 @@ class WebServer:
         self.configure()
 
     def configure(self) -> None:
-        tree = {"global_config": {"view_file": str(self.place / "view.sqlite")}, "web": self.web}
+        tree = {"global_config": {"view_file": str(self.view)}, "web": self.web}
         self.config.write_text(json.dumps(tree))
 
     def manage(self, *arguments: str, stdin: str = f"{PASSWORD}\n", code: int = 0) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import LOCAL_CHECK, wait_until
+from running import LOCAL_CHECK, Tracker, cyclic, said, wait_until
 from shipping import TRACKER, Document, Events, Shipping, running
 
 
@@ -46,6 +46,33 @@ def test_each_event_is_a_line_as_the_command_line_prints_it(tmp_path: Path, even
 
     assert [json.loads(line) for line in printed] == told(tmp_path)
     assert told(tmp_path)[1]["tracker"] == TRACKER
+
+
+def test_what_a_job_reports_is_shipped_while_the_tracker_lives_stops_and_comes_back(tmp_path: Path) -> None:
+    """The whole way, from a job's report to the line, with the real daemon at the other end of the events file."""
+    tracker = Tracker(tmp_path / "tracker", cyclic("LOAD"))
+    shipping = Shipping(
+        tmp_path, to_file(tmp_path, **{"from": "beginning"}), events_file=str(tracker.view.parent / "events.sqlite")
+    )
+    try:
+        tracker.start()
+        with running(shipping):
+            tracker.queue.add(said("LOAD", "STARTED"))
+            wait_until(lambda: "run.started" in [each["kind"] for each in told(tmp_path)], "the start")
+            tracker.stop()
+            tracker.queue.add(said("LOAD", "SUCCESS"))
+            tracker.start()
+            wait_until(lambda: "run.succeeded" in [each["kind"] for each in told(tmp_path)], "the end")
+            tracker.kill()
+            tracker.queue.add(said("LOAD", "STARTED"), said("LOAD", "ERROR"))
+            tracker.start()
+            wait_until(lambda: "run.failed" in [each["kind"] for each in told(tmp_path)], "the fault")
+            printed = shipping.command("events", "--json").stdout.splitlines()
+            wait_until(lambda: len(told(tmp_path)) >= len(printed), "all of it")
+
+        assert told(tmp_path)[: len(printed)] == [json.loads(line) for line in printed]
+    finally:
+        tracker.close()
 
 
 def test_a_new_shipper_begins_now_unless_it_is_told_otherwise(tmp_path: Path, events: Events) -> None:

@@ -153,6 +153,33 @@ def test_a_refused_request_throws_nothing_away(
     assert not sent.remark
 
 
+def test_credentials_that_expired_are_looked_for_anew(
+    tmp_path: Path, way: tuple[Faults, str], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever replaces them in the file need not restart anything."""
+    faults, url = way
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    shipper = entry(queue.name, url, profile="events")
+    file.write_text("[events]\naws_access_key_id = OLD\naws_secret_access_key = s\n")
+    target = SqsTarget(shipper)
+    told = item(shipper, event(1))
+    assert told is not None
+    faults.waiting.append("ExpiredTokenException")
+
+    assert target.send([told]).is_held
+    file.write_text("[events]\naws_access_key_id = NEW\naws_secret_access_key = s\n")
+
+    assert target.send([told]).done == {1}
+    assert ["Credential=OLD/" in faults.authorizations[0], "Credential=NEW/" in faults.authorizations[1]] == [
+        True,
+        True,
+    ]
+    target.close()
+
+
 def test_an_answer_that_was_lost_is_said(way: tuple[Faults, str], queue: Queue) -> None:
     """The one place where a message may be there twice."""
     way[0].waiting.append("cut")

@@ -17,7 +17,7 @@ from job_tracker.moments import DAY, MICROSECONDS, MINUTE
 from job_tracker.web.app import Part
 from job_tracker.web.doors import tries
 from job_tracker.web.doors.hashing import Checking, hashed, token_hash
-from job_tracker.web.doors.people import NotChanged
+from job_tracker.web.doors.people import NotChanged, People
 from job_tracker.web.doors.store import Store, WebStoreUnusable
 from job_tracker.web.doors.tokens import ONCE, SESSION, TOKEN
 from job_tracker.web.problems import Problem
@@ -368,6 +368,15 @@ def test_there_is_always_a_cop(part: Part) -> None:
             change()
 
     assert part.doors.people.has_cop()
+
+
+def test_roles_may_be_made_before_anybody_is_there(tmp_path: Path) -> None:
+    """Whoever sets it up begins where he likes; the server is what asks for a cop."""
+    people = People(Store(tmp_path / "web.sqlite", 1))
+
+    people.set_role("dwh", ["job://LOAD_.*/x"], author="x", now=1)
+
+    assert people.roles()["dwh"] == ["job://LOAD_.*/x"]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "ä", "x" * 101, "a/b", "a\n"])

@@ -52,18 +52,20 @@ class People:
 
     def set_active(self, name: str, *, active: bool, author: str, now: int) -> None:
         """Let a user no longer in, or again; his tokens are gone for good."""
+        had_cop = self.has_cop()
         with self._changed(name) as connection:
             connection.execute("UPDATE users SET active = ? WHERE name = ?", (active, name.lower()))
             connection.execute("DELETE FROM tokens WHERE user = ?", (name.lower(),))
-            self._require_cop(connection)
+            self._require_cop(connection, had_cop)
             note(connection, now, author, "user enabled" if active else "user disabled", name.lower())
 
     def set_roles(self, name: str, roles: Sequence[str], *, author: str, now: int) -> None:
         """Give a user other roles."""
+        had_cop = self.has_cop()
         with self._changed(name) as connection:
             self._put_roles(connection, name.lower(), roles)
             connection.execute("DELETE FROM tokens WHERE user = ? AND kind <> 'token'", (name.lower(),))
-            self._require_cop(connection)
+            self._require_cop(connection, had_cop)
             note(connection, now, author, "roles changed", name.lower(), text=", ".join(roles))
 
     def set_role(self, role: str, permissions: Iterable[str], *, author: str, now: int) -> None:
@@ -76,23 +78,25 @@ class People:
         if role in READY_ROLES:
             raise NotChanged(f"the role {role} is as it is; make another one")
         granted(wanted)
+        had_cop = self.has_cop()
         with self.store.change() as connection:
             put_role(connection, role, wanted, now)
             members = connection.execute("SELECT user FROM members WHERE role = ?", (role,)).fetchall()
             connection.executemany("DELETE FROM tokens WHERE user = ? AND kind <> 'token'", members)
-            self._require_cop(connection)
+            self._require_cop(connection, had_cop)
             note(connection, now, author, "role changed", role, text=", ".join(wanted))
 
     def remove_role(self, role: str, *, author: str, now: int) -> None:
         """Let a role be no more; whoever had it has it no longer."""
         if role in READY_ROLES:
             raise NotChanged(f"the role {role} is there for good")
+        had_cop = self.has_cop()
         with self.store.change() as connection:
             if not connection.execute("DELETE FROM roles WHERE name = ?", (role,)).rowcount:
                 raise NotChanged(f"there is no role {role[:60]!r}")
             connection.execute("DELETE FROM permissions WHERE role = ?", (role,))
             connection.execute("DELETE FROM members WHERE role = ?", (role,))
-            self._require_cop(connection)
+            self._require_cop(connection, had_cop)
             note(connection, now, author, "role removed", role)
 
     def users(self) -> list[Document]:
@@ -152,8 +156,8 @@ class People:
         connection.executemany("INSERT INTO members (user, role) VALUES (?, ?)", rows)
 
     @staticmethod
-    def _require_cop(connection: sqlite3.Connection) -> None:
-        if not connection.execute(_COPS).fetchone():
+    def _require_cop(connection: sqlite3.Connection, had_cop: bool) -> None:
+        if had_cop and not connection.execute(_COPS).fetchone():
             raise NotChanged(f"nobody would be left with the permission {COP}; give it to somebody else first")
 
 
