@@ -59,6 +59,9 @@ lock: $(VENV)/deploy ## pin what the tracker runs on, with hashes
 vendor: $(VENV)/installed ## fetch anew what the pages use of other people's work, and check that it is that
 	$(BIN)/python deploy/vendor.py
 
+pictures: $(VENV)/installed ## take the pictures of README and docs anew, of the demonstration, with the browser installed here
+	$(BIN)/python deploy/pictures.py
+
 known-hosts: ## learn the host keys of the machines that Vagrant made, over Vagrant's own connection
 	sh deploy/known-hosts.sh
 

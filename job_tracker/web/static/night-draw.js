@@ -190,6 +190,11 @@ function drawBar(view, lane, bar, y, tall) {
   } else {
     context.fillStyle = colour;
     context.fill();
+    if (bar.timeouts) { // it ended, but later than was promised
+      context.strokeStyle = colours.crit;
+      context.lineWidth = 1.5;
+      context.stroke();
+    }
   }
   if (bar.count) drawGathered(view, bar, begin, y, wide, tall);
   else drawMark(view, bar, begin, y, wide, tall);
