@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,10 @@ def test_every_room_is_a_package() -> None:
     folders = {path.parent for path in package.rglob("*.py") if "onhost" not in path.parts}
 
     assert [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """They are imported by their names alone, and a whole run would stop before its first test."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
