@@ -150,6 +150,8 @@ async def stream(context: Context) -> Response:
     if len(hub.listeners) >= MOST_STREAMS:
         raise Problem(503, "too many streams are open; try again later", {"Retry-After": "30"})
     after = _asked_from(context)
+    if context.request.method == "HEAD":
+        return Response(media_type="text/event-stream", headers=HEADERS)
     listener = Listener(context.who)
     hub.listeners.add(listener)
     since, board = hub.seq, hub.board

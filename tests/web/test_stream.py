@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import COP, seeing
+from asking import COP, client_of, part_of, seeing
 from published import Published, cyclic, jobs_of
 from running import SLOW, wait_until
 from web_server import Stream, WebServer
@@ -191,6 +191,15 @@ def test_a_number_that_is_none_opens_no_stream(server: WebServer, after: str, st
 
     with server.client(server.token("root")) as client:
         assert client.get("/api/v1/events/stream", headers={"last-event-id": after}).status_code == status
+
+
+def test_who_asks_for_the_head_alone_holds_no_stream(tmp_path: Path, published: Published) -> None:
+    """A link checker is answered and gone."""
+    part = part_of(tmp_path / "view.sqlite", COP)
+
+    answer = client_of(part).head("/api/v1/events/stream")
+
+    assert (answer.status_code, len(part.hub.listeners)) == (200, 0)
 
 
 def test_who_was_away_for_too_long_loads_anew(server: WebServer, published: Published, events: Log) -> None:
