@@ -14,9 +14,7 @@ from job_tracker.core.jobs import Jobs, Kind
 from job_tracker.core.schedules.calendars import Calendar
 from job_tracker.moments import MICROSECONDS
 from job_tracker.process.secret_files import SecretRefused, look_at_secret
-
-ADD_MAY_WAIT = 5 * MICROSECONDS
-"""So long a message's add may wait for its lock, and a watermark lags by that: it is the queue tool's promise."""
+from job_tracker.sources.queue import ADD_MAY_WAIT
 
 _NAMED = 3
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from job_tracker.core.operator_word import OPERATOR
-from job_tracker.moments import span
+from job_tracker.moments import MICROSECONDS, span
 from job_tracker.telling import reasons
 from job_tracker.telling.harmless import safe
 from job_tracker.telling.times import STATUS_WORDS, ago, clock, hours, local
@@ -18,8 +18,7 @@ Document = dict[str, Any]
 
 TAKEN_AS = {"end": "a success", "warning": "a warning", "error": "an error", "skipped": "skipped"}
 
-_MICROSECONDS = 1_000_000
-_EARLIER = 10 * _MICROSECONDS
+_EARLIER = 10 * MICROSECONDS
 """A message that took longer than this to be heard is said to have come late."""
 
 
@@ -193,4 +192,4 @@ def _taken(meta: Document, message: Document) -> str:
 
 
 def _seconds(duration: int) -> str:
-    return f"{duration / _MICROSECONDS:g} s"
+    return f"{duration / MICROSECONDS:g} s"

@@ -21,11 +21,11 @@ from sourcing import A_DAY, SECOND, SLOW, TERMS, TOOL, Box, Place, leaving_nothi
 from job_tracker.errors import SourceRefused
 from job_tracker.ports import Contact, Delivery, Memento, Report
 from job_tracker.sources.making import make_source
-from job_tracker.sources.queue import drain, source
+from job_tracker.sources.queue import ADD_MAY_WAIT, drain, source
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
 from job_tracker.sources.queue.conversation import Exchange, Greeting, Opened, Taken
-from job_tracker.sources.queue.drain import ADD_MAY_WAIT, Watermark
+from job_tracker.sources.queue.drain import Watermark
 from job_tracker.sources.queue.handler import differences
 from job_tracker.sources.queue.source import LONGEST_PAUSE, pause_after
 from job_tracker.sources.queue.transport import LONGEST_LINE, Lines, one_line

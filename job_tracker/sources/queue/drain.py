@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from job_tracker.errors import QueueBusy
 from job_tracker.ports import Contact, Delivery, Host, Mailbox, Terms
+from job_tracker.sources.queue import ADD_MAY_WAIT
 from job_tracker.sources.queue.answers import short
 from job_tracker.sources.queue.bookmark import Bookmark
 from job_tracker.sources.queue.contact import ContactLog
@@ -31,9 +32,6 @@ BUSY_SECONDS = 1.0
 
 BUSY_TRIES = 5
 """After so many in a row the source counts as unreachable: nothing comes from it."""
-
-ADD_MAY_WAIT = 5_000_000
-"""Microseconds that an add may wait for its lock, so that a message may come so much after its timestamp."""
 
 AnswerT = TypeVar("AnswerT")
 
