@@ -70,24 +70,28 @@ class Sweeps:
 
     def next(self) -> Report:
         """The report after one whole sweep that began from now on, all of it confirmed."""
-        self._one()
-        return self._one()
+        for _ in range(len(self.box.items) - self.at):  # of sweeps that were over before
+            self._step()
+        self.first()
+        return self.first()
 
     def first(self) -> Report:
         """That of the sweep under way."""
-        return self._one()
-
-    def _one(self) -> Report:
         while True:
-            item = self.box.wait_for(lambda _: True, self.at)
-            self.at = self.box.items.index(item, self.at) + 1
-            if isinstance(item, Delivery):
-                self.kept.take(item)
-                self.drained = item.drained
-                if item.through:
-                    self.source.confirm(item, "n")
-            elif item.contact is not Contact.CONNECTING:
-                return item
+            report = self._step()
+            if report is not None:
+                return report
+
+    def _step(self) -> Report | None:
+        item = self.box.wait_for(lambda _: True, self.at)
+        self.at += 1
+        if isinstance(item, Report):
+            return None if item.contact is Contact.CONNECTING else item
+        self.kept.take(item)
+        self.drained = item.drained
+        if item.through:
+            self.source.confirm(item, "n")
+        return None
 
 
 @contextmanager
