@@ -23,8 +23,7 @@ if (themeButton) {
 // never stale green: without a stream, or with a tracker that does not report, everything is grey and says since when
 const live = document.getElementById("live");
 const stale = document.getElementById("stale");
-const zone = undefined;
-const time = (moment) => moment.toLocaleTimeString("en-GB", { timeZone: zone });
+const time = (moment) => moment.toLocaleTimeString("en-GB", { timeZone: root.dataset.zone });
 
 follow((news) => {
   if (news.kind !== "state") return;

@@ -51,7 +51,7 @@ async function look(keys, isForTiles = false) {
   if (!answer?.ok || answer.redirected) return;
   const found = await answer.json();
   tiles.innerHTML = found.tiles;
-  asOf.textContent = new Date(found.as_of * 1000).toLocaleTimeString("en-GB");
+  asOf.textContent = new Date(found.as_of * 1000).toLocaleTimeString("en-GB", { timeZone: document.documentElement.dataset.zone });
   for (const [key, html] of Object.entries(found.rows)) {
     const before = rowOf(key);
     if (!before) continue;
