@@ -115,4 +115,5 @@ def _facts(report: Report, now: int) -> Sequence[str]:
         )
     if standing.remark:
         facts.append(standing.remark)
-    return [*facts, f"to {target_of(report.entry)}, through {standing.seq}"]
+    come = "not begun yet" if standing.seq is None else f"through {standing.seq}"
+    return [*facts, f"to {target_of(report.entry)}, {come}"]
