@@ -1,4 +1,7 @@
-"""Errors: each class says whose fault it is and what goes on afterwards; its docstring is the policy."""
+"""Errors: each class says whose fault it is and what goes on afterwards; its docstring is the policy.
+
+Those of a part that can be left out (a screen, a shipper, the pages, readers of events) stand beside what raises them.
+"""
 
 from collections.abc import Sequence
 
