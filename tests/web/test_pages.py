@@ -192,3 +192,14 @@ def test_a_cop_adds_somebody_and_what_is_refused_is_said(tmp_path: Path) -> None
     assert unfit.status_code == 422
     assert "user added" in client.get("/audit").text
     assert shown(tmp_path / "other", seeing("job://.*/r")).get("/users").status_code == 403
+
+
+def test_each_lane_stands_under_what_the_night_is_grouped_by(tmp_path: Path) -> None:
+    """A heading that says something else than the order would be read as a host that it is not."""
+    client = shown(tmp_path)
+
+    by_source = client.get("/night/data?by=source").json()["lanes"]
+    by_group = client.get("/night/data").json()["lanes"]
+
+    assert {lane["group"] for lane in by_source} == {"app1"}
+    assert [lane["group"] for lane in by_group] == ["app1", "app1", "sales"]

@@ -29,7 +29,7 @@ def show(context: Context) -> Response:
     values: dict[str, Any] = {"wanted": wanted, "window": window, "lanes": len(keys), "total": total, "here": "/night"}
     if context.query.get("as") != "table":
         return page(context, "night.html", **values)
-    found = look(context.view, context.events, keys, window, context.zone)
+    found = _looked(context, wanted, keys, window)
     return page(context, "night_table.html", night=found, microseconds=MICROSECONDS, **values)
 
 
@@ -37,7 +37,7 @@ def data(context: Context) -> Response:
     """What the picture is drawn from."""
     wanted, window = Wanted.of(context), window_of(context)
     keys, total = _keys(context, wanted)
-    found = look(context.view, context.events, keys, window, context.zone)
+    found = _looked(context, wanted, keys, window)
     return document({**found, "total": total, "stale": context.stale_since is not None})
 
 
@@ -53,6 +53,15 @@ def window_of(context: Context) -> Window:
     if end - begin > LONGEST:
         raise Problem(400, "a night is at most 31 days long; ask for less between from and to")
     return Window(begin=begin, end=end, now=now, pixels=max(50, context.number("px", 1200, 10_000)))
+
+
+def _looked(context: Context, wanted: Wanted, keys: list[str], window: Window) -> dict[str, Any]:
+    """The night of these jobs, each under the heading that it is ordered by."""
+    found = look(context.view, context.events, keys, window, context.zone)
+    for lane in found["lanes"]:
+        row = context.board.rows.get(lane["job"])
+        lane["group"] = "" if row is None else group_of(row, wanted.by or "group")
+    return found
 
 
 def _moment(context: Context, name: str, default: int) -> int:
