@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -105,12 +106,14 @@ def url(environment: Path, tmp_path: Path) -> Iterator[str]:
     generate = [program, "openapi", "generate", str(config), "--output-file", str(api)]
     subprocess.run(generate, check=True, env={**os.environ, **variables}, timeout=SLOW * 2)
     with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen([program, "serve"], env={**os.environ, **variables}, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [program, "serve"], env={**os.environ, **variables}, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_until(lambda: answers(port), "pygeoapi to answer", seconds=SLOW * 2)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.kill()
+        os.killpg(server.pid, signal.SIGKILL)  # it serves in a child of its own
         server.wait()
 
 
