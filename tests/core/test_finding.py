@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from cases import Case, cases
 from effort import checkpoints_every, examples
 from hypothesis import given
@@ -13,6 +14,7 @@ from watching import Watch
 from job_tracker.core import events
 from job_tracker.core.events import Event
 from job_tracker.core.finding import found
+from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Step
 from job_tracker.core.standing import Outcome
 from job_tracker.core.step import step
@@ -265,3 +267,26 @@ def test_a_deadline_that_was_overtaken_is_told_though_the_log_reaches_less_far()
 
     _, missed = tale.newest(events.MISSED)
     assert missed.body["count"] == 3
+
+
+@pytest.mark.parametrize(("heard", "late"), [(50, False), (200, True)])
+def test_a_pause_that_was_over_before_anybody_heard_of_it_is_told_late(heard: float, late: bool) -> None:
+    """Who is told of it need not wait for its end any more, for that is told with it."""
+    tale = Tale(on_demand())
+    note = {"author": "anna", "why": "the disk is moved", "until": T + 100}
+
+    tale.hears("PAUSE", 20, arrives=heard, source=OPERATOR, message=note).passes(to=300)
+
+    assert tale.newest(events.PAUSED)[1].late is late
+    assert tale.told == [events.PAUSED, events.RESUMED]
+
+
+def test_what_a_step_hears_of_long_ago_is_told_though_the_log_reaches_less_far() -> None:
+    """It is said only now, so nobody can have been told, however little the log remembers."""
+    tale = Tale(on_demand())
+    tale.hears("STARTED", 10, run="a").hears("SUCCESS", 20, run="a")
+    tale.log.reach = (T + 10_000) * 1_000_000
+
+    tale.hears("STARTED", 5, arrives=30, run="b")
+
+    assert tale.newest(events.STARTED)[1].id == "b"

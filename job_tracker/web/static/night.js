@@ -78,6 +78,7 @@ async function load() {
   asking.set("from", scene.from.toFixed(0));
   asking.set("to", scene.to.toFixed(0));
   asking.set("px", String(Math.max(50, Math.round(scene.width - scene.left) || 1000)));
+  const wide = scene.to - scene.from;
   const answer = await fetch(`${place.dataset.url}?${asking}`).catch(() => null);
   if (!answer?.ok || answer.redirected || mine !== asked) return;
   const before = { focus: scene.focus?.lane?.job, selected: scene.selected };
@@ -87,7 +88,7 @@ async function load() {
   if (before.selected) reselect(before.selected);
   measure();
   sayWindow();
-  canvas.dataset.loaded = String(Number(canvas.dataset.loaded ?? 0) + 1);
+  canvas.dataset.loaded = wide.toFixed(0); // seconds
 }
 
 function focusOn(lane, bar = null) {

@@ -179,6 +179,7 @@ def test_the_night_is_zoomed_and_panned_by_keys_and_by_mouse(look: Open) -> None
 
     page.keyboard.press("0")
     until_wide(whole)
+    until(page, "wide => Math.abs(picture.dataset.loaded - wide) <= 2", whole)  # with the runs that belong there
     page.keyboard.press("j")
     page.keyboard.press("]")
     until(page, "document.getElementById('said').textContent.includes('run ')")
