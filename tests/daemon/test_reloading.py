@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from running import Line, Tracker, cyclic, said, wait_until
 
+from job_tracker.config.reading import load
 from job_tracker.daemon.candidate import Candidate
 from job_tracker.errors import ConfigError
 
@@ -144,4 +145,4 @@ def test_a_candidate_is_taken_up_once_the_last_answer_is_there(tracker: WithHost
 
     assert candidate.is_answered
     with pytest.raises(ConfigError, match=r"far.*it says bindaddress 10\.0\.0\.1, which this tracker cannot follow"):
-        candidate.accepted()
+        candidate.accepted(in_place_of=load(tracker.config))
