@@ -144,12 +144,15 @@ def _content(path: Path) -> bytes:
 
 def _of_country(country: str, subdivision: str, first: date, last: date) -> set[date]:
     import holidays
+    from holidays.registry import COUNTRIES
 
-    known = holidays.list_supported_countries()
-    if country not in known:
+    # Asked by its code: the library's own list of countries loads the holidays of all of them, which takes a second.
+    names = {code: name for name, *codes in COUNTRIES.values() for code in codes if code.isupper()}
+    if country not in names:
         raise _Misspelled("country", f"{shown(country)} is no country that the library holidays knows: AT, DE, CH, …")
-    if subdivision and subdivision not in known[country]:
-        some = ", ".join(known[country]) or "none"
+    known = getattr(holidays, names[country]).subdivisions
+    if subdivision and subdivision not in known:
+        some = ", ".join(known) or "none"
         raise _Misspelled("subdivision", f"{shown(subdivision)} is none of {country}: {some}")
     years = range(first.year, last.year + 1)
     return set(holidays.country_holidays(country, subdiv=subdivision or None, years=years))

@@ -38,14 +38,8 @@ class Cron(Starts):
 
     def days_in(self, month: int) -> int:
         """The days of a month that the expression names and the calendars admit."""
-        fields = _fields(self.expression)
-        if month % 12 + 1 not in fields.months:
-            return 0
-        found = 0
-        for at, day in enumerate(days_of(month)):
-            if fields.match_day(date.fromordinal(day)) and self.days.admit(day):
-                found |= 1 << at
-        return found
+        named = _days_named(" ".join(self.expression.split()[2:]), month)
+        return named & _days_admitted(self.days, month) if named else 0
 
     def names(self, day: int) -> bool:
         """Whether the expression names a day, whatever calendars say."""
@@ -74,6 +68,21 @@ def _fields(expression: str) -> "CronSim":
     from cronsim import CronSim  # loaded only for a job that needs it
 
     return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+@lru_cache(maxsize=4096)
+def _days_named(day_fields: str, month: int) -> int:
+    """The days of a month, as bits, that the last three fields of an expression name; a great many share them."""
+    fields = _fields(f"0 0 {day_fields}")
+    if month % 12 + 1 not in fields.months:
+        return 0
+    return sum(1 << at for at, day in enumerate(days_of(month)) if fields.match_day(date.fromordinal(day)))
+
+
+@lru_cache(maxsize=1024)
+def _days_admitted(days: Days, month: int) -> int:
+    """The days of a month, as bits, that weekdays and calendars admit."""
+    return sum(1 << at for at, day in enumerate(days_of(month)) if days.admit(day))
 
 
 @lru_cache(maxsize=16_384)
