@@ -173,7 +173,7 @@ def _count_missed_start(standing: Standing, job: Job) -> None:
     assert standing.missed_at is not None, "it is the deadline that counts"
     if job.starts is not None:
         following = _first_behind(job, job.starts, standing.expected, standing.missed_at)  # of one moment, one counts
-        standing.awaits_from = standing.expected + 1 if following is None else following
+        standing.awaits_from = standing.missed_at if following is None else following  # all before it are passed
         _await_expected(standing, job, job.starts)
     else:
         standing.missed_at = _moved_missed_start(job, standing.missed_at + job.interval)

@@ -5,9 +5,18 @@ unless it says otherwise.  E is 02:00 of the first day, 7,200 seconds after midn
 """
 
 import json
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
-from story import HOUR, Story, daily
+from story import HOUR, Story, at, daily, quiet
 from watching import jobs_of
+
+from job_tracker.core.schedules.calendars import Calendar, Days
+from job_tracker.core.schedules.daily import Daily
+from job_tracker.core.schedules.local_time import local_day
+from job_tracker.core.schedules.quiet import Windows
+
+UTC = ZoneInfo("UTC")
 
 E = 2 * HOUR
 DAY = 24 * HOUR
@@ -33,6 +42,20 @@ def test_each_expected_start_whose_deadline_passes_without_one_counts_one() -> N
 
     assert [line[0] for line in story.lines] == [E + 5, E + DAY + 5, E + 2 * DAY + 5]
     assert story.shown == ("DELAYED", 2, 0, 3)
+
+
+def test_of_several_starts_with_one_deadline_one_counts_also_where_none_is_to_come() -> None:
+    """“of E with one deadline only the last counts”: a calendar that ends with this day must not make three of them."""
+    first = local_day(UTC, at(0))
+    only = Days(only_on=(Calendar(name="ONE", days=frozenset({first}), first=first, last=first + 400),))
+    job = daily("02:00", quiet=quiet("01:00", "05:00"))
+    starts = Daily(zone=UTC, max_early=0, times=(120, 130, 140), days=only)
+    windows = Windows(zone=UTC, rules=(quiet("01:00", "05:00"),))
+    story = Story(replace(job, starts=starts, windows=windows))
+
+    story.passes(to=3 * DAY)
+
+    assert story.lines == [(5 * HOUR + 5, "NEVER_RAN", "DELAYED", 2, 0, 1)]
 
 
 def test_a_start_at_the_very_moment_of_the_deadline_is_in_time() -> None:
