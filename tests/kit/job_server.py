@@ -135,11 +135,11 @@ class JobServer:
             yield self
         finally:
             server.shutdown()
-            server.server_close()
             thread.join()
             for each in connections:  # a server that is away answers nobody, over what was kept open neither
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
+            server.server_close()
 
     # -- what it answers -----------------------------------------------------------------------------------------
 
