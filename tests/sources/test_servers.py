@@ -4,7 +4,7 @@ import json
 import random
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 from job_server import PROCESS, JobServer
 from running import SLOW
-from server_asking import TERMS, Kept, asked, secret
+from server_asking import TERMS, Kept, asked, secret, server_of
+from sourcing import now
 
 from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Contact
+from job_tracker.sources.ogc.asking import ask_all
+from job_tracker.sources.ogc.client import Client
+from job_tracker.sources.ogc.listing import OGC, path_of
+from job_tracker.sources.ogc.reading import Sighting
 
 
 @pytest.mark.parametrize("dialect", ["wpst", "ogc"])
@@ -490,6 +495,31 @@ def test_several_are_asked_side_by_side() -> None:
             sweeps.first()
 
     assert len(sweeps.kept.elements) == 8
+
+
+def test_whoever_leaves_before_the_last_answer_leaves_nobody_asking() -> None:
+    """A thread that asks on behind its owner opens what was closed already, and nobody closes it again."""
+    meeting, let_go = threading.Barrier(4), threading.Event()
+
+    def held(handler: Any) -> None:
+        meeting.wait(SLOW)
+        if not handler.path.endswith("a0"):
+            let_go.wait(SLOW)
+
+    with JobServer(dialect="ogc").running() as server:
+        jobs = [
+            Sighting(id=server.submit(f"a{number}", "running").id, process=PROCESS, seen=now()) for number in range(8)
+        ]
+        status_of(server, held)
+        clients = [Client(server_of(server.url), deadline=SLOW, clock=now) for _ in range(4)]
+        with closing(ask_all(clients, jobs, lambda each: path_of(OGC, each))) as answers:
+            next(answers)
+        asking = [each for each in threading.enumerate() if each.name == "asks a server"]
+        let_go.set()
+        for client in clients:
+            client.close()
+
+    assert asking == []
 
 
 def test_a_server_that_is_away_is_unreachable_and_heard_when_it_is_back() -> None:

@@ -1,10 +1,11 @@
 """Asking: many jobs singly, over as many connections as are wanted.
 
 Rule: an answer that cannot be read is the job's own; whatever the server is at fault with ends all of it.
+Rule: whoever was sent to ask is back before this ends; a connection that its owner has closed is opened by nobody.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from queue import SimpleQueue
 from threading import Thread
 from typing import TypeAlias
@@ -18,8 +19,11 @@ Outcome: TypeAlias = Answer | BadAnswer
 
 def ask_all(
     clients: Sequence[Client], jobs: Sequence[Sighting], path: Callable[[Sighting], str]
-) -> Iterator[tuple[Sighting, Outcome]]:
-    """Each job with what became of it, as they come in.  Raises SourceUnreachable, SourceRefused."""
+) -> Generator[tuple[Sighting, Outcome], None, None]:
+    """Each job with what became of it, as they come in; to be closed by whoever leaves before the last.
+
+    Raises SourceUnreachable, SourceRefused.
+    """
     if len(clients) == 1 or len(jobs) < 2:
         for job in jobs:
             yield job, _asked(clients[0], path(job))
@@ -38,16 +42,25 @@ def ask_all(
             except Exception as failure:  # noqa: BLE001 - whoever waits for it has to hear of it
                 answers.put((job, failure))
 
+    threads = []
     try:
         for client in clients:
-            Thread(target=work, args=(client,), name="asks a server", daemon=True).start()
+            thread = Thread(target=work, args=(client,), name="asks a server", daemon=True)
+            thread.start()
+            threads.append(thread)
         for _ in jobs:
             job, outcome = answers.get()
             if isinstance(outcome, Exception) and not isinstance(outcome, BadAnswer):
                 raise outcome
             yield job, outcome
-    finally:
+    except BaseException:
         waiting.clear()
+        for client in clients:
+            client.interrupt()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()  # a request has a deadline
 
 
 def _asked(client: Client, target: str) -> Outcome:

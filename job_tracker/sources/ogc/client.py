@@ -64,7 +64,7 @@ class Client:
         self._origin = _origin(urlsplit(server.url))
         self._connection: HTTPConnection | None = None
         self._headers: dict[str, str] = {}
-        self._is_late = False
+        self._is_late = self._is_interrupted = False
 
     def get(self, target: str) -> Answer:
         """Ask; target: a path below the server's address, or an address that it gave.
@@ -91,15 +91,23 @@ class Client:
         return url
 
     def interrupt(self) -> None:
-        """End whatever it waits for."""
+        """End whatever it waits for; until it is closed by its owner it asks nothing any more."""
+        self._is_interrupted = True
+        self._shut()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._drop()
+        self._is_interrupted = False
+
+    def _shut(self) -> None:
         connection = self._connection
         sock = None if connection is None else connection.sock
         if sock is not None:
             with suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of TLS, too: no goodbye, for somebody else is reading
 
-    def close(self) -> None:
-        """Let go of the connection."""
+    def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
@@ -124,7 +132,7 @@ class Client:
         raise AssertionError
 
     def _raise(self, url: str, failure: Exception, took: float) -> None:
-        self.close()
+        self._drop()
         cause: BaseException | None = failure
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -136,7 +144,7 @@ class Client:
 
     def _late(self) -> None:
         self._is_late = True
-        self.interrupt()
+        self._shut()
 
     def _exchange(self, url: str, begun: float) -> tuple[Answer, str | None]:
         parts = urlsplit(url)
@@ -149,7 +157,7 @@ class Client:
                 raise SourceRefused(f"{url}: {reason}; is the credential the right one?")
         except BaseException:
             response.close()
-            self.close()
+            self._drop()
             raise
         answer = Answer(
             status=response.status,
@@ -179,17 +187,18 @@ class Client:
 
     def _sent(self, target: str) -> tuple[urllib3.HTTPResponse, int]:
         """The head of the answer; a connection that was kept may have been closed there while nobody used it."""
-        is_fresh = self._connection is None
-        connection = self._connection or self._connect()
+        kept = self._connection
+        is_fresh = kept is None or kept.sock is None
+        connection = self._connect() if kept is None or is_fresh else kept
         try:
             connection.timeout = self._deadline
             sent = self._clock()
             connection.request("GET", target, headers=self._headers, preload_content=False, decode_content=False)
             return connection.getresponse(), sent
         except (ConnectionError, HTTPException):
-            if is_fresh or self._is_late:
+            if is_fresh or self._is_late or self._is_interrupted:
                 raise
-            self.close()
+            self._drop()
             return self._sent(target)
 
     def _connect(self) -> HTTPConnection:
@@ -204,6 +213,8 @@ class Client:
         connection.timeout = self._deadline
         self._connection = connection
         connection.connect()
+        if self._is_interrupted:
+            raise ConnectionAbortedError("interrupted")
         return connection
 
     def _context(self) -> ssl.SSLContext:

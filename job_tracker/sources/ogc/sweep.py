@@ -7,6 +7,7 @@ become another one, or most of its jobs vanished at once, it is not believed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from job_tracker.errors import BadAnswer, BadMessage, SourceUnreachable
@@ -111,16 +112,17 @@ class Sweeper:
         """Ask singly; the ids of those that are not there."""
         swept.asked = len(wanted)
         silences = 0
-        for job, outcome in ask_all(self._clients, wanted, lambda each: path_of(self.dialect, each)):
-            silences = silences + 1 if isinstance(outcome, Silent) else 0
-            if silences == SILENCES:
-                raise SourceUnreachable(f"{outcome}; and so {SILENCES} times in a row")
-            is_missing = isinstance(outcome, Answer) and outcome.status in NOT_THERE
-            if is_missing and job.id not in swept.listing.jobs:
-                self.troubles.pop(job.id, None)
-                yield job.id
-                continue
-            self._hear(swept, self._told(swept, job, outcome), found)
+        with closing(ask_all(self._clients, wanted, lambda each: path_of(self.dialect, each))) as answers:
+            for job, outcome in answers:
+                silences = silences + 1 if isinstance(outcome, Silent) else 0
+                if silences == SILENCES:
+                    raise SourceUnreachable(f"{outcome}; and so {SILENCES} times in a row")
+                is_missing = isinstance(outcome, Answer) and outcome.status in NOT_THERE
+                if is_missing and job.id not in swept.listing.jobs:
+                    self.troubles.pop(job.id, None)
+                    yield job.id
+                    continue
+                self._hear(swept, self._told(swept, job, outcome), found)
 
     def _told(self, swept: Swept, job: Sighting, outcome: Outcome) -> Sighting:
         """What a single answer says, or, where it says nothing, what the list does."""
