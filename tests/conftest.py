@@ -25,7 +25,7 @@ for number, handler in (
         signal.signal(number, handler)
 
 
-LIVE = frozenset({"daemon", "onhost", "outputs", "service", "shippers", "sources", "view", "web"})
+LIVE = frozenset({"daemon", "engine", "onhost", "outputs", "service", "shippers", "sources", "view", "web"})
 """Rooms whose tests use threads, processes or a clock: what they say must not depend on what else the machine does."""
 
 

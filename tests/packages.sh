@@ -1,7 +1,7 @@
 #!/bin/sh
 # The system packages that the tests use: installed as root on Debian or Ubuntu, otherwise named.
 set -eu
-packages="dash groff-base busybox mawk gawk original-awk openssh-server openssh-client iproute2 rsyslog strace openssl procps util-linux tzdata"
+packages="dash groff-base busybox mawk gawk original-awk openssh-server openssh-client iproute2 rsyslog strace openssl procps util-linux tzdata postgresql"
 # Real hosts, for `make test-hosts` alone.
 if [ "${1:-}" = hosts ]; then packages="$packages debootstrap systemd-container vagrant"; fi
 # A browser to look at pages, and readers of what is shipped, for `make test-parts` alone.
