@@ -15,6 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from job_tracker import __version__
 from job_tracker.web.context import Context
+from job_tracker.web.core4 import envelope
+from job_tracker.web.doors import core4
 from job_tracker.web.pages.wording import GLOBALS
 from job_tracker.web.problems import LoginNeeded, Problem
 from job_tracker.web.static import StaticFiles
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 API = "/api/"
-FOR_PROGRAMS = (API, "/metrics", "/health", "/core4/")
+FOR_PROGRAMS = (API, "/metrics", "/health")
 
 
 def environment(static: StaticFiles) -> Environment:
@@ -66,6 +68,8 @@ def redirect(path: str) -> Response:
 def refusal(request: Request, part: "Part", problem: Problem) -> Response:
     """Why there is no answer, in the form that whoever asked can read."""
     path = request.url.path
+    if path.startswith(core4.PATH):
+        return envelope.refusal(problem)
     if path.startswith(FOR_PROGRAMS):
         answer = document(problem.document(), status=problem.status, headers=problem.headers)
         answer.headers["content-type"] = "application/problem+json"

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -21,7 +21,9 @@ from job_tracker.config.web import Web
 from job_tracker.errors import JobTrackerError
 from job_tracker.web import answers
 from job_tracker.web.api import table as api
+from job_tracker.web.core4 import table as core4
 from job_tracker.web.doors import login
+from job_tracker.web.doors.core4 import PATH as CORE4
 from job_tracker.web.doors.doors import Doors
 from job_tracker.web.doors.people import NotChanged
 from job_tracker.web.doors.store import WebStoreUnusable
@@ -50,7 +52,7 @@ class Part:
     events: Path
     reader: Reader
     doors: Doors
-    identify: Callable[[Request], Awaitable[Who]] = field(init=False)
+    identify: Callable[[HTTPConnection], Awaitable[Who]] = field(init=False)
     static: StaticFiles = field(default_factory=StaticFiles)
     hub: Hub = field(default_factory=Hub)
     templates: Environment = field(init=False)
@@ -93,7 +95,7 @@ class Part:
 def routes(part: Part) -> Sequence[Route]:
     """Everything that is answered."""
     static = Route(path="/static/{hash}/{name:path}", handler=part.static.answer, needs=Needs.ANYBODY)
-    return (*api.ROUTES, *login.ROUTES, *pages.ROUTES, static)
+    return (*api.ROUTES, *core4.ROUTES, *login.ROUTES, *pages.ROUTES, static)
 
 
 def make_app(part: Part) -> ASGIApp:
@@ -110,7 +112,8 @@ def make_app(part: Part) -> ASGIApp:
         return answers.refusal(request, part, problem)
 
     async def not_done(request: Request, fault: Exception) -> Response:
-        status = 422 if isinstance(fault, NotChanged | PermissionAtFault) else 503
+        theirs = 400 if request.url.path.startswith(CORE4) else 422
+        status = theirs if isinstance(fault, NotChanged | PermissionAtFault) else 503
         return answers.refusal(request, part, Problem(status, str(fault)))
 
     async def failed(request: Request, fault: Exception) -> Response:

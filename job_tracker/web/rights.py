@@ -4,7 +4,9 @@ Rule: pure.
 Rule: a permission's expression has to fit a job's whole key: `LOAD_DWH__P` opens nothing of `LOAD_DWH__P2`.
 Rule: an expression is accepted only in a form whose matching cannot take long, whatever the key.
 
-A permission is `cop`, who may do everything, or `job://REGEX/r` (see) or `job://REGEX/x` (see and act).
+A permission is `cop`, who may do everything, or `job://REGEX/r` (see) or `job://REGEX/x` (see and act).  Clients of
+core4 need another, `api://REGEX` or `api://REGEX/crud`, for what they call: the beginning of a name has to fit, as they
+are used to.  They may also have `app://…` and `mongodb://…`, which open nothing here.
 """
 
 import re
@@ -21,6 +23,8 @@ MOST_REPEATS = 3
 """Parts of unknown length in an expression: with k of them matching takes at most the k-th power of a key's length."""
 
 _PERMISSION = re.compile(r"job://([^\s/]+)/([xr])")
+_API = re.compile(r"api://([^\s/]+)(?:/([crud]*))?")
+_KEPT = re.compile(r"(?:app|mongodb)://\S{1,200}")
 _CLASS = r"\[\^?(?:[A-Za-z0-9_.]|\\[dw.\-])(?:[A-Za-z0-9_.\-]|\\[dw.\-])*\]"
 _TOKEN = re.compile(rf"(?:(?P<atom>[A-Za-z0-9_.-]|\\[dw.\-]|{_CLASS})(?P<repeat>[*+?]|\{{\d{{1,2}}(?:,\d{{0,2}})?\}})?)"
                     r"|(?P<open>\((?:\?:)?)|(?P<close>\)\??)|(?P<bar>\|)")  # fmt: skip
@@ -46,11 +50,13 @@ class Needs(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """One permission, read.  pattern: None for cop."""
+    """One permission, read.  pattern: of jobs, api: of what is called, with which letters; both None for cop."""
 
     text: str
     pattern: re.Pattern[str] | None = None
     may_act: bool = False
+    api: re.Pattern[str] | None = None
+    letters: str = ""
 
 
 @lru_cache(maxsize=1024)
@@ -58,9 +64,14 @@ def permission(text: str) -> Permission:
     """Read a permission.  Raises PermissionAtFault, with what would do instead."""
     if text == COP:
         return Permission(text=text, may_act=True)
+    if (api := _API.fullmatch(text)) is not None:
+        return Permission(text=text, api=_compiled(api[1]), letters=api[2] or "crud")
+    if _KEPT.fullmatch(text):
+        return Permission(text=text)
     found = _PERMISSION.fullmatch(text)
     if found is None:
-        raise PermissionAtFault(f"{text[:60]!r} is no permission; write cop, job://REGEX/r or job://REGEX/x")
+        wanted = "write cop, job://REGEX/r or job://REGEX/x (or api://REGEX, for clients of core4)"
+        raise PermissionAtFault(f"{text[:60]!r} is no permission; {wanted}")
     return Permission(text=text, pattern=_compiled(found[1]), may_act=found[2] == "x")
 
 
@@ -125,6 +136,10 @@ class Rights:
         """Whether a job may be paused, resumed and marked."""
         acting = (each for each in self._read if each.may_act)
         return any(each.pattern is None or each.pattern.fullmatch(job) for each in acting)
+
+    def may_call(self, name: str, letter: str) -> bool:
+        """Whether a handler, by core4's name for it, may be called; letter: c, r, u or d."""
+        return self.is_cop or any(each.api and letter in each.letters and each.api.match(name) for each in self._read)
 
 
 @lru_cache(maxsize=64)

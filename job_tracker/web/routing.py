@@ -24,18 +24,24 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[Context], Response] | Callable[[Context], Awaitable[Response]]
 
 SAFE = frozenset({"GET", "HEAD"})
+LETTERS = {"GET": "r", "HEAD": "r", "POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+"""Of a permission `api://REGEX/crud`: what a method needs."""
 JOB = "key"
 """How a route names the job in its path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A row of the table.  methods: GET brings HEAD with it.  A handler that is no coroutine runs in a thread."""
+    """A row of the table.  methods: GET brings HEAD with it.  A handler that is no coroutine runs in a thread.
+
+    calls: the name by which a permission `api://…` opens it, beside what it needs; empty where none is asked for.
+    """
 
     path: str
     handler: Handler
     needs: Needs
     methods: tuple[str, ...] = ("GET",)
+    calls: str = ""
 
 
 def served(routes: Sequence[Route], part: "Part") -> list[Served]:
@@ -53,6 +59,8 @@ def _gated(route: Route, part: "Part") -> Callable[[Request], Awaitable[Response
         who = await part.identify(request)
         context = Context.of(request, part, who, body)
         _let_in(route.needs, context)
+        if route.calls and not who.rights.may_call(route.calls, LETTERS[request.method]):
+            raise Problem(403, f"this is for whoever has the permission api://{route.calls}")
         answer = route.handler(context) if is_coroutine else run_in_threadpool(route.handler, context)
         return await cast(Awaitable[Response], answer)
 

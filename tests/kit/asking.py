@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
 from job_tracker import clock
@@ -27,10 +27,10 @@ def seeing(*permissions: str, name: str = "anna") -> Who:
     return Who(name=name, rights=granted(permissions), by="session")
 
 
-def letting_in(who: Who) -> Callable[[Request], Awaitable[Who]]:
+def letting_in(who: Who) -> Callable[[HTTPConnection], Awaitable[Who]]:
     """A door that takes everybody for the same one."""
 
-    async def identify(_: Request) -> Who:
+    async def identify(_: HTTPConnection) -> Who:
         return who
 
     return identify

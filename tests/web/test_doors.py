@@ -396,7 +396,7 @@ def test_names_are_told_apart_without_their_case(part: Part) -> None:
     "permission",
     ["job://(a+)+/r", "job://(a*)*/r", "job://(a|a)*/r", r"job://(a)\1/r", "job://" + "a" * 201 + "/r", "job://(?=a)/r",
      "job://a**/r", "job://a*b*c*d*/r", "job://[/r", "job://(/r", "job://a/w", "job://a b/r", "Cop", "", "job:///r",
-     "job://a{1,99}{1,99}/r", "job://(a{2}){2}/r", "job://[a-z&&b]/r", "mongodb://x", "job://a)(b/r"],
+     "job://a{1,99}{1,99}/r", "job://(a{2}){2}/r", "job://[a-z&&b]/r", "mongo://x", "job://a)(b/r"],
 )  # fmt: skip
 def test_a_permission_that_could_take_long_is_refused(part: Part, permission: str) -> None:
     """An expression is tried on every job for every browser; one that backtracks would stop them all."""

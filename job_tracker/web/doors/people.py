@@ -17,6 +17,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 SHORTEST_PASSWORD = 12
 MOST_PERMISSIONS = 200
 
+STANDARD = "api://core4.api.v1.request.standard.*"
+HISTORY = "api://core4.api.v1.request.queue.history.*"
+ALSO = {"standard_user": (STANDARD,), "viewer": (STANDARD, HISTORY), "operator": (STANDARD, HISTORY)}
+"""What ready roles let clients of core4 call; not kept in the store, so that one of before has it too."""
+
 Document = dict[str, Any]
 
 
@@ -39,7 +44,7 @@ class People:
             if connection.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
                 raise NotChanged(f"there is a user {name} already")
             connection.execute("INSERT INTO users (name, password, created) VALUES (?, ?, ?)", (name, password, now))
-            self._put_roles(connection, name, roles)
+            self.put_roles(connection, name, roles)
             note(connection, now, author, "user added", name, text=", ".join(roles))
 
     def set_password(self, name: str, password: str, *, author: str, now: int) -> None:
@@ -56,16 +61,16 @@ class People:
         with self._changed(name) as connection:
             connection.execute("UPDATE users SET active = ? WHERE name = ?", (active, name.lower()))
             connection.execute("DELETE FROM tokens WHERE user = ?", (name.lower(),))
-            self._require_cop(connection, had_cop)
+            self.require_cop(connection, had_cop)
             note(connection, now, author, "user enabled" if active else "user disabled", name.lower())
 
     def set_roles(self, name: str, roles: Sequence[str], *, author: str, now: int) -> None:
         """Give a user other roles."""
         had_cop = self.has_cop()
         with self._changed(name) as connection:
-            self._put_roles(connection, name.lower(), roles)
+            self.put_roles(connection, name.lower(), roles)
             connection.execute("DELETE FROM tokens WHERE user = ? AND kind <> 'token'", (name.lower(),))
-            self._require_cop(connection, had_cop)
+            self.require_cop(connection, had_cop)
             note(connection, now, author, "roles changed", name.lower(), text=", ".join(roles))
 
     def set_role(self, role: str, permissions: Iterable[str], *, author: str, now: int) -> None:
@@ -83,7 +88,7 @@ class People:
             put_role(connection, role, wanted, now)
             members = connection.execute("SELECT user FROM members WHERE role = ?", (role,)).fetchall()
             connection.executemany("DELETE FROM tokens WHERE user = ? AND kind <> 'token'", members)
-            self._require_cop(connection, had_cop)
+            self.require_cop(connection, had_cop)
             note(connection, now, author, "role changed", role, text=", ".join(wanted))
 
     def remove_role(self, role: str, *, author: str, now: int) -> None:
@@ -96,7 +101,7 @@ class People:
                 raise NotChanged(f"there is no role {role[:60]!r}")
             connection.execute("DELETE FROM permissions WHERE role = ?", (role,))
             connection.execute("DELETE FROM members WHERE role = ?", (role,))
-            self._require_cop(connection, had_cop)
+            self.require_cop(connection, had_cop)
             note(connection, now, author, "role removed", role)
 
     def users(self) -> list[Document]:
@@ -120,12 +125,17 @@ class People:
         """The roles of a user."""
         return [role for (role,) in self.store.rows("SELECT role FROM members WHERE user = ? ORDER BY role", name)]
 
+    def has_role(self, name: str) -> bool:
+        """Whether there is a role of that name."""
+        return bool(self.store.rows("SELECT 1 FROM roles WHERE name = ?", name))
+
     def rights_of(self, name: str) -> Rights | None:
         """What a user may; None of one that there is not, or who is disabled."""
         rows = self.store.rows(_RIGHTS, name.lower())
         if not rows:
             return None
-        return granted(permission for (permission,) in rows if permission is not None)
+        also = (permission for role, _ in rows for permission in ALSO.get(role, ()))
+        return granted([*(permission for _, permission in rows if permission is not None), *also])
 
     def has_cop(self) -> bool:
         """Whether there is somebody who may do everything."""
@@ -146,7 +156,8 @@ class People:
         return self.store.change()
 
     @staticmethod
-    def _put_roles(connection: sqlite3.Connection, name: str, roles: Sequence[str]) -> None:
+    def put_roles(connection: sqlite3.Connection, name: str, roles: Sequence[str]) -> None:
+        """Give a user these roles and no others, within a change.  Raises NotChanged."""
         known = {role for (role,) in connection.execute("SELECT name FROM roles")}
         for role in roles:
             if role not in known:
@@ -156,13 +167,14 @@ class People:
         connection.executemany("INSERT INTO members (user, role) VALUES (?, ?)", rows)
 
     @staticmethod
-    def _require_cop(connection: sqlite3.Connection, had_cop: bool) -> None:
+    def require_cop(connection: sqlite3.Connection, had_cop: bool) -> None:
+        """Let a change not leave nobody who may do everything.  Raises NotChanged."""
         if had_cop and not connection.execute(_COPS).fetchone():
             raise NotChanged(f"nobody would be left with the permission {COP}; give it to somebody else first")
 
 
 _RIGHTS = """
-SELECT permission FROM users LEFT JOIN members ON user = users.name LEFT JOIN permissions USING (role)
+SELECT role, permission FROM users LEFT JOIN members ON user = users.name LEFT JOIN permissions USING (role)
 WHERE users.name = ? AND active
 """
 _COPS = """

@@ -40,6 +40,9 @@ CREATE TABLE audit (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, author TEXT
     subject TEXT NOT NULL, address TEXT NOT NULL, text TEXT NOT NULL)
 """
 
+BESIDE = "CREATE TABLE IF NOT EXISTS profiles (name TEXT PRIMARY KEY, realname TEXT, email TEXT) WITHOUT ROWID"
+"""What clients of core4 give a user besides; made where it lacks, for a program of before does not look at it."""
+
 
 class WebStoreUnusable(JobTrackerError):
     """The store of users cannot be used; nobody is let in, and the message says what to do."""
@@ -60,6 +63,8 @@ class Store:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
             found = [self._connection.execute(f"PRAGMA {each}").fetchone()[0] for each in _MARKS]
+            if found == [APPLICATION, LAYOUT]:
+                self._connection.execute(BESIDE)
         except (OSError, sqlite3.Error) as failure:
             raise WebStoreUnusable(f"{path}: {failure}") from failure
         if found != [APPLICATION, LAYOUT]:

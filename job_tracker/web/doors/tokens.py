@@ -3,7 +3,7 @@
 Rule: opaque, random, kept as a hash; each has an end, and is gone at once when it is revoked.
 
 A `session` is a browser's and lasts as long as it is used; a `token` is a program's and lasts until its day; `once` is
-a link that logs in one time, on this host.
+a link that logs in one time, on this host; `core4` is what a client of core4 is given, and opens nothing else.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from job_tracker.moments import MICROSECONDS
 from job_tracker.web.doors.hashing import new_token, token_hash
 from job_tracker.web.doors.store import Store, note
 
-SESSION, TOKEN, ONCE = "session", "token", "once"
+SESSION, TOKEN, ONCE, CORE4 = "session", "token", "once", "core4"
 ONCE_LASTS = 15 * 60 * MICROSECONDS
-MOST = 50
-"""Of each kind that one user may have; the oldest session goes."""
+CORE4_LASTS = 8 * 3600 * MICROSECONDS
+MOST, MOST_CORE4 = 50, 1_000
+"""Of each kind that one user may have; the oldest goes.  Scripts of core4's log in each time, and never out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +46,14 @@ class Tokens:
             connection.execute("DELETE FROM tokens WHERE expires <= ?", (now,))
             connection.execute(
                 "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE user = ? AND kind = ? "
-                "ORDER BY created DESC LIMIT -1 OFFSET ?)", (user, kind, MOST - 1)
+                "ORDER BY created DESC LIMIT -1 OFFSET ?)", (user, kind, (MOST_CORE4 if kind == CORE4 else MOST) - 1)
             )  # fmt: skip
             connection.execute(
                 "INSERT INTO tokens (hash, user, kind, label, number, reads_only, created, expires) "
                 "VALUES (?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM tokens WHERE user = ?), ?, ?, ?)",
                 (token_hash(token), user, kind, label[:100], user, reads_only, now, expires),
             )
-            what = {SESSION: "logged in", TOKEN: "token made", ONCE: "login link made"}[kind]
+            what = {TOKEN: "token made", ONCE: "login link made"}.get(kind, "logged in")
             note(connection, now, author or user, what, user, address=address, text=label)
         return token
 
@@ -92,7 +93,7 @@ class Tokens:
         with self.store.change() as connection:
             row = connection.execute("DELETE FROM tokens WHERE hash = ? RETURNING user, kind", (ticket,)).fetchone()
             if row is not None:
-                note(connection, now, author, "logged out" if row[1] == SESSION else "token revoked", row[0])
+                note(connection, now, author, "token revoked" if row[1] == TOKEN else "logged out", row[0])
 
     def revoke_number(self, user: str, number: int, *, author: str, now: int) -> bool:
         """Let one of a user be no more, by its number; False if there is none."""

@@ -1,0 +1,59 @@
+"""How clients of core4 show who they are: a header, or a token or a name and password among their arguments.
+
+Rule: a cookie opens nothing here, and none is set, so that no link and no page elsewhere acts for anybody.
+Rule: what stands in a URL is written down by whatever it passes: it counts only on this very host, or under https.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import HTTPConnection, Request
+
+from job_tracker.web.core4.arguments import said_in_body
+from job_tracker.web.doors.tokens import CORE4, TOKEN
+from job_tracker.web.problems import LoginNeeded
+from job_tracker.web.rights import NOBODY, Who
+
+if TYPE_CHECKING:
+    from job_tracker.web.doors.doors import Doors
+
+PATH = "/core4/"
+KINDS = (TOKEN, CORE4)
+NOT_IN_A_URL = (
+    "a token, a name and a password do not count in a URL here; send them in the header Authorization, "
+    "or over https with the pages' public_url saying so"
+)
+
+
+async def identify(doors: "Doors", request: HTTPConnection) -> Who:
+    """Who asks; raises Problem for a proof that is none."""
+    scheme, _, proof = request.headers.get("authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return doors.by_token(proof.strip(), request, KINDS)
+        case "basic":
+            return await doors.by_password(proof.strip(), request)
+        case "":
+            return await _by_arguments(doors, request) or doors.by_proxy(request) or NOBODY
+    raise LoginNeeded("this way to log in is not known here; Basic and Bearer are")
+
+
+async def _by_arguments(doors: "Doors", request: HTTPConnection) -> Who | None:
+    in_url = request.query_params
+    if "token" in in_url or {"username", "password"} <= in_url.keys():
+        is_https = doors.web.is_https
+        if not (doors.web.core4_credentials_in_url and (is_https or doors.is_local(request))):
+            raise LoginNeeded(NOT_IN_A_URL)
+        return await _by(doors, request, in_url)
+    if isinstance(request, Request) and request.method not in ("GET", "HEAD"):
+        said = said_in_body(await request.body(), request.headers.get("content-type", ""))
+        return await _by(doors, request, said)
+    return None
+
+
+async def _by(doors: "Doors", request: HTTPConnection, said: Any) -> Who | None:
+    token, name, password = said.get("token"), said.get("username"), said.get("password")
+    if isinstance(token, str):
+        return doors.by_token(token, request, KINDS)
+    if isinstance(name, str) and isinstance(password, str):
+        return await doors.log_in(name, password, request)
+    return None
