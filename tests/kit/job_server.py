@@ -6,17 +6,20 @@ and those of servers that follow the standard, each in its own way.
 """
 
 import json
+import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from job_shapes import measured, naive, no_colon, rfc
 
 Document = dict[str, Any]
 Reply = tuple[int, Any]
@@ -44,7 +47,11 @@ class Job:
 
 @dataclass
 class JobServer:
-    """The server.  requests: paths that were asked for; overridden: by path, what is answered instead."""
+    """The server.  requests: paths that were asked for; overridden: by path, what is answered instead.
+
+    burst: about so many requests are answered and as many are told that the database is locked, in turn; 0 for never.
+    tls: what it proves itself by, where it speaks TLS.
+    """
 
     dialect: str = "wpst"
     identity: str | None = "ades-pbs-dev"
@@ -56,6 +63,10 @@ class JobServer:
     overridden: dict[str, Callable[[BaseHTTPRequestHandler], Reply | None]] = field(default_factory=dict)
     switches: set[str] = field(default_factory=set)
     page: int = 1000
+    burst: int = 0
+    left_of_burst: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+    tls: ssl.SSLContext | None = None
     clock_ahead: float = 0.0
     date_header: bool = True
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -85,10 +96,14 @@ class JobServer:
             if status in ("successful", "failed", "dismissed"):
                 job.finished = now
             if status in ("successful", "failed") and "no_metrics" not in self.switches:
-                job.metrics = metrics_of(job)
+                job.metrics = measured(job, is_on_kubernetes="kubernetes" in self.switches)
             for name, value in more.items():
                 setattr(job, name, value)
             return job
+
+    def dismiss(self, id: str) -> Job:
+        """As DELETE does it: over any status, in the database as well, and the metrics are gone."""
+        return self.move(id, "dismissed", shown="dismissed", metrics={})
 
     def forget(self, *ids: str) -> None:
         with self.lock:
@@ -100,7 +115,7 @@ class JobServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     @contextmanager
     def running(self) -> Iterator["JobServer"]:
@@ -128,6 +143,8 @@ class JobServer:
         ThreadingHTTPServer.allow_reuse_address = True
         server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         server.daemon_threads = True
+        if self.tls is not None:
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True)
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
@@ -147,11 +164,14 @@ class JobServer:
         with self.lock:
             self.requests.append(handler.path)
             self.credentials.append(handler.headers.get("Authorization"))
+            is_locked = self.is_locked()
         path = urlsplit(handler.path).path
         override = self.overridden.get(path) or self.overridden.get("*")
         reply = override(handler) if override is not None else None
         if reply is None and override is not None and handler.close_connection:
             return
+        if reply is None and is_locked:
+            reply = 500, b"sqlite3.OperationalError: database is locked"
         if reply is None:
             with self.lock:
                 reply = self.reply(handler.path)
@@ -165,6 +185,14 @@ class JobServer:
             handler.wfile.write(body)
         except OSError:
             handler.close_connection = True
+
+    def is_locked(self) -> bool:
+        """Whether this request falls into a burst; they are of any length, or a sweep might keep in step with them."""
+        if self.burst and not self.left_of_burst:
+            self.left_of_burst = self.chance.choice((1, -1)) * self.chance.randint(1, 2 * self.burst)
+        was = self.left_of_burst
+        self.left_of_burst -= (was > 0) - (was < 0)
+        return was < 0
 
     def reply(self, target: str) -> Reply:
         parts = urlsplit(target)
@@ -277,24 +305,3 @@ class JobServer:
             **{name: rfc(moment) for name, moment in times.items() if moment is not None},
             **job.more,
         }
-
-
-def metrics_of(job: Job) -> Document:
-    """What PBS measures; on Kubernetes there is more, and words where numbers were."""
-    begin, end = job.started or job.created, job.finished or job.created
-    step = {"time_start": no_colon(begin), "time_end": no_colon(end), "memory_max_gb": -999.0, "exit_code": 0}
-    node = {"hostname": "pbs7", "ip_address": "10.0.0.7", "cores": 4}
-    code = {"exit_code": 1 if job.status == "failed" else 0, "time_duration_seconds": round(end - begin)}
-    return {"workflow": {**step, **code, "node": node}, "stage-in": step}
-
-
-def no_colon(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
-
-
-def naive(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-
-
-def rfc(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,16 +5,15 @@ Rule: certificates are always verified; a redirect is followed on the server its
 over a connection that the server had closed meanwhile.
 """
 
-import base64
 import json
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from ssl import SSLEOFError
 from threading import Timer
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -26,12 +25,13 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from job_tracker.errors import BadAnswer, SourceRefused, SourceUnreachable
 from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Server
-from job_tracker.process.secret_files import SecretRefused, look_at_secret, read_secret
+from job_tracker.sources.ogc.proving import credential, refused_by, tls_of
 
 MOST_BYTES = 64 * 1024 * 1024
 REDIRECTS = 3
 AGENT = "job_tracker"
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
+CUT = (ConnectionError, SSLEOFError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +123,6 @@ class Client:
             return self._exchange(url, begun)
         except (NewConnectionError, ConnectTimeoutError) as failure:
             raise SourceUnreachable(f"{self._server.url}: {_reason(failure)}") from failure
-        except ssl.SSLCertVerificationError as failure:
-            raise SourceRefused(f"{self._server.url}: its certificate is not trusted: {failure}") from failure
         except (HTTPError, HTTPException, OSError, ValueError) as failure:
             self._raise(url, failure, time.monotonic() - begun)
         finally:
@@ -133,11 +131,8 @@ class Client:
 
     def _raise(self, url: str, failure: Exception, took: float) -> None:
         self._drop()
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise SourceRefused(f"{self._server.url}: its certificate is not trusted: {cause}") from failure
-            cause = cause.__cause__ or cause.__context__
+        if refusal := refused_by(failure):
+            raise SourceRefused(f"{self._server.url}: {refusal}") from failure
         if self._is_late or isinstance(failure, TimeoutError) or took >= self._deadline:
             raise Silent(f"{url}: no whole answer within {self._deadline:g} s") from failure
         raise BadAnswer(f"{url}: {_reason(failure)}") from failure
@@ -193,9 +188,10 @@ class Client:
         try:
             connection.timeout = self._deadline
             sent = self._clock()
-            connection.request("GET", target, headers=self._headers, preload_content=False, decode_content=False)
+            with suppress(*CUT):  # why it was cut is perhaps there to be read
+                connection.request("GET", target, headers=self._headers, preload_content=False, decode_content=False)
             return connection.getresponse(), sent
-        except (ConnectionError, HTTPException):
+        except (*CUT, HTTPException):
             if is_fresh or self._is_late or self._is_interrupted:
                 raise
             self._drop()
@@ -204,9 +200,9 @@ class Client:
     def _connect(self) -> HTTPConnection:
         parts = urlsplit(self._server.url)
         host = parts.hostname or ""
-        self._headers = {"User-Agent": AGENT, "Accept": "application/json", **self._credential()}
+        self._headers = {"User-Agent": AGENT, "Accept": "application/json", **credential(self._server)}
         if parts.scheme == "https":
-            context = self._context()
+            context = tls_of(self._server)
             connection: HTTPConnection = HTTPSConnection(host, parts.port or 443, ssl_context=context)
         else:
             connection = HTTPConnection(host, parts.port or 80)
@@ -216,31 +212,6 @@ class Client:
         if self._is_interrupted:
             raise ConnectionAbortedError("interrupted")
         return connection
-
-    def _context(self) -> ssl.SSLContext:
-        server = self._server
-        try:
-            context = ssl.create_default_context(cafile=None if server.ca_file is None else str(server.ca_file))
-            if server.client_certificate is not None:
-                look_at_secret(server.client_certificate)
-                context.load_cert_chain(str(server.client_certificate))
-        except SecretRefused as refusal:
-            raise SourceRefused(str(refusal)) from refusal
-        except (OSError, ValueError) as failure:
-            raise SourceRefused(f"ca_file or client_certificate cannot be used: {failure}") from failure
-        return context
-
-    def _credential(self) -> dict[str, str]:
-        server = self._server
-        try:
-            if server.bearer_token_file is not None:
-                return {"Authorization": f"Bearer {read_secret(server.bearer_token_file)}"}
-            if server.password_file is not None:
-                pair = f"{server.user}:{read_secret(server.password_file)}".encode()
-                return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        except SecretRefused as refusal:
-            raise SourceRefused(str(refusal)) from refusal
-        return {}
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
