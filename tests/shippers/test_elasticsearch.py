@@ -230,7 +230,8 @@ def _talk_to(url: str) -> None:
 
 
 def ask(url: str, method: str, path: str, body: Document | None = None) -> Document:
-    answer = urllib3.request(method, url + path, json=body, timeout=60)
+    with urllib3.PoolManager() as pool:
+        answer = pool.request(method, url + path, json=body, timeout=60)
     assert answer.status < 300, answer.data
     found: Document = answer.json()
     return found
