@@ -59,8 +59,7 @@ def in_words(why: Why, detail: str) -> str:
             return f"only {detail} may speak for this job"
         case Why.TOO_OLD:
             return f"its timestamp lies more than {OLDEST // DAY // 365} years back; is the clock of its host right?"
-        case Why.UNREADABLE:
-            return detail
+    return detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

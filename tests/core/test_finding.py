@@ -13,7 +13,7 @@ from watching import Watch
 
 from job_tracker.core import events
 from job_tracker.core.events import Event
-from job_tracker.core.finding import found
+from job_tracker.core.finding import found, of_change
 from job_tracker.core.operator_word import OPERATOR
 from job_tracker.core.record import Step
 from job_tracker.core.standing import Outcome
@@ -290,3 +290,86 @@ def test_what_a_step_hears_of_long_ago_is_told_though_the_log_reaches_less_far()
     tale.hears("STARTED", 5, arrives=30, run="b")
 
     assert tale.newest(events.STARTED)[1].id == "b"
+
+
+def test_a_change_alone_is_told_by_what_it_shows() -> None:
+    """A reload changes what a job shows without an item of its own."""
+    story = Story(on_demand(max_errors=1))
+    story.hears("STARTED", 10).hears("ERROR", 40)
+    change = story.changes[-1]
+
+    told = of_change(change)
+
+    assert (told.kind, told.at, told.job) == (events.CHANGED, change.at, change.job.key)
+
+
+def test_what_is_used_is_told_with_the_end() -> None:
+    """It is why somebody follows the log at all, now and then."""
+    tale = Tale(on_demand())
+
+    tale.hears("STARTED", 10).hears("SUCCESS", 20, usage={"user_sec": 1.5})
+
+    assert tale.newest(events.SUCCEEDED)[1].body["usage"] == {"user_sec": 1.5}
+
+
+def test_a_pause_that_ends_as_it_begins_is_not_told() -> None:
+    """Nothing was silenced by it."""
+    tale = Tale(on_demand())
+    tale.hears("PAUSE", 20, source=OPERATOR, message={"author": "anna", "why": "moved", "until": T + 100})
+
+    tale.hears("PAUSE", 30, source=OPERATOR, message={"author": "anna", "why": "done", "until": T + 30})
+
+    assert tale.told.count(events.PAUSED) == 1
+
+
+def test_what_the_log_has_forgotten_is_not_told_again() -> None:
+    """A late word folds a job anew from where it belongs; its runs behind that were told, and pruned since."""
+    tale = Tale(on_demand())
+    for turn in range(3):
+        tale.hears("STARTED", 100 * turn + 10, run=f"r{turn}").hears("SUCCESS", 100 * turn + 20, run=f"r{turn}")
+    tale.log.numbered.clear()
+    tale.log.reach = (T + 1000) * 1_000_000
+
+    tale.hears("STARTED", 50, arrives=500, run="late")
+
+    assert tale.told == [events.STARTED]
+
+
+def test_of_missed_starts_that_were_told_together_those_that_hold_are_told_anew() -> None:
+    """A start among them that is heard late leaves the others missed; the sum that was told is no longer so."""
+    tale = Tale(cyclic(interval=600))
+    tale.hears("STARTED", 10).hears("SUCCESS", 20).source_vanishes(30).passes(2500)
+    tale.source_returns(2600)
+    number, missed = tale.newest(events.MISSED)
+    assert missed.body["count"] == 4
+
+    tale.hears("STARTED", 1250, arrives=2700)
+
+    _, anew = tale.newest(events.MISSED)
+    assert anew.corrects == (number,)
+    assert anew.body["count"] < 4
+
+
+def test_a_run_without_an_id_is_known_by_its_begin_when_it_is_told_anew() -> None:
+    """A start heard late moves the numbers of all runs behind it; what was told of them is still so."""
+    tale = Tale(on_demand(max_errors=9))
+    tale.hears("STARTED", 100).hears("ERROR", 110).hears("STARTED", 200).hears("ERROR", 210)
+    before = len(tale.log.numbered)
+
+    tale.hears("STARTED", 50, arrives=300).hears("ERROR", 60, arrives=300)
+
+    assert not [
+        each for _, each in tale.log.numbered[before:] if each.kind == events.FAILED and each.body["begin"] == T + 100
+    ]
+
+
+def test_a_log_in_which_nothing_was_told_knows_of_nothing() -> None:
+    """A tracker that begins now has it."""
+    assert (events.Nothing(7).reach, events.Nothing().of("LOAD__P", 0)) == (7, ())
+
+
+def test_a_source_is_told_by_its_name() -> None:
+    """No job is meant by it."""
+    told = events.of_source(events.SOURCE_NOTICED, 5, "app1", text="it was restarted")
+
+    assert (told.job, dict(told.body)) == ("", {"source": "app1", "text": "it was restarted"})

@@ -292,3 +292,15 @@ def test_whatever_is_sent_is_a_message_or_refused(element: Any) -> None:
     assert 0 <= message.moment <= RECEIVED + 5_000_000
     assert message.name
     message.text.encode()
+
+
+def test_all_words_that_are_configured_are_told() -> None:
+    """Whoever sends another one learns which would have been understood."""
+    assert Keywords().words == ("STARTED", "ERROR", "SUCCESS")
+    assert Keywords(warning="WARNED").words == ("STARTED", "ERROR", "SUCCESS", "WARNED")
+
+
+@pytest.mark.parametrize("usage", [7, "much", ["cpu"], {}, {"note": "x"}])
+def test_a_usage_that_holds_no_number_is_none(usage: Any) -> None:
+    """It is no reason to refuse what the job says of itself."""
+    assert read(usage=usage).usage is None

@@ -502,3 +502,22 @@ def test_a_step_that_has_done_enough_folds_what_came_late_so_far() -> None:
     assert [message.moment for message in made.unheard] == [at(607)]
     assert [change.job.name for change in made.changes if change.at in (at(601), at(605))] == ["DARK"]
     assert [message.moment for message in made.records["LATE__P"].messages] == [at(601)]
+
+
+def test_late_words_around_an_overtaken_deadline_are_folded_before_it_is_judged() -> None:
+    """However little one step may do: a deadline is judged by what was heard, not by what waits to be folded."""
+    story = Story(cyclic(interval=600, sources=("app1", "app2")), sources=("app1", "app2"))
+    story.hears("STARTED", 10).hears("SUCCESS", 20).source_vanishes(30, source="app2")
+    story.hears("STARTED", 1900).gone.clear()
+    elements = [
+        {"_id": 90 + number, "job": "LOAD", "instance": "P", **said(event, moment)}
+        for number, (event, moment) in enumerate([("STARTED", 605), ("SUCCESS", 700)])
+    ]
+    heard = take_in(story.jobs, "app2", elements, at(1950), lambda _: False).messages
+
+    at_once, little = (
+        step(story.board, story.jobs, heard, story.watermarks(), at(1950), story.archive, most) for most in (None, 100)
+    )
+
+    assert little.board.standing(story.job) == at_once.board.standing(story.job)
+    assert little.board.standing(story.job).judged == at(1810)

@@ -1,12 +1,15 @@
 """The operator's word: pauses, their ends, and marks."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from checkpointing import Checkpointing
 from story import HOUR, Story, T, at, cyclic, daily, on_demand, quiet, said
 
-from job_tracker.core.operator_word import OPERATOR
+from job_tracker.core.clock_set_back import count_from_now
+from job_tracker.core.operator_word import OPERATOR, decode_word
+from job_tracker.errors import BadMessage
 
 DAY = 24 * HOUR
 
@@ -289,3 +292,20 @@ def test_his_words_mean_nothing_from_a_host() -> None:
     story = Story(cyclic()).hears("STARTED", at=0).hears("ERROR", at=1).hears("PAUSE", at=2)
 
     assert story.shown == ("ERROR", 2, 1, 0)
+
+
+@pytest.mark.parametrize("element", [None, 7, "PAUSE", ["PAUSE"]])
+def test_a_word_that_is_no_object_is_refused(element: Any) -> None:
+    """The file of an operator's word may be written by hand, too."""
+    with pytest.raises(BadMessage, match=r"^not a JSON object but "):
+        decode_word(element, received=at(0), grace=0)
+
+
+def test_a_pause_that_a_clock_ahead_began_begins_no_later_than_now() -> None:
+    """Else what happens until the clock is there once more would count as if nobody had paused the job."""
+    story = Story(cyclic()).clock_turns(10_000)
+    word(story, "PAUSE", 10_000, until=20_000)
+
+    standing = count_from_now(story.standing, story.job, at(100))
+
+    assert standing.pause == replace(story.standing.pause or pytest.fail("paused"), begin=at(100))

@@ -5,10 +5,13 @@ are seconds after midnight of 11 June 2025.
 """
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from story import HOUR, Story, cyclic, daily
 
+from job_tracker.core.schedules.calendars import Calendar, Days
+from job_tracker.core.schedules.daily import Daily
 from job_tracker.core.texts import clock, describe
 from job_tracker.moments import span
 
@@ -318,3 +321,16 @@ def test_what_is_heard_while_something_cannot_be_told_is_not_said_to_have_been_b
         "UNKNOWN since 2025-06-11 00:10:05: cannot tell: app2 unreachable since 2025-06-11 00:01:40; "
         "as far as it is heard: RUNNING since 2025-06-11 00:10:10: to end by 2025-06-11 00:11:55"
     )
+
+
+def test_where_fewer_starts_were_than_are_counted_the_first_of_them_is_told() -> None:
+    """A calendar that was exchanged may name fewer days than were missed by the old one."""
+    the_day = date(2025, 6, 11).toordinal()
+    once = Calendar(name="once", days=frozenset({the_day}), first=the_day, last=the_day)
+    job = daily("06:00")
+    starts = Daily(zone=job.zone, max_early=0, times=(360,), days=Days(only_on=(once,)))
+    story = Story(replace(job, starts=starts)).passes(7 * HOUR)
+    standing = story.standing.fork()
+    standing.missed = 3
+
+    assert describe(story.job, standing) == story.text.replace("1 missed start", "3 missed starts")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from job_tracker.core.schedules.calendars import ALL_DAYS, Days
@@ -108,10 +109,6 @@ def _found(starts: Cron, day: int) -> tuple[int, ...]:
     """
     from cronsim import CronSim
 
-    found = set()
-    for start in CronSim(starts.expression, datetime.fromordinal(day).replace(tzinfo=starts.zone) - SECOND):
-        if start.toordinal() > day:
-            break
-        if start.toordinal() == day:
-            found.add(in_microseconds(start))
-    return tuple(sorted(found))
+    before = datetime.fromordinal(day).replace(tzinfo=starts.zone) - SECOND
+    near = takewhile(lambda start: start.toordinal() <= day, CronSim(starts.expression, before))
+    return tuple(sorted({in_microseconds(start) for start in near if start.toordinal() == day}))

@@ -137,3 +137,14 @@ def test_a_daily_starts_deadline_moves_to_the_windows_end_and_the_grace() -> Non
     moved = move_expected(quiet, starts, at("2026-05-04 12:00"), 0, GRACE)
 
     assert moved == at("2026-05-04 13:00") + GRACE
+
+
+def test_the_window_that_ended_last_is_found_where_it_ended_late_enough() -> None:
+    """What was put off by a window is looked for behind it, and not behind one of last week."""
+    quiet = windows((22, 6, Days(weekdays=0b0010000)))
+    begin, end = at("2026-05-01 22:00"), at("2026-05-02 06:00")
+
+    assert quiet.latest_ended_by(end, begin) == (begin, end)
+    assert quiet.latest_ended_by(end - 1, begin) is None
+    assert quiet.latest_ended_by(end + 3 * DAY, end - 1) == (begin, end)
+    assert quiet.latest_ended_by(end + 3 * DAY, end) is None

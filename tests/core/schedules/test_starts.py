@@ -8,7 +8,7 @@ import pytest
 from cronsim import CronSim
 
 from job_tracker.core.schedules.calendars import EVERY_DAY, MON_FRI, Calendar, Days
-from job_tracker.core.schedules.cron import Cron
+from job_tracker.core.schedules.cron import Cron, check
 from job_tracker.core.schedules.daily import ClosedDay, Daily
 from job_tracker.core.schedules.starts import Starts
 from job_tracker.moments import DAY, MICROSECONDS, MINUTE
@@ -210,3 +210,42 @@ def test_all_moments_are_utc_however_the_day_is_called() -> None:
     expected = datetime(2026, 7, 1, 10, 0, tzinfo=UTC)
 
     assert daily().next_at_or_after(at("2026-07-01")) == round(expected.timestamp()) * MICROSECONDS
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("0 6 * *", "has not five fields"),
+        ("0 6 * * 1", None),
+        ("0 6 * * " + ",".join(["1"] * 600), "is longer than"),
+        ("61 6 * * *", "minute"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_is_named(expression: str, fault: str | None) -> None:
+    """Whoever wrote it learns what is wrong with it, before the first night without its job."""
+    found = check(expression)
+
+    assert found is None if fault is None else fault in (found or "").lower()
+
+
+def test_what_an_expression_names_is_not_what_calendars_admit() -> None:
+    """So that a day that is left out can be told from one that nobody meant."""
+    starts = Cron(zone=BERLIN, expression="0 6 1 5 *", days=Days(not_on=(held("2026-05-01"),)))
+    day = date(2026, 5, 1).toordinal()
+
+    assert starts.names(day)
+    assert not starts.has_starts_on(day)
+    assert not starts.names(day + 1)
+
+
+@pytest.mark.parametrize(
+    ("closed_day", "moved"),
+    [(ClosedDay.SKIP, None), (ClosedDay.NEXT, "2026-05-04"), (ClosedDay.PREVIOUS, "2026-04-30")],
+)
+def test_the_day_to_which_a_closed_day_moves_is_told(closed_day: ClosedDay, moved: str | None) -> None:
+    """It is what the schedule shows beside the day that is left out."""
+    starts = daily(weekdays=MON_FRI, not_on=(held("2026-05-01"),), days_of_month=(1,), closed_day=closed_day)
+
+    found = starts.moved_to(date(2026, 5, 1).toordinal())
+
+    assert found == (None if moved is None else date.fromisoformat(moved).toordinal())
