@@ -3,11 +3,13 @@
 Rule: what is kept of a job stays as it is unless its promise has changed, or somebody asks that it be counted from now.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from job_tracker.core.board import newcomer, renewed
 from job_tracker.core.clock_set_back import count_from_now, lies_ahead_until
+from job_tracker.core.events import ADDED, PROMISED, REMOVED, Event, of_job
+from job_tracker.core.finding import of_change
 from job_tracker.core.jobs import Job, Jobs
 from job_tracker.core.record import Change
 from job_tracker.core.standing import Standing
@@ -57,3 +59,12 @@ def _change(job: Job, old: Standing, standing: Standing, now: int) -> Change | N
     """A deadline that could not be seen is none of the new promise's."""
     before, after = shown(job, old), shown(job, standing)
     return None if before == after else Change(at=now, job=job, before=before, after=after, standing=standing)
+
+
+def told_of(found: Settled, promises: Mapping[str, str], changed: Iterable[str], jobs: Jobs, now: int) -> list[Event]:
+    """What a configuration that is taken up makes true; promises: those kept, empty for a job that was removed."""
+    told = [of_job(ADDED, now, key) for key in found.new]
+    told += [of_job(PROMISED if promises[key] else ADDED, now, key) for key in sorted(changed)]
+    told += [of_change(change) for change in found.renewed.values() if change is not None]
+    gone = (key for key, promise in promises.items() if promise and key not in jobs.by_key)
+    return [*told, *(of_job(REMOVED, now, key) for key in gone)]

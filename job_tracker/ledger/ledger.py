@@ -4,33 +4,26 @@ Rule: a step is saved in one transaction or not at all; whoever confirms a messa
 Rule: a message adds rows; it never rewrites a job's history (but for one that comes late, which belongs into it).
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from job_tracker.core.events import ADDED, PROMISED, REMOVED, Event, of_job
-from job_tracker.core.finding import of_change
+from job_tracker.core.events import Event
 from job_tracker.core.folding import reach
-from job_tracker.core.intake import Unmatched, in_words
+from job_tracker.core.intake import Unmatched
 from job_tracker.core.jobs import Jobs
-from job_tracker.core.messages import Position
 from job_tracker.core.notices import Notices
 from job_tracker.core.record import Change, Record
-from job_tracker.core.refolding import EARLIEST
-from job_tracker.core.settling import Settled, settled
+from job_tracker.core.settling import settled, told_of
 from job_tracker.core.standing import Run, Standing
 from job_tracker.core.tallies import Mark
 from job_tracker.errors import StoreFailed, StoreRefused
 from job_tracker.ledger.access import GARBLED, Access
+from job_tracker.ledger.checkpoints import Checkpoints
 from job_tracker.ledger.codec import (
     DRAINED,
     MEMENTO,
-    STRAY,
-    UNMATCHED,
-    Row,
     change_to_row,
     checked,
     message_to_row,
@@ -38,8 +31,6 @@ from job_tracker.ledger.codec import (
     run_to_row,
     standing_from_text,
     standing_to_text,
-    why_from_text,
-    why_to_text,
 )
 from job_tracker.ledger.days import Days
 from job_tracker.ledger.events import EventLog
@@ -48,19 +39,12 @@ from job_tracker.ledger.outbox import Outbox
 from job_tracker.ledger.promises import is_same_promise, promise_to_text
 from job_tracker.ledger.remote_jobs import RemoteJobs
 from job_tracker.ledger.spans import Spans
+from job_tracker.ledger.strays import Strays
 from job_tracker.moments import DAY
 from job_tracker.ports import Memento, RemoteJob
 
 REMEMBERED_DAYS = 35
 """How long the uid of a message is remembered: a queue restored from a backup of last month repeats nothing."""
-
-UNMATCHED_NAMES = 2_000
-SAMPLE_LIMIT = 2_000
-CHANGES_PER_RUN = 10
-
-SILENCE_KEPT = 20_000
-"""Deadlines of a silent job that its history reaches back over: a clock that was a week ahead leaves ten thousand of a
-job of every minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +76,9 @@ class Entry:
 class Ledger:
     """The tracker's own file.  Not for several threads.
 
-    history: what is kept of each job.  outbox: what is to be delivered.  events: what was told.  days, spans: what it
-    came to, of jobs and of sources, while the event log is on.  remote_jobs: what was last seen of other servers' jobs.
-    tracker: our id, made with the file.
+    history: what is kept of each job, checkpoints: from where it can be folded again.  strays: what belongs to none.
+    outbox: what is to be delivered.  events: what was told.  days, spans: what it came to, of jobs and of sources,
+    while the event log is on.  remote_jobs: what was last seen of other servers' jobs.  tracker: our id.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -105,6 +89,8 @@ class Ledger:
         self._pruned_on = -1
         self.tracker = str(connection.execute("SELECT value FROM facts WHERE name = 'tracker'").fetchone()[0])
         self.history = History(self._access, self._ids)
+        self.checkpoints = Checkpoints(self._access)
+        self.strays = Strays(self._access)
         self.outbox = Outbox(self._access)
         self.events = EventLog(self._access)
         self.days = Days(self._access, self._ids)
@@ -149,7 +135,7 @@ class Ledger:
             removed = [(key,) for key in kept if key not in jobs.by_key]
             self._connection.executemany("UPDATE jobs SET promise = '' WHERE key = ?", removed)
             self.days.after(renewed, {}, sums, now)
-            place = self.events.put(_of_settling(found, promises, changed, jobs, now), now)
+            place = self.events.put(told_of(found, promises, changed, jobs, now), now)
         self.days.took(renewed, sums)
         self.events.took(place)
         self._runs_kept = jobs.history
@@ -193,8 +179,8 @@ class Ledger:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO taken (uid, day) VALUES (?, ?)", ((uid, day) for uid in entry.taken)
             )
-            self._connection.executemany("DELETE FROM unmatched WHERE name = ? AND env = ?", entry.forgotten)
-            self._save_unmatched(entry.unmatched)
+            self.strays.forget(entry.forgotten)
+            self.strays.put(entry.unmatched)
             if entry.notices is not None:
                 self.outbox.put(entry.notices, entry.now)
             place = self.events.put(entry.events, entry.now)
@@ -204,27 +190,6 @@ class Ledger:
                 self._pruned_on = day
         self.days.took(entry.records, sums)
         self.events.took(place)
-
-    def unmatched(self) -> list[dict[str, Any]]:
-        """What belongs to no configured job, the latest first."""
-        names = ("source", "name", "env", "why", "count", "first", "last", "sample")
-        with self._access.reading():
-            rows = self._connection.execute(
-                "SELECT source, name, env, reason, count, first, last, sample FROM unmatched ORDER BY last DESC"
-            )
-            found = [dict(zip(names, checked(row, UNMATCHED), strict=True)) for row in rows]
-        for row in found:
-            why, detail = why_from_text(row["why"])
-            row |= {"why": why.value, "reason": in_words(why, detail)}
-        return found
-
-    def strays(self) -> list[tuple[str, str, int]]:
-        """Name, environment and first moment of what belongs to no configured job, the newest name first."""
-        with self._access.reading():
-            rows = self._connection.execute(
-                "SELECT name, env, min(first) FROM unmatched GROUP BY name, env ORDER BY min(first) DESC"
-            )
-            return [(name, env, first) for name, env, first in (checked(row, STRAY) for row in rows)]
 
     # -- what save is made of ------------------------------------------------------------------------------------
 
@@ -252,7 +217,7 @@ class Ledger:
         )
         for job, record in records:
             if record.checkpoints:
-                self._checkpoint(job, record)
+                self.checkpoints.keep(job, record, self._runs_kept)
 
     def _write_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
         """Write runs by their job's key, each with the day on which it is counted."""
@@ -270,7 +235,7 @@ class Ledger:
     def _rewind(self, job: int, rewound: Standing) -> None:
         """Undo what is about to be written again; what was not seen at the time stays in the history."""
         self._connection.execute("DELETE FROM runs WHERE job = ? AND number > ?", (job, rewound.count))
-        self._connection.execute("DELETE FROM checkpoints WHERE job = ? AND serial > ?", (job, rewound.serial))
+        self.checkpoints.rewind(job, rewound)
         self._connection.execute(
             "DELETE FROM changes WHERE job = ? AND serial > ? AND status_from <> 3 AND status_to <> 3",
             (job, rewound.serial),
@@ -278,7 +243,7 @@ class Ledger:
 
     def _begin_anew(self, job: int, standing: Standing, now: int) -> None:
         """Let a standing be the one that nothing can be folded before, and nothing that it holds again."""
-        self._connection.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+        self.checkpoints.clear(job)
         self._connection.execute("DELETE FROM changes WHERE job = ? AND at > ?", (job, now))
         self.days.begin_anew(job)
         floor = reach(standing)
@@ -286,42 +251,7 @@ class Ledger:
             self._connection.execute(
                 "DELETE FROM messages WHERE job = ? AND (moment, source, number) > (?, ?, ?)", (job, *floor)
             )
-        self._begin_history(job, standing, floor)
-
-    def _checkpoint(self, job: int, record: Record) -> None:
-        """Keep checkpoints, and let go of the history that none of those to be kept needs."""
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO checkpoints (job, serial, runs, moment, source, number, standing)"
-            " VALUES (?,?,?,?,?,?,?)",
-            (
-                (job, each.serial, each.count, *_place(reach(each)), standing_to_text(each, with_runs=True))
-                for each in record.checkpoints
-            ),
-        )
-        standing, kept = record.standing, self._runs_kept
-        bounds = (job, standing.count - kept, standing.serial - CHANGES_PER_RUN * max(kept, 100))
-        unneeded = "FROM checkpoints WHERE job = ? AND (runs <= ? OR serial <= ?)"
-        newest = self._connection.execute(f"SELECT max(serial) {unneeded}", bounds).fetchone()[0]
-        if newest is None:
-            return
-        # the newest of those before the job's last message: what is judged of silence may have to be taken back
-        serial, runs, *place = self._connection.execute(
-            f"SELECT serial, runs, moment, source, number {unneeded} AND serial >= ?"
-            " ORDER BY moment IS NULL OR (moment, source, number) <= (?, ?, ?) DESC, serial DESC LIMIT 1",
-            (*bounds, min(newest, standing.serial - SILENCE_KEPT), *(standing.last or EARLIEST)),
-        ).fetchone()
-        self._connection.execute(
-            "DELETE FROM checkpoints WHERE job = ? AND serial < ? AND serial <> ?", (job, newest, serial)
-        )
-        self._connection.execute("DELETE FROM changes WHERE job = ? AND serial < ?", (job, newest))
-        self._connection.execute(
-            "DELETE FROM messages WHERE job = ? AND (moment, source, number) <= (?, ?, ?)", (job, *place)
-        )
-        self._connection.execute(
-            "DELETE FROM runs WHERE job = ? AND number <= ? AND number <= ? AND outcome <> 'open' AND errors = 0"
-            " AND number <> ?",
-            (job, runs, standing.count - kept, 0 if standing.newest_closed is None else standing.newest_closed.order),
-        )
+        self.checkpoints.begin(job, standing, floor)
 
     def _save_sources(self, entry: Entry) -> None:
         self._connection.executemany(
@@ -333,22 +263,6 @@ class Ledger:
             " ON CONFLICT (name) DO UPDATE SET queue = ?2, nonce = ?3, nonce_before = ?4",
             ((name, each.queue, each.nonce, each.nonce_before) for name, each in entry.mementos.items()),
         )
-
-    def _save_unmatched(self, unmatched: tuple[Unmatched, ...]) -> None:
-        for each in unmatched:
-            name, env = ("", "") if each.message is None else (each.message.name[:200], each.message.env[:200])
-            self._connection.execute(
-                "INSERT INTO unmatched (source, name, env, reason, count, first, last, sample)"
-                " VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5, ?6) ON CONFLICT (source, name, env, reason)"
-                " DO UPDATE SET count = count + 1, last = ?5, sample = ?6",
-                (each.source, name, env, why_to_text(each.why, each.detail), each.received, _sample(each.element)),
-            )
-        if unmatched:
-            self._connection.execute(
-                "DELETE FROM unmatched WHERE (source, name, env, reason) IN"
-                " (SELECT source, name, env, reason FROM unmatched ORDER BY last DESC LIMIT -1 OFFSET ?)",
-                (UNMATCHED_NAMES,),
-            )
 
     # -- what settle is made of ----------------------------------------------------------------------------------
 
@@ -373,7 +287,7 @@ class Ledger:
             (key, promise, standing_to_text(standing, with_runs=False)),
         )
         self._ids[key] = cursor.lastrowid or 0
-        self._begin_history(self._ids[key], standing, None)
+        self.checkpoints.begin(self._ids[key], standing, None)
 
     def _renew(self, key: str, promise: str, standing: Standing, change: Change | None, now: int) -> None:
         job = self._ids[key]
@@ -386,43 +300,8 @@ class Ledger:
         if change is not None:
             self._write_changes([(job, change)], now)
 
-    def _begin_history(self, job: int, standing: Standing, floor: Position | None) -> None:
-        """The standing that nothing can be folded before."""
-        self._connection.execute(
-            "INSERT INTO checkpoints (job, serial, runs, moment, source, number, standing) VALUES (?,?,?,?,?,?,?)",
-            (
-                job,
-                standing.serial,
-                standing.count,
-                *_place(floor),
-                standing_to_text(standing, with_runs=True),
-            ),
-        )
-
 
 def damaged(path: Path, failure: Exception) -> StoreRefused:
     """What to say of a store that makes no sense, and what to do."""
     reason = " ".join(str(failure).split())
     return StoreRefused(f"{path} is damaged ({reason}); restore a copy, or move it away to begin anew")
-
-
-def _of_settling(
-    found: Settled, promises: Mapping[str, str], changed: Iterable[str], jobs: Jobs, now: int
-) -> list[Event]:
-    """What a configuration that is taken up makes true."""
-    told = [of_job(ADDED, now, key) for key in found.new]
-    told += [of_job(PROMISED if promises[key] else ADDED, now, key) for key in sorted(changed)]
-    told += [of_change(change) for change in found.renewed.values() if change is not None]
-    gone = (key for key, promise in promises.items() if promise and key not in jobs.by_key)
-    return [*told, *(of_job(REMOVED, now, key) for key in gone)]
-
-
-def _place(position: Position | None) -> Row:
-    return (None, None, None) if position is None else position
-
-
-def _sample(element: Any) -> str:
-    try:
-        return json.dumps(element)[:SAMPLE_LIMIT]
-    except (ValueError, RecursionError):
-        return '"not to be shown"'

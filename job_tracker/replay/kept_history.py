@@ -13,8 +13,9 @@ from job_tracker.core.folding import reach
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.record import Past, Record
 from job_tracker.core.standing import Outcome, Run, Standing
+from job_tracker.ledger.checkpoints import CHANGES_PER_RUN, SILENCE_KEPT
 from job_tracker.ledger.codec import message_from_row, message_to_row
-from job_tracker.ledger.ledger import CHANGES_PER_RUN, REMEMBERED_DAYS, SILENCE_KEPT
+from job_tracker.ledger.ledger import REMEMBERED_DAYS
 from job_tracker.moments import DAY
 from job_tracker.replay.spool import packed, unpacked
 

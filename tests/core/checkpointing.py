@@ -12,8 +12,8 @@ from job_tracker.core.folding import reach
 from job_tracker.core.messages import Message, Position
 from job_tracker.core.record import Past, Record
 from job_tracker.core.standing import Outcome, Run, Standing
+from job_tracker.ledger.checkpoints import CHANGES_PER_RUN, SILENCE_KEPT
 from job_tracker.ledger.codec import run_from_row, run_to_row, standing_from_text, standing_to_text
-from job_tracker.ledger.ledger import CHANGES_PER_RUN, SILENCE_KEPT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from story import Story, at, cyclic
 
-from job_tracker.core.settling import settled
+from job_tracker.core.settling import settled, told_of
 
 
 def test_a_job_that_nothing_is_kept_of_is_known_since_now() -> None:
@@ -60,3 +60,24 @@ def test_what_lies_ahead_is_counted_from_now_only_where_somebody_asks() -> None:
     assert left.standings == kept
     assert asked.standings["LOAD__P"].last_start == at(100)
     assert set(asked.renewed) == {"LOAD__P"}
+
+
+def test_what_a_configuration_makes_true_is_told() -> None:
+    """Whoever follows the log knows the jobs that there are, and why one shows something else."""
+    story = Story(cyclic()).source_vanishes(at=10).passes(to=700)
+    found = settled(story.jobs, {"LOAD__P": story.standing}, {"LOAD__P"}, at(700))
+    anew = settled(story.jobs, {}, set(), at(700))
+
+    changed = told_of(
+        found, {"LOAD__P": "a promise", "GONE__P": "another", "LONG_GONE__P": ""}, {"LOAD__P"}, story.jobs, 7
+    )
+    put_back = told_of(found, {"LOAD__P": ""}, {"LOAD__P"}, story.jobs, 7)
+    added = told_of(anew, {}, (), story.jobs, 7)
+
+    assert [(each.kind, each.job) for each in changed] == [
+        ("job.promised", "LOAD__P"),
+        ("job.seen", "LOAD__P"),
+        ("job.removed", "GONE__P"),
+    ]
+    assert [each.kind for each in put_back] == ["job.added", "job.seen"]
+    assert [(each.kind, each.at) for each in added] == [("job.added", 7)]

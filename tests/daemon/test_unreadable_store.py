@@ -133,7 +133,7 @@ def test_what_is_delivered_once_more_while_it_waits_for_the_store_counts_once(tm
     tracker.passes(2)
     ledger = tracker.loop.ledger
     runs = [(run.outcome.value, run.errors) for run in ledger.history.runs("LOAD__P")]
-    strangers = [each["count"] for each in ledger.unmatched()]
+    strangers = [each["count"] for each in ledger.strays.every()]
     left = tracker.loop.books.unsaved
     tracker.close()
 

@@ -28,7 +28,7 @@ from job_tracker.core.standing import Outcome, Run, Standing
 from job_tracker.core.states import State
 from job_tracker.core.step import step
 from job_tracker.errors import StoreFailed, StoreRefused
-from job_tracker.ledger import layout, ledger
+from job_tracker.ledger import checkpoints, layout
 from job_tracker.ledger.codec import change_to_row
 from job_tracker.ledger.history import CHANGE_COLUMNS
 from job_tracker.ledger.ledger import Entry, Ledger
@@ -271,7 +271,7 @@ def test_a_trimmed_history_ends_in_the_same_board(
     kept: Callable[..., Kept], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What job_history_entry_count lets go of is past: no state, no status and no deadline hangs on it."""
-    monkeypatch.setattr(ledger, "CHANGES_PER_RUN", 1)
+    monkeypatch.setattr(checkpoints, "CHANGES_PER_RUN", 1)
     tracker, witness = kept(three_jobs(history=2)), Remembered(three_jobs(history=2))
 
     for messages, now, _ in story(seed, tracker, late=0.0):
@@ -390,7 +390,7 @@ def test_unmatched_messages_are_counted_by_source_name_and_reason(kept: Callable
     tracker.save(unmatched=(stranger("X", 1, element={"m": 1}), stranger("X", 2, element={"m": 2})))
     tracker.save(unmatched=(stranger("X", 3, source="app2"), stranger("X", 4, reason="other"), stranger("Y", 5)))
     tracker.restart()
-    rows = tracker.ledger.unmatched()
+    rows = tracker.ledger.strays.every()
 
     assert [(row["name"], row["source"], row["reason"], row["count"]) for row in rows] == [
         ("Y", "app1", "no", 1),
@@ -408,7 +408,7 @@ def test_what_is_forgotten_begins_anew_when_it_is_heard_again(kept: Callable[...
 
     tracker.save(forgotten=(("X", "P"),), unmatched=(stranger("X", 5),))
 
-    assert [(row["name"], row["count"], row["first"]) for row in tracker.ledger.unmatched()] == [
+    assert [(row["name"], row["count"], row["first"]) for row in tracker.ledger.strays.every()] == [
         ("X", 1, T0 + 5),
         ("Y", 1, T0 + 3),
     ]
@@ -421,7 +421,7 @@ def test_a_reason_is_kept_as_a_value_and_told_in_words(kept: Callable[..., Kept]
     tracker = kept(three_jobs())
 
     tracker.save(unmatched=(Unmatched(source="app1", received=T0, why=why, detail=detail, element={}),))
-    [row] = tracker.ledger.unmatched()
+    [row] = tracker.ledger.strays.every()
 
     assert (row["why"], row["reason"]) == (why.value, in_words(why, detail))
 
@@ -435,7 +435,7 @@ def test_what_could_not_be_read_has_no_name_and_is_kept_with_a_sample(kept: Call
 
     for element in (nested, 10**5000, "x" * 10_000, {"job": "\ud800"}):
         tracker.save(unmatched=(Unmatched(source="app1", received=T0, why=Why.UNREADABLE, element=element),))
-        [row] = tracker.ledger.unmatched()
+        [row] = tracker.ledger.strays.every()
 
         assert (row["name"], row["env"]) == ("", "")
         assert 0 < len(row["sample"]) <= 2000
@@ -449,7 +449,7 @@ def test_unmatched_names_are_bounded(kept: Callable[..., Kept], pace: int) -> No
     for first in range(0, 5000, 1000):
         heard = [stranger(f"J{number}", first + pace * number) for number in range(first, first + 1000)]
         tracker.save(unmatched=tuple(heard))
-    rows = tracker.ledger.unmatched()
+    rows = tracker.ledger.strays.every()
 
     assert len(rows) == 2000
     assert {row["name"] for row in rows} == {f"J{number}" for number in range(3000, 5000)}
@@ -518,7 +518,7 @@ def test_a_message_from_before_the_kept_history_is_folded_at_its_beginning(
     kept: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not lost, and what is known by now is not judged by what was let go of."""
-    monkeypatch.setattr(ledger, "CHANGES_PER_RUN", 1)
+    monkeypatch.setattr(checkpoints, "CHANGES_PER_RUN", 1)
     tracker = kept(jobs_of(cyclic("LOAD"), history=3))
     for number in range(200):
         tracker.say(number * 60, "LOAD", "STARTED")

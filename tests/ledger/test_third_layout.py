@@ -89,7 +89,7 @@ def test_why_a_message_was_kept_aside_was_a_sentence_and_is_a_value(store: Path)
         )
 
     ledger, _ = open_ledger(store)
-    rows = {row["name"]: (row["why"], row["reason"]) for row in ledger.unmatched()}
+    rows = {row["name"]: (row["why"], row["reason"]) for row in ledger.strays.every()}
 
     assert rows["NEW"] == ("unknown_job", "no such job is configured")
     assert rows["LOAD"] == ("unreadable", "only app2 may speak for this job")

@@ -125,7 +125,7 @@ class CheckmkOutput(Output[Config]):
         """Find names that no configured job has, and when each job ended well last."""
         jobs, is_measured = self._config.jobs, self._config.settings.perfdata
         try:
-            strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays()]
+            strays = [Stray(name=name, env=env, first=first) for name, env, first in self._ledger.strays.names()]
             self._strays = [each for each in strays if jobs.of(each.name, each.env) is None]
             self._successes = self._ledger.history.last_successes() if is_measured else {}
         except StoreFailed as failure:  # the daemon's own service says so, and it is read again when there is more

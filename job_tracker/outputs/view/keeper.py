@@ -132,7 +132,7 @@ class ViewOutput(Output[Config]):
     def _unmatched(self) -> list[Document]:
         """What belongs to no job; nothing if that cannot be read, and then the view is built anew later."""
         try:
-            rows = self.ledger.unmatched()
+            rows = self.ledger.strays.every()
         except StoreFailed as failure:
             self.view.fail(str(failure))
             return []
