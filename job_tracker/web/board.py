@@ -49,7 +49,8 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All jobs at a moment.  rows: by key, in the order of the configuration; version: grows with each change.
+    """All jobs at a moment.  rows: by key, in the order of the configuration; version: grows with each change,
+    and no two processes have the same.
 
     meta: the view's own document, empty while there is none.  seq: the newest event known; tracker: whose events.
     read: when it was last known to be so.  fault: why the view or the events cannot be read; empty if they can.

@@ -5,8 +5,9 @@ Rule: nobody waits for a slow listener: what he does not fetch in time is replac
 Rule: a listener who comes back says the last number that he got, and gets what came since, without a gap.
 Rule: who is no longer let in hears nothing more.
 
-Messages: `event` (has an id; an event as `job_tracker events --json` tells it), `jobs` (the keys whose rows show
-something else now, or null: any may), `health` (whether the tracker reports, and since when not), `resync` (load
+Messages: `hello` (it begins, with the version of what is known: a page that shows another one asks for its rows),
+`event` (has an id; an event as `job_tracker events --json` tells it), `jobs` (the keys whose rows show something else
+now, or null: any may; and the version), `health` (whether the tracker reports, and since when not), `resync` (load
 everything anew), `bye` (log in again).
 """
 
@@ -158,10 +159,9 @@ async def stream(context: Context) -> Response:
 
     async def told() -> AsyncIterator[bytes]:
         try:
-            yield f"retry: {AGAIN_AFTER}\n\n".encode() + said("health", health(board))
-            if after is None:
-                yield said("hello", {"seq": since, "version": board.version}, since)
-            else:
+            begun = said("hello", {"seq": since, "version": board.version}, since if after is None else None)
+            yield f"retry: {AGAIN_AFTER}\n\n".encode() + said("health", health(board)) + begun
+            if after is not None:
                 yield await run_in_threadpool(_missed, context, after, since)
             async for message in listener.messages():
                 yield message

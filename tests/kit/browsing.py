@@ -47,10 +47,10 @@ class Looker:
         self.has_scripts = how.get("java_script_enabled", True)
         if self.has_scripts:
             self.context.add_init_script(_WATCH)
+        self.context.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
+        self.context.on("weberror", lambda fault: self._note(str(fault.error)))
+        self.context.on("request", lambda request: self._check(request.url))
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
-        self.page.on("pageerror", lambda fault: self._note(str(fault)))
-        self.page.on("request", lambda request: self._check(request.url))
 
     def log_in(self, name: str = "root") -> Page:
         """Through the form."""
@@ -70,9 +70,15 @@ class Looker:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(ARTEFACTS / f"{name}.png"))
 
+    def note(self, name: str, text: str) -> None:
+        """What somebody may want to know beside the pictures, and no test judges."""
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        (ARTEFACTS / f"{name}.txt").write_text(f"{text}\n")
+
     def end(self, *, may_complain: bool = False) -> None:
         """Close it; whatever it complained of fails the test."""
-        violations = self.page.evaluate("self.violations") if self.has_scripts else []
+        pages = self.context.pages if self.has_scripts else []
+        violations = [each for page in pages for each in page.evaluate("self.violations")]
         self.context.close()
         assert violations == []
         assert may_complain or self.faults == []

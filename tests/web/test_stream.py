@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 from asking import COP, client_of, part_of, seeing
+from event_log import EventLog
 from published import Published, cyclic, jobs_of
 from running import SLOW, wait_until
 from web_server import Stream, WebServer
 
 from job_tracker import clock
-from job_tracker.events.file import EventsFile
-from job_tracker.moments import DAY
 from job_tracker.view.documents import publication
 from job_tracker.web import stream
 from job_tracker.web.board import Snapshot
@@ -129,35 +128,17 @@ def published(tmp_path: Path) -> Iterator[Published]:
 
 
 @pytest.fixture
-def events(tmp_path: Path) -> Iterator["Log"]:
-    made = Log(tmp_path / "events.sqlite")
+def events(tmp_path: Path) -> Iterator[EventLog]:
+    made = EventLog(tmp_path / "events.sqlite")
     yield made
-    made.file.close()
-
-
-class Log:
-    """The events file, written as the daemon writes it."""
-
-    def __init__(self, path: Path) -> None:
-        self.file = EventsFile(path, "tracker-1")
-        self.file.keep, self.file.most = 365 * DAY, 1 << 30
-        self.file.open()
-        self.seq = 1000
-
-    def write(self, *jobs: str | None) -> int:
-        now = clock.now()
-        kinds = [("run.started" if job else "source.changed", job) for job in jobs]
-        rows = [(self.seq + 1 + n, now, now, kind, job, None, 0, None, "{}") for n, (kind, job) in enumerate(kinds)]
-        self.file.take(rows, now)
-        self.seq += len(rows)
-        return self.seq
+    made.close()
 
 
 def numbers(stream: Stream) -> list[int]:
     return [data["seq"] for data in stream.named("event")]
 
 
-def test_who_comes_back_misses_and_repeats_nothing(server: WebServer, published: Published, events: Log) -> None:
+def test_who_comes_back_misses_and_repeats_nothing(server: WebServer, published: Published, events: EventLog) -> None:
     """Also over an end of the pages themselves: the number is all that has to be kept."""
     events.write("LOAD__P")
     server.start()
@@ -202,7 +183,7 @@ def test_who_asks_for_the_head_alone_holds_no_stream(tmp_path: Path, published: 
     assert (answer.status_code, len(part.hub.listeners)) == (200, 0)
 
 
-def test_who_was_away_for_too_long_loads_anew(server: WebServer, published: Published, events: Log) -> None:
+def test_who_was_away_for_too_long_loads_anew(server: WebServer, published: Published, events: EventLog) -> None:
     """Thousands of events are not told one by one to a page that shows two hundred rows; nor a number to come."""
     events.write("LOAD__P")
     events.write(*["OTHER__P"] * MANY)
@@ -217,7 +198,7 @@ def test_who_was_away_for_too_long_loads_anew(server: WebServer, published: Publ
     assert numbers(late) == []
 
 
-def test_a_reader_who_does_not_read_slows_nobody(server: WebServer, published: Published, events: Log) -> None:
+def test_a_reader_who_does_not_read_slows_nobody(server: WebServer, published: Published, events: EventLog) -> None:
     """Fifty who have gone to sleep with an open connection, and one who looks."""
     events.write("LOAD__P")
     server.start()

@@ -46,7 +46,7 @@ if (state) {
     link.id = "news";
     link.className = "chip";
     link.href = location.href;
-    link.textContent = "It has changed: show how it is now";
+    link.textContent = news.keys ? "It has changed: show how it is now" : "It may have changed: show how it is now";
     state.parentElement.append(link);
   });
 }

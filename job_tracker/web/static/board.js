@@ -7,6 +7,7 @@ const tiles = document.getElementById("tiles");
 const asOf = document.getElementById("as-of");
 const MOST = 200;
 const OFTEN = 250; // milliseconds between two looks, however much changes
+const RETRY = 3_000;
 
 document.getElementById("go").hidden = true;
 
@@ -48,7 +49,12 @@ async function look(keys, isForTiles = false) {
   query.delete("page");
   if (shown.length) query.set("keys", shown.join(","));
   const answer = await fetch(`/fragments/jobs?${query}`).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
+  if (!answer?.ok) { // nobody tells of them a second time
+    for (const key of keys) changed.add(key);
+    setTimeout(soon, RETRY);
+    return;
+  }
+  if (answer.redirected) return;
   const found = await answer.json();
   tiles.innerHTML = found.tiles;
   asOf.textContent = new Date(found.as_of * 1000).toLocaleTimeString("en-GB", { timeZone: document.documentElement.dataset.zone });
@@ -99,14 +105,8 @@ function soon() {
   }, OFTEN);
 }
 
-let wasLive = true;
 follow((news) => {
-  if (news.kind === "jobs") {
-    for (const key of news.keys ?? [null]) changed.add(key);
-    soon();
-  }
-  if (news.kind === "state") {
-    if (news.live && !wasLive) { changed.add(null); soon(); }
-    wasLive = news.live;
-  }
+  if (news.kind !== "jobs") return;
+  for (const key of news.keys ?? [null]) changed.add(key);
+  soon();
 });

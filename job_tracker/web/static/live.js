@@ -1,7 +1,8 @@
 // One stream for all pages of a browser: whoever holds the lock listens and tells the others.
 //
-// It is closed while no page can be seen, goes on behind the last number that was heard, and what nobody can know to be
-// so is said at once: the stream broke, or has said nothing for longer than it may, or the tracker does not report.
+// It is closed while no page can be seen and goes on behind the last number that was heard; its first word is the version
+// of what is known, and a page that shows another one asks for its rows.  What nobody can know to be so is said at once:
+// the stream broke, or has said nothing for longer than it may, or the tracker does not report.
 
 const URL_OF_STREAM = "/api/v1/events/stream";
 const SILENCE = 40_000; // the stream says something every fifteen seconds
@@ -11,7 +12,8 @@ const followers = [];
 const channel = "BroadcastChannel" in self ? new BroadcastChannel("job_tracker") : null;
 let source = null;
 let release = null;
-let seq = 0;
+let seq = Number(document.body.dataset.seq) || 0; // of what the page was made of
+let version = Number(document.body.dataset.version) || 0;
 let heard = 0;
 let last = null;
 let state = { kind: "state", live: false, since: null, why: "connecting" };
@@ -36,15 +38,22 @@ function setState(next) {
 function take(message) {
   heard = Date.now();
   last = new Date(heard);
-  if (message.seq) seq = Math.max(seq, message.seq);
+  const isKnown = message.seq && message.seq <= seq; // whoever held the lock before may have told it, too
+  if (message.seq) seq = message.name === "resync" ? message.seq : Math.max(seq, message.seq);
   switch (message.name) {
+    case "hello": {
+      const isNew = message.data.version !== version;
+      version = message.data.version;
+      if (isNew) tell({ kind: "jobs", keys: null });
+      break;
+    }
     case "health": {
       const { stale, since, why } = message.data;
       setState(stale ? { live: false, since: since ? new Date(since) : null, why } : { live: true, since: null, why: "" });
       break;
     }
-    case "jobs": tell({ kind: "jobs", keys: message.data.changed }); break;
-    case "event": tell({ kind: "event", event: message.data }); break;
+    case "jobs": version = message.data.version; tell({ kind: "jobs", keys: message.data.changed }); break;
+    case "event": if (!isKnown) tell({ kind: "event", event: message.data }); break;
     case "resync": tell({ kind: "jobs", keys: null }); break;
     case "bye": location.reload(); break;
     case "broken": setState({ live: false, since: message.data.since ? new Date(message.data.since) : null, why: message.data.why }); break;
@@ -103,21 +112,27 @@ function end() {
   release = null;
 }
 
+// a page that was opened, or is shown again, while another one listens
+function answer() {
+  const [name, data] = state.live ? ["health", { stale: false }] : ["broken", { since: state.since?.getTime(), why: state.why }];
+  channel.postMessage({ name, data, seq: 0 });
+  channel.postMessage({ name: "hello", data: { version }, seq });
+}
+
 if (channel) {
   channel.onmessage = ({ data: message }) => {
     if (document.hidden) return;
     if (message.name !== "ask") take(message);
-    else if (source && hasHeard) channel.postMessage({ name: state.live ? "health" : "broken", data: state.live ? { stale: false } : { since: state.since?.getTime(), why: state.why }, seq });
+    else if (source && hasHeard) answer();
   };
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { end(); return; }
-  begin();
-  tell({ kind: "jobs", keys: null }); // what came while nobody looked
+  if (document.hidden) end();
+  else begin();
 });
 addEventListener("pagehide", end);
-addEventListener("pageshow", (event) => { if (event.persisted) { end(); begin(); tell({ kind: "jobs", keys: null }); } });
+addEventListener("pageshow", (event) => { if (event.persisted) { end(); begin(); } });
 
 setInterval(() => {
   if (!document.hidden && heard && Date.now() - heard > SILENCE && state.live) broken("nothing has been heard for a while");
