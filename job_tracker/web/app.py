@@ -69,6 +69,8 @@ class Part:
         while True:
             await asyncio.sleep(1.0)  # the pace of looking
             looks += 1
+            if self.hub.listeners:
+                self.reader.want()
             self.hub.look_at_health(beat=looks % BEAT_EVERY == 0)
             try:
                 if looks % BEAT_EVERY == 0 or version != self.doors.store.version():

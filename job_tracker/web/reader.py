@@ -6,13 +6,16 @@ Rule: whoever is told is told in the thread's own time and must not wait.
 """
 
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from job_tracker import clock
 from job_tracker.errors import JobTrackerError
 from job_tracker.events.reading import AT_ONCE, EventsReader
 from job_tracker.view.following import Following, Look
@@ -20,8 +23,12 @@ from job_tracker.web.board import Row, Snapshot, row_of
 
 log = logging.getLogger("job_tracker.web")
 
-LOOK_EVERY, LOOK_EVERY_WHEN_QUIET = 0.05, 0.2
-"""Seconds between two looks, each some hundred microseconds: while something happens, and when nothing does."""
+LOOK_EVERY, LOOK_EVERY_WHEN_QUIET, LOOK_EVERY_WHEN_UNSEEN = 0.05, 0.2, 1.0
+"""Seconds between two looks, each some hundred microseconds: while something happens, when nothing does, and while
+nobody wants to know."""
+
+WANTED_FOR = 60.0
+"""Seconds after a request, or after the last stream, for which somebody wants to know."""
 
 QUIET_AFTER = 40
 """Looks that found nothing."""
@@ -46,7 +53,7 @@ class Reader:
     """Keeps the board.  view, events: the files; tell: who wants to hear of each change."""
 
     def __init__(self, view: Path, events: Path, tell: Callable[[News], None] = lambda _: None) -> None:
-        self.board = Snapshot()
+        self.board = Snapshot(version=clock.now())
         self.tell = tell
         self._following = Following(view)
         self._events_file = events
@@ -54,7 +61,9 @@ class Reader:
         self._is_behind = False
         self._quiet_looks = 0
         self._looks_until_tried = 0
-        self._has_looked, self._ending = threading.Event(), threading.Event()
+        self._wanted_until = -math.inf
+        self._has_looked, self._wake = threading.Event(), threading.Event()
+        self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
 
     def start(self) -> None:
@@ -64,9 +73,17 @@ class Reader:
 
     def stop(self) -> None:
         """End the thread, which lets go of the files."""
-        self._ending.set()
+        self._is_ending = True
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def want(self) -> None:
+        """Somebody wants to know, for a while: look more often, and at once if nobody did.  From any thread."""
+        before, now = self._wanted_until, time.monotonic()
+        self._wanted_until = now + WANTED_FOR
+        if before < now:
+            self._wake.set()
 
     def look(self) -> None:
         """Look at both files, and tell what is new."""
@@ -99,18 +116,25 @@ class Reader:
             self.tell(replace(told, board=board, events=news))
 
     def _run(self) -> None:
-        while not self._ending.is_set():
+        while not self._is_ending:
             try:
                 self.look()
             except Exception:
                 log.exception("reader: a look failed; it goes on")
                 self._looks_until_tried = TRY_AGAIN_EVERY
             self._has_looked.set()
-            is_quiet = self._quiet_looks > QUIET_AFTER and not self._is_behind
-            self._ending.wait(LOOK_EVERY_WHEN_QUIET if is_quiet else LOOK_EVERY)
+            self._wake.wait(self._pace())
+            self._wake.clear()
         self._following.close()
         if self._events is not None:
             self._events.close()
+
+    def _pace(self) -> float:
+        if self._is_behind:
+            return LOOK_EVERY
+        if self._wanted_until < time.monotonic():
+            return LOOK_EVERY_WHEN_UNSEEN
+        return LOOK_EVERY_WHEN_QUIET if self._quiet_looks > QUIET_AFTER else LOOK_EVERY
 
     def _taken(self, look: Look) -> News:
         """The board with what a look has found."""

@@ -8,6 +8,7 @@ from published import HOUR, SECOND, T0, Published, cyclic, jobs_of
 from running import wait_until
 
 from job_tracker.view.view import View
+from job_tracker.web import reader as reading
 from job_tracker.web.board import Snapshot
 from job_tracker.web.reader import News, Reader
 
@@ -68,6 +69,24 @@ def test_a_look_at_nothing_new_tells_nothing(tmp_path: Path, published: Publishe
     reader.look()
 
     assert (len(told), reader.board.version) == (1, version)
+
+
+def test_while_nobody_wants_to_know_it_looks_seldom_and_at_once_when_somebody_does(
+    tmp_path: Path, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night without onlookers costs next to nothing; the first of them wakes it."""
+    monkeypatch.setattr(reading, "LOOK_EVERY_WHEN_UNSEEN", 3600.0)
+    reader, told = reader_of(tmp_path)
+    reader.start()
+    try:
+        published.say((1, "B", "STARTED"))
+        assert len(told.changed) == 1
+
+        reader.want()
+
+        wait_until(lambda: told.changed[1:] == [("B__P",)], "the change to be told")
+    finally:
+        reader.stop()
 
 
 def test_a_view_that_is_built_anew_is_compared_with_what_was_known(tmp_path: Path, published: Published) -> None:
