@@ -31,6 +31,7 @@ from job_tracker.process.pid_file import PidFile
 from job_tracker.process.signals import Asked
 from job_tracker.process.supervisor import Supervisor
 from job_tracker.web.app import Part, make_app
+from job_tracker.web.connections import Bounded
 from job_tracker.web.doors.doors import Doors
 from job_tracker.web.doors.store import Store, WebStoreUnusable
 from job_tracker.web.reader import Reader
@@ -240,7 +241,7 @@ def _settings(app: Any, web: Web) -> uvicorn.Config:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=Bounded,
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
