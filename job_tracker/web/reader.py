@@ -27,7 +27,7 @@ LOOK_EVERY, LOOK_EVERY_WHEN_QUIET, LOOK_EVERY_WHEN_UNSEEN = 0.05, 0.2, 1.0
 """Seconds between two looks, each some hundred microseconds: while something happens, when nothing does, and while
 nobody wants to know."""
 
-WANTED_FOR = 60.0
+WANTED_FOR = 10.0
 """Seconds after a request, or after the last stream, for which somebody wants to know."""
 
 QUIET_AFTER = 40

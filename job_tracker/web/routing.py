@@ -61,7 +61,8 @@ def _gated(route: Route, part: "Part") -> Callable[[Request], Awaitable[Response
         _let_in(route.needs, context)
         if route.calls and not who.rights.may_call(route.calls, LETTERS[request.method]):
             raise Problem(403, f"this is for whoever has the permission api://{route.calls}")
-        part.reader.want()
+        if who.is_somebody:
+            part.reader.want()
         answer = route.handler(context) if is_coroutine else run_in_threadpool(route.handler, context)
         return await cast(Awaitable[Response], answer)
 

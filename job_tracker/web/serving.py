@@ -12,7 +12,9 @@ import re
 import socket
 import ssl
 import stat
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from job_tracker.web.doors.doors import Doors
 from job_tracker.web.doors.store import Store, WebStoreUnusable
 from job_tracker.web.reader import Reader
 from job_tracker.web.reporting import Reporting, directory, own_line
+from job_tracker.web.taking_up import take_up
 
 log = logging.getLogger("job_tracker.web")
 
@@ -78,7 +81,7 @@ def run(config_path: Path, supervisor: Supervisor) -> int:
             log.error("not started: nobody may let anybody in, for no user has the role cop; %s", how)
             return AT_FAULT
         try:
-            server = Server(part, asked, supervisor)
+            server = Server(part, asked, supervisor, partial(take_up, config_path, config))
         except CannotListen as refusal:
             log.error("not started: %s", refusal)
             return FAILED
@@ -108,10 +111,15 @@ def open_part(config: ForPages) -> Part:
 
 
 class Server:
-    """uvicorn, with what it listens on opened before it starts.  address: where that is.  Raises CannotListen."""
+    """uvicorn, with what it listens on opened before it starts.  address: where that is.  Raises CannotListen.
 
-    def __init__(self, part: Part, asked: Asked, supervisor: Supervisor) -> None:
-        self.part, self.asked, self.supervisor = part, asked, supervisor
+    take_up: looks at the configuration anew, and is told what new connections' TLS goes by.
+    """
+
+    def __init__(
+        self, part: Part, asked: Asked, supervisor: Supervisor, take_up: Callable[[ssl.SSLContext | None], None]
+    ) -> None:
+        self.part, self.asked, self.supervisor, self.take_up = part, asked, supervisor, take_up
         self.reporting = Reporting(directory(), part.zone.key)
         self.socket = listening(part.web.listen)
         self.address = address_of(part.web, self.socket)
@@ -146,7 +154,7 @@ class Server:
                 self.server.should_exit = True
             if self.asked.reloading:
                 self.asked.reloading = False
-                log.info("nothing is taken up by a signal: the section web is read at a start, so restart the pages")
+                await asyncio.to_thread(self.take_up, self.server.config.ssl)
             if looks % REPORT_EVERY == 0:
                 board, streams = self.part.reader.board, len(self.part.hub.listeners)
                 line = own_line(board, address=self.address, streams=streams)

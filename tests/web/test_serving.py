@@ -120,16 +120,30 @@ def test_it_tells_its_supervisor_and_ends_when_it_is_asked(server: WebServer, tm
     assert lines[2] == "# end"
 
 
-def test_sighup_ends_nothing(server: WebServer) -> None:
-    """What a terminal or a log's rotation sends is no reason to go."""
+def hang_up(server: WebServer, until: str) -> None:
+    """SIGHUP, as `systemctl reload` sends it; and the line that answers it."""
+    assert server.process is not None
+    begun = len(server.log)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: until in server.log[begun:], until)
+
+
+def test_sighup_ends_nothing_and_says_what_waits_for_a_restart(server: WebServer) -> None:
+    """What a terminal or a log's rotation sends is no reason to go; no key is believed in that is not at work."""
     server.start()
 
-    assert server.process is not None
-    server.process.send_signal(signal.SIGHUP)
+    server.web |= {"page_title": "Jobs", "session_in_hours": 1}
+    server.configure()
+    hang_up(server, "not taken up: web: session_in_hours, web: page_title; restart the pages")
+    server.web["session_in_hours"] = "x"
+    server.configure()
+    hang_up(server, "nothing taken up, the pages go on as they are: ")
 
+    assert "web: session_in_hours: 'x' is not a whole number" in server.log
     with server.client() as client:
         assert client.get("/login").status_code == 200
-    assert server.process.poll() is None
+    server.web["session_in_hours"] = 1
+    server.configure()
     assert "it runs already" in refused(server)
 
 
@@ -154,26 +168,21 @@ def test_a_socket_is_for_the_group_of_its_proxy(server: WebServer, tmp_path: Pat
     assert not path.exists()
 
 
-def test_it_speaks_tls_itself(server: WebServer, tmp_path: Path) -> None:
-    """Without a proxy, too, a password does not travel in the clear."""
-    key, certificate = tmp_path / "web.key", tmp_path / "web.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "1",
-    ]
+def certified(server: WebServer) -> tuple[Path, Path]:
+    """A key and a certificate, made anew where they lie, that the configuration names."""
+    key, certificate = server.place / "web.key", server.place / "web.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-x509", *curve, *names, *files], check=True, capture_output=True)
     server.web |= {"tls_certificate": str(certificate), "tls_key": str(key)}
     server.configure()
+    return key, certificate
+
+
+def test_it_speaks_tls_itself(server: WebServer, tmp_path: Path) -> None:
+    """Without a proxy, too, a password does not travel in the clear."""
+    key, certificate = certified(server)
     server._answers = lambda: True  # type: ignore[method-assign]  # it answers, whatever the machine is at
     server.start()
 
@@ -185,6 +194,27 @@ def test_it_speaks_tls_itself(server: WebServer, tmp_path: Path) -> None:
     server.stop()
     key.write_text("no key")
     assert "the TLS certificate or key cannot be used" in refused(server)
+
+
+def test_a_renewed_certificate_is_taken_up_and_one_that_does_not_fit_is_not(server: WebServer) -> None:
+    """It is renewed every few weeks, by a program that only knows how to say so."""
+    key, certificate = certified(server)
+    server._answers = lambda: True  # type: ignore[method-assign]
+    server.start()
+
+    def shown() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", server.port), timeout=SLOW)
+
+    first = shown()
+    certified(server)
+    hang_up(server, "taken up: the TLS certificate and its key, for new connections")
+    second = shown()
+    key.write_text("no key")
+    hang_up(server, "nothing taken up, the pages go on as they are: ")
+
+    assert first != second == shown()
+    assert second.split() == certificate.read_text().split()
+    assert "not taken up: web" not in server.log
 
 
 def test_no_token_and_no_query_is_in_any_log(server: WebServer, tmp_path: Path) -> None:
