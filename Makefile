@@ -48,7 +48,7 @@ test-parts: $(VENV)/installed ## what needs a browser, or servers that other peo
 	$(BIN)/python -m pytest -m parts -n $(PYTEST_WORKERS)
 
 soak: $(VENV)/installed packages ## killed at any boundary, ten times as often as in `make test`; some minutes
-	KILLS=200 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/shippers/test_shipping_killed.py tests/shippers/test_lines.py tests/endpoints/test_checkers.py tests/daemon/test_servers_heard.py
+	KILLS=200 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/daemon/test_killed.py tests/daemon/test_every_message_counts.py tests/onhost/test_message_queue_soak.py tests/shippers/test_shipping_killed.py tests/shippers/test_lines.py tests/endpoints/test_checkers.py tests/daemon/test_servers_heard.py
 
 wheelhouse: $(VENV)/deploy ## everything a tracker host installs, for hosts that reach no package index
 	$(BIN)/python deploy/wheelhouse.py $(WHEELHOUSE)

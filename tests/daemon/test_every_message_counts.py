@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from running import SLOW, TOOL, Queue, Tracker, cyclic, in_memory, wait_until
+from soaking import IS_SOAK
 
 PRODUCERS = 16
-MESSAGES = 2000  # of each producer
-ROUNDS = 8
+MESSAGES = 2000 if IS_SOAK else 400  # of each producer
+ROUNDS = 8 if IS_SOAK else 4
 VICTIMS = 3  # producers killed in a round; the daemon is killed in each
 
 # A producer writes down what it is about to store, stores it, and writes down that this has returned.

@@ -1,7 +1,7 @@
 """The tracker killed with SIGKILL before each of its writes in turn, and started again: as if nothing had happened.
 
 What is killed is a real daemon over a real queue; the point where it dies is counted in its own calls to SQLite and to
-the run directory, so that none is left out.
+the run directory, so that none is left out: each in `make soak`, and every fifth in `make test`.
 """
 
 import json
@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from running import SLOW, Line, Tracker, cyclic, daily, in_memory, said, wait_until
+from soaking import EVERY
 
 LAUNCHER = Path(__file__).parents[1] / "kit" / "fatal_writes.py"
 MOST_WRITES = 2000
@@ -206,13 +207,13 @@ def is_dead(pid: int) -> bool:
 def test_killed_at_any_write_it_ends_in_the_same_board_with_the_same_changes(
     launcher: Launcher, begun: Tracker, place: Path, part: int
 ) -> None:
-    """Every other write in each part.  Neither a message nor a verdict is lost, repeated or told otherwise."""
+    """Neither a message nor a verdict is lost, repeated or told otherwise; the parts take turns in where they die."""
     unharmed = copy_of(begun, place / "unharmed")
     live_on(launcher, unharmed)
     expected, expected_lines = known(unharmed), told(unharmed)
 
     deaths = 0
-    for chosen in range(1 + part, MOST_WRITES, 2):
+    for chosen in range(1 + part * EVERY, MOST_WRITES, 2 * EVERY):
         tracker = copy_of(begun, place / str(chosen))
         died = die_at(launcher, tracker, chosen)
         deaths += died
@@ -230,7 +231,7 @@ def test_killed_at_any_write_it_ends_in_the_same_board_with_the_same_changes(
         if not died:
             break
 
-    assert deaths > 20
+    assert deaths > 20 // EVERY
     assert [row[:5] for row in expected["unmatched"]] == [("app1", "STRANGER", "P", "unknown_job", 1)]
     assert len(expected["messages"]) == 12
 
@@ -238,10 +239,10 @@ def test_killed_at_any_write_it_ends_in_the_same_board_with_the_same_changes(
 def test_killed_while_the_store_is_made_it_begins_anew(launcher: Launcher, place: Path) -> None:
     """A new store is there whole or not at all; what was in the queue before the first start counts.
 
-    At every third write, for the tables are made one after the other.
+    At every third write at most, for the tables are made one after the other.
     """
     deaths = 0
-    for chosen in range(1, 60, 3):
+    for chosen in range(1, 60, 3 * EVERY):
         tracker = Tracker(place / str(chosen), *jobs(), controller_data_load_timeout_in_sec=60)
         tracker.queue.add(said("LOAD", "STARTED"), said("CHAIN", "STARTED"))
         after = time.time_ns()
@@ -264,4 +265,4 @@ def test_killed_while_the_store_is_made_it_begins_anew(launcher: Launcher, place
         ], chosen
         assert sorted(path.name for path in tracker.store.parent.iterdir()) == ["control", tracker.store.name]
 
-    assert deaths > 10
+    assert deaths > 10 // EVERY
