@@ -104,6 +104,50 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path, events: Events) -> None:
     assert numbers(tmp_path) == list(range(999, 1703))
 
 
+def test_a_lost_store_of_cursors_is_made_good_by_the_number_that_arrived_last(tmp_path: Path, events: Events) -> None:
+    """As the documentation has it; without that, `from: beginning` writes all of it a second time."""
+    shipper = to_file(tmp_path, **{"from": "beginning"})
+    shipping = Shipping(tmp_path, shipper)
+    with running(shipping):
+        events.add(3)
+        wait_until(lambda: len(told(tmp_path)) == 4)
+        shipping.stop()
+    for each in shipping.store.parent.glob("ship.sqlite*"):
+        each.unlink()
+    events.add(2)
+    shipping.configure({**shipper, "enabled": False})
+    with running(shipping):
+        answer = shipping.command("ship", "--from", str(numbers(tmp_path)[-1] + 1), "lines")
+        shipping.reload(shipper)
+        events.add(1)
+        wait_until(lambda: len(told(tmp_path)) >= 7)
+        shipping.stop()
+
+    assert "goes on with event 1003" in answer.stdout
+    assert numbers(tmp_path) == list(range(999, 1006))
+
+
+def test_an_older_copy_of_the_cursors_repeats_no_line(tmp_path: Path, events: Events) -> None:
+    """A restored host: what lies in the file behind the mark is read before anything is written."""
+    shipping = Shipping(tmp_path, to_file(tmp_path, **{"from": "beginning"}))
+    with running(shipping):
+        events.add(3)
+        wait_until(lambda: len(told(tmp_path)) == 4)
+        shipping.stop()
+    copy = shipping.store.read_bytes()
+    with running(shipping):
+        events.add(3)
+        wait_until(lambda: len(told(tmp_path)) == 7)
+        shipping.stop()
+    shipping.store.write_bytes(copy)
+    with running(shipping):
+        events.add(1)
+        wait_until(lambda: len(told(tmp_path)) >= 8)
+        shipping.stop()
+
+    assert numbers(tmp_path) == list(range(999, 1007))
+
+
 def test_only_what_is_wanted_is_sent_and_texts_are_left_out(tmp_path: Path, events: Events) -> None:
     """Texts of jobs are strangers' words, which not every target should hold."""
     wanted = {"jobs": "LOAD_*", "kinds": ["run.*"], "sources": "app1"}

@@ -33,11 +33,14 @@ def ask(config: Path, name: str, *, begin: int | None, is_retry: bool) -> None:
         raise AskedForBoth("--retry-dead and --from are asked for one after the other")
     if not is_retry and (begin is None or not name):
         raise AskedForBoth("a shipper's name and --from SEQ belong together: job_tracker ship --from SEQ NAME")
-    store = ShipStore(load_for_shipping(config).settings.ship_store_file, is_new=False)
+    found = load_for_shipping(config)
+    store = ShipStore(found.settings.ship_store_file, is_new=False)
     try:
         if begin is None:
             store.ask_again(name)
         else:
+            if any(entry.name == name for entry in found.shippers):  # one that has not begun, or is not enabled yet
+                store.begin(name, max(0, begin - 1))
             store.ask_from(name, begin)
     finally:
         store.close()
