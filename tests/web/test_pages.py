@@ -130,6 +130,16 @@ def test_an_old_board_is_grey_without_any_script(tmp_path: Path) -> None:
     assert "Not live since" in page
 
 
+def test_what_is_not_known_is_left_out_or_said(tmp_path: Path) -> None:
+    """A word of the program's language, or of its command line, tells an operator nothing."""
+    client = shown(tmp_path)
+
+    texts = {path: client.get(path).text for path in ("/", "/sources", "/unmatched", "/notifications", "/events")}
+
+    assert [path for path, text in texts.items() if re.search(r">\s*None\s*<", text)] == []
+    assert "There are no events yet: the tracker keeps them from its start on" in texts["/events"]
+
+
 def test_what_others_wrote_is_what_it_was_when_it_was_taken() -> None:
     """The sums beside it are those of the release; a file that was touched is found."""
     [folder] = (FOLDER / "vendor").iterdir()

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from job_tracker.core.events import GAP, KINDS
-from job_tracker.events.reading import EventsReader, EventsUnreadable
+from job_tracker.events.reading import EventsMissing, EventsReader, EventsUnreadable
 from job_tracker.telling import adopting
 from job_tracker.telling import sources as contacts
 from job_tracker.telling.events import told
@@ -74,6 +74,8 @@ def events(context: Context) -> Response:
             found = list(islice(_fitting(context, reader, before, pattern, kind), A_PAGE + 1))
         finally:
             reader.close()
+    except EventsMissing:
+        fault = "There are no events yet: the tracker keeps them from its start on, unless event_log is off."
     except EventsUnreadable as failure:
         fault = str(failure)
     return page(

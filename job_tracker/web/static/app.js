@@ -4,6 +4,9 @@ import "./keys.js";
 
 const root = document.documentElement;
 
+const here = document.querySelector(".nav [aria-current]"); // where the bar is wider than the screen, it begins there
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;
+
 const themeButton = document.getElementById("theme");
 if (themeButton) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
