@@ -80,7 +80,8 @@ def test_a_job_that_somebody_may_not_see_is_on_no_page(tmp_path: Path) -> None:
     client = shown(tmp_path, seeing("job://STAGE__P/r"))
 
     pages = [
-        client.get(path) for path in ("/", "/night/data", "/night?as=table", "/fragments/jobs?keys=SECRET__P,STAGE__P")
+        client.get(path)
+        for path in ("/", "/api/v1/timeline", "/night?as=table", "/fragments/jobs?keys=SECRET__P,STAGE__P")
     ]
 
     assert all("SECRET" not in page.text and "LOAD__P" not in page.text for page in pages)
@@ -113,9 +114,9 @@ def test_the_night_says_what_a_window_must_be(tmp_path: Path) -> None:
     """Bad input is refused with what would do, and never read as something else."""
     client = shown(tmp_path)
 
-    assert client.get("/night/data?from=yesterday").status_code == 400
-    assert client.get("/night/data?from=0&to=99999999").status_code == 400
-    near = client.get("/night/data?from=1000&to=1001").json()
+    assert client.get("/api/v1/timeline?from=yesterday").status_code == 400
+    assert client.get("/api/v1/timeline?from=0&to=99999999").status_code == 400
+    near = client.get("/api/v1/timeline?from=1000&to=1001").json()
     assert near["to"] - near["from"] == 300
 
 
@@ -166,7 +167,7 @@ def test_everything_a_page_names_is_served(tmp_path: Path) -> None:
 
 def test_data_of_the_night_is_what_the_picture_needs(tmp_path: Path) -> None:
     """Lanes, bars, and from when to when."""
-    found = json.loads(shown(tmp_path).get("/night/data").text)
+    found = json.loads(shown(tmp_path).get("/api/v1/timeline").text)
 
     bars = {lane["job"]: [bar["outcome"] for bar in lane["bars"]] for lane in found["lanes"]}
     assert bars == {"LOAD__P": ["badly"], "STAGE__P": ["well"], "SECRET__P": []}
@@ -208,8 +209,8 @@ def test_each_lane_stands_under_what_the_night_is_grouped_by(tmp_path: Path) -> 
     """A heading that says something else than the order would be read as a host that it is not."""
     client = shown(tmp_path)
 
-    by_source = client.get("/night/data?by=source").json()["lanes"]
-    by_group = client.get("/night/data").json()["lanes"]
+    by_source = client.get("/api/v1/timeline?by=source").json()["lanes"]
+    by_group = client.get("/api/v1/timeline").json()["lanes"]
 
     assert {lane["group"] for lane in by_source} == {"app1"}
     assert [lane["group"] for lane in by_group] == ["app1", "app1", "sales"]

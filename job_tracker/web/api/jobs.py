@@ -1,18 +1,17 @@
 """Jobs, for programs: the list, one of them, its runs, its changes, its days, and why it is in its state."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from starlette.responses import Response
 
 from job_tracker.telling.explain import explain as sections_of
-from job_tracker.telling.jobs import matches
 from job_tracker.view import reading
 from job_tracker.view.reading import JobView
 from job_tracker.web import written
 from job_tracker.web.api.answering import A_PAGE, MOST, answer
 from job_tracker.web.board import Row
 from job_tracker.web.context import Context
+from job_tracker.web.pages.wanted import Wanted
 from job_tracker.web.problems import Problem
 
 DAYS = 400
@@ -22,29 +21,10 @@ def listed(context: Context) -> Response:
     """The jobs that he sees, in the order of the configuration; filtered, and a part at a time."""
     limit = max(1, context.number("limit", A_PAGE, MOST))
     cursor = context.number("cursor", 0, 1 << 62)
-    found = [row for row in chosen(context) if row.order >= cursor]
+    wanted = Wanted.of(context)
+    found = [row for row in context.rows if row.order >= cursor and wanted.fits(row)]
     shown, rest = found[:limit], found[limit:]
     return answer(context, {"jobs": [as_told(row) for row in shown], "next": str(rest[0].order) if rest else None})
-
-
-def chosen(context: Context) -> Iterable[Row]:
-    """By `q` (a part of the name, or a glob), `state`, `status`, `group`, `source`, `env` (each may be repeated)."""
-    states = {each.upper() for each in context.all_of("state")}
-    statuses = set(context.all_of("status"))
-    groups, envs = set(context.all_of("group")), set(context.all_of("env"))
-    sources = set(context.all_of("source"))
-    pattern, problems = context.query.get("q", "")[:200], context.query.get("problems", "") in ("1", "true", "yes")
-    for row in context.rows:
-        if (
-            (not states or row.state in states)
-            and (not statuses or str(row.status) in statuses)
-            and (not groups or row.group in groups)
-            and (not envs or row.env in envs)
-            and (not sources or sources.intersection(row.sources))
-            and (not pattern or matches(row.key, pattern))
-            and (not problems or row.status)
-        ):
-            yield row
 
 
 def one(context: Context) -> Response:

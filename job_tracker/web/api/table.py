@@ -13,6 +13,7 @@ from job_tracker.web.answers import document
 from job_tracker.web.api import acting, jobs, people, tracker
 from job_tracker.web.api.metrics import metrics
 from job_tracker.web.context import Context
+from job_tracker.web.pages import night
 from job_tracker.web.rights import Needs
 from job_tracker.web.routing import Route
 from job_tracker.web.stream import stream
@@ -45,7 +46,7 @@ ROUTES: Sequence[Route] = (
     Route(path=f"{JOB}/pause", handler=acting.pause, needs=Needs.MAY_ACT, methods=("POST",)),
     Route(path=f"{JOB}/resume", handler=acting.resume, needs=Needs.MAY_ACT, methods=("POST",)),
     Route(path=f"{JOB}/mark", handler=acting.mark, needs=Needs.MAY_ACT, methods=("POST",)),
-    Route(path=f"{V1}/timeline", handler=tracker.timeline, needs=Needs.FILTERED),
+    Route(path=f"{V1}/timeline", handler=night.data, needs=Needs.FILTERED),
     Route(path=f"{V1}/events", handler=tracker.events, needs=Needs.FILTERED),
     Route(path=f"{V1}/events/stream", handler=stream, needs=Needs.FILTERED),
     Route(path=f"{V1}/summary", handler=tracker.summary, needs=Needs.FILTERED),

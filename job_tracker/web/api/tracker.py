@@ -1,7 +1,6 @@
-"""The tracker, for programs: a summary, events, sources, what belongs to no job, what waits, a window, its health."""
+"""The tracker, for programs: a summary, events, sources, what belongs to no job, what waits, its health."""
 
 from collections import Counter
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -9,22 +8,17 @@ from starlette.responses import Response
 
 from job_tracker.core.states import State
 from job_tracker.events.reading import AT_ONCE, EventsMissing, EventsReader
-from job_tracker.moments import DAY, MICROSECONDS
+from job_tracker.moments import MICROSECONDS
 from job_tracker.telling import adopting
 from job_tracker.telling import sources as contacts
-from job_tracker.telling.night.looking import look
-from job_tracker.telling.night.window import Window
 from job_tracker.view import reading
 from job_tracker.web import written
 from job_tracker.web.answers import document
 from job_tracker.web.api.answering import A_PAGE, MOST, answer
-from job_tracker.web.api.jobs import chosen
 from job_tracker.web.context import Context
-from job_tracker.web.problems import Problem
 from job_tracker.web.stream import may_hear
 
 LOOKED_THROUGH = 20 * AT_ONCE
-LANES, LONGEST = 500, 31 * DAY
 
 
 def summary(context: Context) -> Response:
@@ -86,19 +80,6 @@ def notifications(context: Context) -> Response:
     return answer(context, {"notifications": written.told(rows)})
 
 
-def timeline(context: Context) -> Response:
-    """What a window shows of some jobs, as the picture of a night is drawn from it; its moments are seconds."""
-    begin = _moment(context, "from", context.now - 18 * 3600 * MICROSECONDS)
-    end = _moment(context, "to", context.now + 6 * 3600 * MICROSECONDS)
-    if not 0 < end - begin <= LONGEST:
-        raise Problem(400, "a window ends after it begins, and is at most 31 days long")
-    keys = [row.key for row in chosen(context)]
-    pixels = max(50, context.number("px", 1200, 10_000))
-    window = Window(begin=begin, end=end, now=context.now, pixels=pixels)
-    found = look(context.view, context.events, keys[:LANES], window, context.zone)
-    return document({**found, "total": len(keys), "stale": context.stale_since is not None})
-
-
 def health(context: Context) -> Response:
     """Whether what is shown is so now, and how old it is; 503 where nobody knows."""
     since, meta = context.stale_since, context.board.meta
@@ -128,20 +109,3 @@ def _fits(event: dict[str, Any], jobs: list[str], kinds: list[str]) -> bool:
     if jobs and not any(fnmatchcase(event.get("job", ""), each) for each in jobs):
         return False
     return not kinds or any(fnmatchcase(event["kind"], each) for each in kinds)
-
-
-def _moment(context: Context, name: str, default: int) -> int:
-    """RFC 3339, or seconds since 1970."""
-    text = context.query.get(name, "")[:40]
-    if not text:
-        return default
-    try:
-        seconds = float(text) if text[:1].isdigit() and "T" not in text else datetime.fromisoformat(text).timestamp()
-        moment = round(seconds * MICROSECONDS)
-    except (ValueError, OverflowError) as fault:
-        raise Problem(
-            400, f"{name} is no moment; write it as 2026-11-23T02:00:00Z, or in seconds since 1970"
-        ) from fault
-    if not 0 <= moment < 1 << 58:
-        raise Problem(400, f"{name} lies outside of what can be shown")
-    return moment

@@ -1,6 +1,6 @@
 """The night: a lane for each job over a window, as a picture, as a table, and as the data behind both."""
 
-import math
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -19,7 +19,6 @@ BACK, AHEAD = 18, 6
 """Hours before and after now."""
 SHORTEST, LONGEST = 5 * MINUTE, 31 * DAY
 HOUR = 60 * MINUTE
-MOST_MOMENT = 253_402_300_799
 
 
 def show(context: Context) -> Response:
@@ -34,7 +33,7 @@ def show(context: Context) -> Response:
 
 
 def data(context: Context) -> Response:
-    """What the picture is drawn from."""
+    """What the picture is drawn from, for programs, too; its moments are seconds."""
     wanted, window = Wanted.of(context), window_of(context)
     keys, total = _keys(context, wanted)
     found = _looked(context, wanted, keys, window)
@@ -42,11 +41,13 @@ def data(context: Context) -> Response:
 
 
 def window_of(context: Context) -> Window:
-    """From when to when, by `from` and `to` in seconds since 1970, or by `back` and `ahead` in hours from now."""
+    """From when to when, by `from` and `to`, or by `back` and `ahead` in hours from now."""
     now = context.now
     back, ahead = context.number("back", BACK, 24 * 31), context.number("ahead", AHEAD, 24 * 31)
     begin = _moment(context, "from", now - back * HOUR)
     end = _moment(context, "to", now + ahead * HOUR)
+    if end <= begin:
+        raise Problem(400, "a night ends after it begins")
     if end - begin < SHORTEST:
         middle = (begin + end) // 2
         begin, end = middle - SHORTEST // 2, middle + SHORTEST // 2
@@ -65,16 +66,20 @@ def _looked(context: Context, wanted: Wanted, keys: list[str], window: Window) -
 
 
 def _moment(context: Context, name: str, default: int) -> int:
-    written = context.query.get(name, "")
-    if not written:
+    """RFC 3339, or seconds since 1970."""
+    text = context.query.get(name, "")[:40]
+    if not text:
         return default
     try:
-        seconds = float(written)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= MOST_MOMENT:
-        raise Problem(400, f"{name} is not a moment in seconds since 1970")
-    return round(seconds * MICROSECONDS)
+        seconds = float(text) if text[:1].isdigit() and "T" not in text else datetime.fromisoformat(text).timestamp()
+        moment = round(seconds * MICROSECONDS)
+    except (ValueError, OverflowError) as fault:
+        raise Problem(
+            400, f"{name} is no moment; write it as 2026-11-23T02:00:00Z, or in seconds since 1970"
+        ) from fault
+    if not 0 <= moment < 1 << 58:
+        raise Problem(400, f"{name} lies outside of what can be shown")
+    return moment
 
 
 def _keys(context: Context, wanted: Wanted) -> tuple[list[str], int]:

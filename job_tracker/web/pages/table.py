@@ -10,7 +10,6 @@ ROUTES: Sequence[Route] = (
     Route(path="/", handler=board.show, needs=Needs.FILTERED),
     Route(path="/fragments/jobs", handler=board.rows, needs=Needs.FILTERED),
     Route(path="/night", handler=night.show, needs=Needs.FILTERED),
-    Route(path="/night/data", handler=night.data, needs=Needs.FILTERED),
     Route(path="/jobs/{key}", handler=job.show, needs=Needs.SEES_JOB),
     Route(path="/jobs/{key}/durations", handler=job.durations, needs=Needs.SEES_JOB),
     Route(path="/jobs/{key}/runs/{number:int}", handler=job.run, needs=Needs.SEES_JOB),

@@ -1,6 +1,6 @@
-"""Wanted: which jobs a page is asked for, from its query, and in which order and groups they are shown.
+"""Wanted: which jobs are asked for, of a page or by a program, and in which order and groups they are shown.
 
-Rule: all of it is in the query, so that a link shows somebody else the same.
+Rule: all of it is in the query, so that a link shows somebody else the same, and a program what a page shows.
 """
 
 from collections import Counter
@@ -20,13 +20,14 @@ MOST_TEXT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which jobs.  states: any of them; PAUSED is one here.  by: what they are grouped by."""
+    """Which jobs: any of the values of a name, and all of the names.  states: PAUSED is one; by: what groups them."""
 
     q: str = ""
     states: tuple[str, ...] = ()
-    source: str = ""
-    env: str = ""
-    group: str = ""
+    statuses: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    envs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     problems: bool = False
     by: str = ""
 
@@ -35,13 +36,15 @@ class Wanted:
         """What a query asks for; what it asks for that there is not shows nothing, and is no error."""
         query = context.query
         states = [state for value in context.all_of("state") for state in value.upper().split(",")]
+        statuses, sources, envs, groups = (_several(context, name) for name in ("status", "source", "env", "group"))
         by = query.get("by", "")
         return cls(
             q=query.get("q", "").strip()[:MOST_TEXT],
             states=tuple(dict.fromkeys(states)),
-            source=query.get("source", "")[:MOST_TEXT],
-            env=query.get("env", "")[:MOST_TEXT],
-            group=query.get("group", "")[:MOST_TEXT],
+            statuses=statuses,
+            sources=sources,
+            envs=envs,
+            groups=groups,
             problems=query.get("problems", "") not in ("", "0"),
             by=by if by in BY else "",
         )
@@ -49,15 +52,17 @@ class Wanted:
     @property
     def is_narrowed(self) -> bool:
         """Whether not all jobs are asked for."""
-        return bool(self.q or self.states or self.source or self.env or self.group or self.problems)
+        named = self.states or self.statuses or self.sources or self.envs or self.groups
+        return bool(self.q or named or self.problems)
 
     def fits_but_for_state(self, row: Row) -> bool:
         """Whether a job is wanted, whatever its state."""
         return (
             (not self.q or matches(row.key, self.q) or self.q.lower() in row.group.lower())
-            and (not self.source or self.source in row.sources)
-            and (not self.env or row.env == self.env)
-            and (not self.group or row.group == self.group)
+            and (not self.statuses or str(row.status) in self.statuses)
+            and (not self.sources or not set(self.sources).isdisjoint(row.sources))
+            and (not self.envs or row.env in self.envs)
+            and (not self.groups or row.group in self.groups)
         )
 
     def fits(self, row: Row) -> bool:
@@ -67,6 +72,10 @@ class Wanted:
         if self.states and row.state not in self.states:
             return PAUSED in self.states and row.paused_until is not None and self.fits_but_for_state(row)
         return self.fits_but_for_state(row)
+
+
+def _several(context: Context, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value[:MOST_TEXT] for value in context.all_of(name)))
 
 
 def in_order(rows: Sequence[Row], by: str) -> list[Row]:
