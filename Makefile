@@ -12,7 +12,7 @@ WHOLE ?= 3
 WHEELHOUSE ?= dist/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run bench-ship soak mutants clean packages test-parts test-hosts wheelhouse lock vendor pictures known-hosts
+.PHONY: help run test test-again cover check fix onhost golden bench bench-ssh bench-scale bench-run bench-ship bench-web soak mutants clean packages test-parts test-hosts wheelhouse lock vendor pictures known-hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,4 +1,4 @@
-"""Measures the pages: how soon a browser hears, how long a page takes, what the process costs; each beside its limit.
+"""Measures the pages: how soon a browser hears, how long a page takes, what they cost, and the tracker beside them.
 
 The tracker is played: its view and its events are written by the real writers, at the pace that is named. Wall times
 are only worth something on a machine that has nothing else to do; server and browsers each want a core.
@@ -14,15 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(2, str(Path(__file__).resolve().parent.parent / "tests" / "kit"))
 
+import beside
+from browsers import Browser
 from published import T0, Published, cyclic, jobs_of
 from rig import Row, cpu_seconds, default_base, median, memory, percentile
 from web_server import WebServer
@@ -35,7 +37,7 @@ from job_tracker.moments import DAY, MICROSECONDS
 HOUR = 3600 * MICROSECONDS
 PAGES = (
     ("/", "the board, 200 rows", 0.15, 120_000),
-    ("/night/data?back=18&ahead=6", "the night of 500 jobs, 24 hours", 0.4, 0),
+    ("/api/v1/timeline?back=18&ahead=6", "the night of 500 jobs, 24 hours", 0.4, 0),
     ("/api/v1/jobs?limit=200", "200 jobs for a program", 0.15, 0),
 )
 EMPTY = """
@@ -80,38 +82,6 @@ class Played:
         self.events.take(rows, now)
         at = (now - T0) // MICROSECONDS
         self.tracker.step(now, [self.tracker.message(at, name, "STARTED") for name in names])
-
-
-class Browser:
-    """A stream over a bare connection.  heard: of each event how long it was under way, in seconds."""
-
-    def __init__(self, port: int, token: str) -> None:
-        self.port, self.token = port, token
-        self.heard: list[float] = []
-        self.is_open = False
-
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
-        head = f"GET /api/v1/events/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n\r\n"
-        writer.write(head.encode())
-        try:
-            async for line in _lines(reader):
-                self.is_open = True
-                if line.startswith(b'data: {"seq":') and b'"created":"' in line:
-                    at = line.partition(b'"created":"')[2][:27].decode()
-                    self.heard.append(clock.now() / MICROSECONDS - _epoch(at))
-        finally:
-            writer.close()
-
-
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while line := await reader.readline():
-        yield line
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 @contextmanager
@@ -216,34 +186,78 @@ def row(figure: str, found: str, target: str, comparison: str, met: bool) -> Row
     return Row(figure=figure, measured=found, target=target, comparison=comparison, met=met)
 
 
-def measured(home: Path, asked: argparse.Namespace) -> Iterator[Row]:
-    """All figures."""
-    with served(home, asked.jobs) as (server, played, token), empty_route() as bare:
-        assert server.process is not None
-        pid = server.process.pid
+def idle(run: "Run") -> Iterator[Row]:
+    """Nobody looks, and nothing happens."""
+    before = cpu_seconds(run.pid)
+    time.sleep(run.asked.seconds)
+    share = (cpu_seconds(run.pid) - before) / run.asked.seconds
+    yield row("idle, of a core", f"{share:.2%}", "< 0.5 %", "nothing runs, nobody looks", share < 0.005)
+
+
+def stream(run: "Run") -> Iterator[Row]:
+    """How soon a browser hears of what happens."""
+    asked = run.asked
+    heard = asyncio.run(streamed(run.server, run.played, run.token, asked.browsers, asked.rate, asked.seconds))
+    half, most = percentile(heard, 0.5), percentile(heard, 0.99)
+    query = bare_query(run.home / "events.sqlite", run.played.seq)
+    beside = f"the bare query of 100 events takes {query * 1000:.1f} ms, and is made every 50 ms"
+    name = f"event to browser, {asked.browsers} of them, {asked.rate} events a second"
+    found = f"p50 {half * 1000:.0f} ms, p99 {most * 1000:.0f} ms"
+    yield row(name, found, "150 and 500 ms", beside, half <= 0.15 and most <= 0.5)
+
+
+def pages_of(run: "Run") -> Iterator[Row]:
+    """How long pages take, and how large they are."""
+    with empty_route() as bare:
         nothing, _ = pages(bare, "", "/")
-        idle = cpu_seconds(pid)
-        time.sleep(asked.seconds)
-        share = (cpu_seconds(pid) - idle) / asked.seconds
-        yield row("idle, of a core", f"{share:.2%}", "< 0.5 %", "nothing runs, nobody looks", share < 0.005)
-        heard = asyncio.run(streamed(server, played, token, asked.browsers, asked.rate, asked.seconds))
-        half, most = percentile(heard, 0.5), percentile(heard, 0.99)
-        query = bare_query(home / "events.sqlite", played.seq)
-        beside = f"the bare query of 100 events takes {query * 1000:.1f} ms, and is made every 50 ms"
-        name = f"event to browser, {asked.browsers} of them, {asked.rate} events a second"
-        found = f"p50 {half * 1000:.0f} ms, p99 {most * 1000:.0f} ms"
-        yield row(name, found, "150 and 500 ms", beside, half <= 0.15 and most <= 0.5)
         for path, name, limit, most_bytes in PAGES:
-            taken, size = pages(server, token, path)
+            taken, size = pages(run.server, run.token, path)
             target = f"{limit * 1000:.0f} ms" + (f", {most_bytes / 1000:.0f} KB" if most_bytes else "")
             beside = f"an empty route of the same server takes {nothing * 1000:.1f} ms"
             is_met = taken <= limit and (not most_bytes or size <= most_bytes)
             yield row(name, f"{taken * 1000:.0f} ms, {size / 1000:.0f} KB", target, beside, is_met)
-        count = asyncio.run(held(server, token, asked.streams))
-        yield row("streams at once", f"{count} open", f"{asked.streams}", "", count == asked.streams)
-        used = memory(pid)
-        yield row(f"memory with {asked.jobs} jobs, after all this", f"{used:.0f} MB", "< 120 MB", "", used < 120)
-        WRITER.submit(played.tracker.close).result()
+
+
+def streams_of(run: "Run") -> Iterator[Row]:
+    """How many streams it holds, and what it needs after all this."""
+    asked = run.asked
+    count = asyncio.run(held(run.server, run.token, asked.streams))
+    yield row("streams at once", f"{count} open", f"{asked.streams}", "", count == asked.streams)
+    used = memory(run.pid)
+    yield row(f"memory with {asked.jobs} jobs, after all this", f"{used:.0f} MB", "< 120 MB", "", used < 120)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The pages at work over a tracker that is played.  pid: of the pages."""
+
+    asked: argparse.Namespace
+    home: Path
+    server: WebServer
+    played: Played
+    token: str
+
+    @property
+    def pid(self) -> int:
+        """Of the process that serves the pages."""
+        assert self.server.process is not None
+        return self.server.process.pid
+
+
+PARTS = {"idle": idle, "stream": stream, "pages": pages_of, "streams": streams_of}
+TRACKER = "tracker"
+
+
+def measured(home: Path, asked: argparse.Namespace) -> Iterator[Row]:
+    """The figures that were asked for."""
+    if parts := [part for name, part in PARTS.items() if name in asked.only]:
+        with served(home, asked.jobs) as (server, played, token):
+            run = Run(asked=asked, home=home, server=server, played=played, token=token)
+            for part in parts:
+                yield from part(run)
+            WRITER.submit(played.tracker.close).result()
+    if TRACKER in asked.only:
+        yield from beside.pages(home, asked.browsers, asked.turns)
 
 
 def main() -> int:
@@ -254,6 +268,8 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--turns", type=int, default=5, help="of the tracker with and without pages")
+    parser.add_argument("--only", nargs="+", choices=[*PARTS, TRACKER], default=[*PARTS, TRACKER])
     asked = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}", flush=True)
     is_missed = False
