@@ -97,13 +97,15 @@ def explain(
 ) -> None:
     """Explain why a job is in its state.
 
-    The rule, the promise, the expected moment, the messages that decided, the sources, and what would change it next.
+    The rule, the promise, the expected moment, the messages that decided, the sources, and what would change it next;
+    of a job that a server runs, what that said of it.
 
     With --json: {"view": {…}, "job": {…}, "sentences": {"why": […], …}, "messages": […]}
     """
     from job_tracker.cli.screens import commands
 
-    commands.show_reasons(view_path(config, view), job, json=json)
+    beside = None if view is None else view.parent / "events.sqlite"
+    commands.show_reasons(view_path(config, view), job, lambda: events_path(config, beside), json=json)
 
 
 @commands.command()

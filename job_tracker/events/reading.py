@@ -70,6 +70,11 @@ class EventsReader:
         condition = "job = ? AND run IS NOT NULL AND at >= ?"
         return self._ask(f"SELECT {COLUMNS} FROM events WHERE {condition} ORDER BY seq", job, since)
 
+    def newest_of(self, job: str, kind: str, most: int) -> list[dict[str, Any]]:
+        """The last events of a kind that are of a job, the newest first.  Raises EventsUnreadable."""
+        condition = "job = ? AND kind = ?"
+        return self._ask(f"SELECT {COLUMNS} FROM events WHERE {condition} ORDER BY seq DESC LIMIT ?", job, kind, most)
+
     def has_changed(self) -> bool:
         """Whether there may be more since this was asked last; a few microseconds.  Raises EventsUnreadable."""
         if self._connection is None or self._is_frozen or _identity(self.path) != self._identity:

@@ -31,12 +31,18 @@ class Section:
 
 
 def explain(
-    meta: Document, job: Document, promise: Document, messages: tuple[Document, ...], now: int
+    meta: Document,
+    job: Document,
+    promise: Document,
+    messages: tuple[Document, ...],
+    now: int,
+    by_server: tuple[str, ...] = (),
 ) -> list[Section]:
-    """All that led to a job's state, and what would change it next."""
+    """All that led to a job's state, and what would change it next; by_server: what the server says that runs it."""
     told = (
         ("now", tuple(_now(job))),
         ("why", tuple(reasons.why(job, promise, unheard_words(meta, messages)))),
+        ("server", by_server),
         ("promise", tuple(_promise(job, promise))),
         ("awaited", tuple(_awaited(job, promise))),
         ("quiet window", tuple(_quiet(job, promise, now))),

@@ -139,10 +139,15 @@ def test_a_job_is_told_once_over_kills_at_any_moment(place: Path) -> None:
     assert Counter(each["kind"] for each in runs) == {"run.started": 60, "run.succeeded": 60}
 
 
+def events_of(tracker: Tracker) -> list[Line]:
+    """What was told of the server's jobs."""
+    events = told(tracker) if (tracker.view.parent / "events.sqlite").exists() else []
+    return [each for each in events if each["kind"] == "remote.status"]
+
+
 def ended(tracker: Tracker) -> set[str]:
     """The jobs whose end was told."""
-    events = told(tracker) if (tracker.view.parent / "events.sqlite").exists() else []
-    return {each["id"] for each in events if each["kind"] == "remote.status" and each["to"] == "successful"}
+    return {each["id"] for each in events_of(tracker) if each["to"] == "successful"}
 
 
 def test_how_a_server_stands_is_shown(place: Path) -> None:
@@ -165,3 +170,42 @@ def test_how_a_server_stands_is_shown(place: Path) -> None:
     source = read_meta(tracker.view)["sources"]["ades1"]
     assert source["path"] == server.url
     assert "wpst server" in source["about"]
+
+
+def test_explain_says_what_the_server_said_of_a_job(place: Path) -> None:
+    """Paused, or waiting for its start: no message says that, and whoever is called at night would ask the server."""
+    server = JobServer(processes=["load-1"])
+    with server.running():
+        tracker = tracker_of(place, server, on_demand("load", "01:00:00"))
+        try:
+            tracker.start()
+            server.submit("over", "running", process="load-1")
+            wait_until(lambda: ("over", "running") in statuses(tracker), "its start")
+            server.move("over", "successful")
+            wait_until(lambda: ended(tracker) == {"over"}, "its end")
+            of_ended = explained(tracker)
+            server.submit("j1", "running", process="load-1")
+            wait_until(lambda: ("j1", "running") in statuses(tracker), "its start")
+            server.move("j1", "paused")
+            server.submit("j2", process="load-1")
+            wait_until(lambda: {("j1", "paused"), ("j2", "accepted")} <= statuses(tracker), "its pause")
+            going_on = explained(tracker)
+            tracker.stop()
+            (tracker.view.parent / "events.sqlite").rename(place / "elsewhere")
+            unreadable = explained(tracker)
+        finally:
+            tracker.close()
+
+    assert of_ended.startswith("ades1 (ades-pbs-dev) says: its job over is successful since ")
+    first, second = sorted(going_on.split("\n"))
+    assert first.startswith("ades1 (ades-pbs-dev) says: its job j1 is paused since ")
+    assert second.startswith("ades1 (ades-pbs-dev) says: its job j2 is accepted since ")
+    assert unreadable.startswith("What its server said last is not to be had: ")
+
+
+def explained(tracker: Tracker) -> str:
+    return "\n".join(tracker.shown("explain", "load__ADES")["sentences"]["server"])
+
+
+def statuses(tracker: Tracker) -> set[tuple[str, str]]:
+    return {(each["id"], each["to"]) for each in events_of(tracker)}

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +12,7 @@ from job_tracker import clock
 from job_tracker.cli.screens import days, history, jobs, notifications, output, plain, sources, unmatched
 from job_tracker.core.states import State
 from job_tracker.errors import JobTrackerError
-from job_tracker.telling import adopting, explain, past
+from job_tracker.telling import adopting, explain, past, servers
 from job_tracker.telling import jobs as choice
 from job_tracker.telling import sources as contacts
 from job_tracker.telling.as_json import in_seconds
@@ -104,11 +104,12 @@ def show_days(path: Path, name: str, most: int, *, json: bool) -> None:
     put_age(meta, now, json=json, before=note, zone=found.job["zone"])
 
 
-def show_reasons(path: Path, name: str, *, json: bool) -> None:
-    """Why a job is in its state."""
+def show_reasons(path: Path, name: str, events: Callable[[], Path], *, json: bool) -> None:
+    """Why a job is in its state; events: where they lie, if somebody has to know."""
     found = _job(path, name)
     now = clock.now()
-    sections = explain.explain(found.meta, found.job, found.promise, found.messages, now)
+    by_server = servers.words_of(events(), found.job) if servers.is_by_server(found.meta, found.job) else ()
+    sections = explain.explain(found.meta, found.job, found.promise, found.messages, now, by_server)
     if json:
         output.put_json(
             {

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from job_tracker.telling import servers
 from job_tracker.telling.explain import explain as sections_of
 from job_tracker.view import reading
 from job_tracker.view.reading import JobView
@@ -56,7 +57,8 @@ def days(context: Context) -> Response:
 def explain(context: Context) -> Response:
     """Why it is in its state, and what would change it, in sentences."""
     found = _view(context)
-    told = sections_of(found.meta, found.job, found.promise, found.messages, context.now)
+    by_server = servers.words_of(context.events, found.job) if servers.is_by_server(found.meta, found.job) else ()
+    told = sections_of(found.meta, found.job, found.promise, found.messages, context.now, by_server)
     return answer(context, {"sentences": {section.name: list(section.sentences) for section in told}})
 
 

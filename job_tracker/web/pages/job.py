@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from job_tracker.moments import MICROSECONDS, MINUTE
-from job_tracker.telling import past
+from job_tracker.telling import past, servers
 from job_tracker.telling.explain import explain
 from job_tracker.telling.night.bars import usual
 from job_tracker.view import reading
@@ -25,7 +25,8 @@ def show(context: Context) -> Response:
     """The job's page."""
     found = _found(context)
     job = found.job
-    sections = explain(found.meta, job, found.promise, found.messages, context.now)
+    by_server = servers.words_of(context.events, job) if servers.is_by_server(found.meta, job) else ()
+    sections = explain(found.meta, job, found.promise, found.messages, context.now, by_server)
     _, days = reading.read_days(context.view, job["job"], 400)
     values: dict[str, Any] = {
         "job": job,
