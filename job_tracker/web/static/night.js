@@ -1,45 +1,21 @@
-// The night: what is shown of it, how one moves in it, and what it says in words.
+// The night: its data, how one moves in it by pointer and by keys, and that it goes along with the clock.
 
 import { follow } from "./live.js";
-import { TOP, draw, layOut, palette } from "./night-draw.js";
-import { dateText, spanText, timeText, whenText } from "./night-time.js";
+import { layOut, palette } from "./night-draw.js";
+import { TOP } from "./night-frame.js";
+import { barAt, canvas, context, first, focusOn, momentAt, place, redraw, rowAt, scene } from "./night-scene.js";
+import { dateText, spanText, timeText } from "./night-time.js";
+import { barWords, groundWords, hideHint, reselect, select, showHint } from "./night-words.js";
 
-const place = document.getElementById("night");
-const canvas = document.getElementById("picture");
-const hint = document.getElementById("hint");
 const said = document.getElementById("said");
-const besideList = document.getElementById("beside");
 const SHORTEST = 300;
 const LONGEST = 31 * 86400;
-const RESULTS = { well: "ran well", open: "runs", warned: "warned", badly: "failed", lost: "lost, its end was never seen", skipped: "skipped" };
 
-const context = canvas?.getContext("2d");
 const query = new URLSearchParams(location.search);
-const first = { from: Number(place?.dataset.from), to: Number(place?.dataset.to) };
-const scene = {
-  ...first, width: 0, height: 0, ratio: 1, left: 200, scroll: 0, rows: [], data: null, now: 0, colours: null,
-  focus: null, selected: null, beside: new Map(), pointer: null, drag: null,
-};
 let isFollowing = !query.has("from") && !query.has("to");
-let offsetOfClock = 0; // between the server's clock and ours
-let frame = 0;
 let asked = 0;
 let timer = 0;
 let spacer = null;
-
-function redraw() {
-  if (frame) return;
-  frame = requestAnimationFrame(() => {
-    frame = 0;
-    if (!scene.data) return;
-    scene.now = Date.now() / 1000 + offsetOfClock;
-    const begun = performance.now();
-    draw(context, scene);
-    canvas.dataset.drawn = (performance.now() - begun).toFixed(1);
-    canvas.dataset.from = Math.round(scene.from);
-    canvas.dataset.to = Math.round(scene.to);
-  });
-}
 
 function measure() {
   if (!scene.data) return;
@@ -83,16 +59,12 @@ async function load() {
   if (!answer?.ok || answer.redirected || mine !== asked) return;
   const before = { focus: scene.focus?.lane?.job, selected: scene.selected };
   scene.data = await answer.json();
-  offsetOfClock = scene.data.now - Date.now() / 1000;
+  scene.offsetOfClock = scene.data.now - Date.now() / 1000;
   scene.focus = before.focus ? focusOn(scene.data.lanes.find((lane) => lane.job === before.focus)) : null;
   if (before.selected) reselect(before.selected);
   measure();
   sayWindow();
   canvas.dataset.loaded = wide.toFixed(0); // seconds
-}
-
-function focusOn(lane, bar = null) {
-  return lane ? { lane, bar } : null;
 }
 
 function sayWindow() {
@@ -141,100 +113,11 @@ function whole() {
   move(first.from, first.to, false);
 }
 
-// what lies where
-function momentAt(x) {
-  return scene.from + ((x - scene.left) / (scene.width - scene.left)) * (scene.to - scene.from);
-}
-
-function rowAt(y) {
-  const at = y - TOP + scene.scroll;
-  return y < TOP ? null : scene.rows.find((row) => at >= row.y && at < row.y + row.height) ?? null;
-}
-
-function endOf(bar) {
-  return bar.end ?? Math.max(scene.now, bar.begin);
-}
-
-function barAt(lane, x) {
-  const slack = ((scene.to - scene.from) / (scene.width - scene.left)) * 3;
-  const moment = momentAt(x);
-  let found = null;
-  let best = Infinity;
-  for (const bar of lane.bars) {
-    const far = Math.max(bar.begin - moment, moment - endOf(bar), 0);
-    if (far <= slack && far <= best) { found = bar; best = far; }
-  }
-  return found;
-}
-
-// in words
-function barWords(lane, bar) {
-  const { offsets } = scene.data;
-  const begin = whenText(offsets, bar.begin, scene.now);
-  if (bar.count) {
-    const ended = Object.entries(bar.outcomes).map(([outcome, count]) => `${count} ${RESULTS[outcome].split(",")[0]}`);
-    return [`${bar.count} runs, ${bar.run} to ${bar.last}`, `${begin} to ${whenText(offsets, bar.end, scene.now)}`, ended.join(", ")];
-  }
-  const lines = [`run ${bar.run}: ${RESULTS[bar.outcome]}`];
-  if (bar.unseen_start) lines.push(`ended ${whenText(offsets, endOf(bar), scene.now)}, its start was not seen`);
-  else if (bar.end === null) lines.push(`since ${begin}, for ${spanText(endOf(bar) - bar.begin)}`);
-  else lines.push(`${begin} to ${whenText(offsets, bar.end, scene.now)}, took ${spanText(bar.end - bar.begin)}`);
-  if (lane.usual) lines.push(`usually takes ${spanText(lane.usual)}`);
-  if (bar.timeouts) lines.push(`went past ${bar.timeouts === 1 ? "its timeout" : `${bar.timeouts} timeouts`}`);
-  else if (bar.timeout_at && bar.end === null) lines.push(`times out at ${whenText(offsets, bar.timeout_at, scene.now)}`);
-  if (bar.exit_code) lines.push(`exit code ${bar.exit_code}`);
-  if (bar.text) lines.push(bar.text);
-  return lines;
-}
-
-function groundWords(lane, moment) {
-  const { offsets } = scene.data;
-  const when = (each) => whenText(offsets, each, scene.now);
-  const lines = [];
-  const slack = ((scene.to - scene.from) / (scene.width - scene.left)) * 4;
-  for (const start of lane.expected ?? []) {
-    if (moment < start.start - slack || moment > Math.max(start.latest, start.start + slack)) continue;
-    if (start.what === "many") lines.push(`${start.count} starts expected from ${when(start.start)} to ${when(start.latest)}`);
-    else lines.push(`expected ${when(start.start)}${start.latest > start.start ? `, at the latest ${when(start.latest)}` : ""}${{ made: "; it came", missed: "; it was missed", awaited: "", passed: "" }[start.what]}`);
-  }
-  for (const missed of lane.missed ?? []) if (Math.abs(missed - moment) < slack * 2) lines.push(`a start was missed at ${when(missed)}`);
-  const within = (spans) => (spans ?? []).find(([begin, end]) => moment >= begin && moment <= end);
-  const unseen = within(lane.unseen);
-  if (unseen) lines.push(`could not be seen from ${when(unseen[0])} to ${when(unseen[1])}`);
-  const paused = (lane.paused ?? []).find((each) => moment >= each.begin && moment <= each.end);
-  if (paused) lines.push(`paused until ${when(paused.end)}: ${paused.text}`);
-  const quiet = within(lane.quiet);
-  if (quiet) lines.push(`quiet window from ${when(quiet[0])} to ${when(quiet[1])}`);
-  const forecast = within(lane.forecast);
-  if (forecast && moment > scene.now - slack) lines.push(`to come, as long as usual: until ${when(forecast[1])}`);
-  if (lane.known_since > moment) lines.push(`its runs are known since ${when(lane.known_since)}`);
-  return lines;
-}
-
-function showHint(title, lines, x, y) {
-  hint.replaceChildren();
-  const head = document.createElement("b");
-  head.textContent = title;
-  hint.append(head);
-  for (const line of lines) {
-    const part = document.createElement("div");
-    part.dir = "auto";
-    part.textContent = line;
-    hint.append(part);
-  }
-  hint.hidden = false;
-  const wide = hint.offsetWidth;
-  const tall = hint.offsetHeight;
-  hint.style.left = `${Math.max(4, Math.min(x + 14, scene.width - wide - 6))}px`;
-  const below = y + 18 + tall < scene.height ? y + 18 : Math.max(4, y - tall - 12);
-  hint.style.top = `${place.scrollTop + below}px`;
-}
-
 function point(x, y) {
   scene.pointer = { x, y };
   const row = rowAt(y);
   canvas.style.cursor = "";
-  if (!row?.lane) { hint.hidden = true; redraw(); return; }
+  if (!row?.lane) { hideHint(); redraw(); return; }
   const { lane } = row;
   if (x < scene.left) {
     canvas.style.cursor = "pointer";
@@ -244,58 +127,9 @@ function point(x, y) {
     const lines = bar ? barWords(lane, bar) : groundWords(lane, momentAt(x));
     if (bar) canvas.style.cursor = "pointer";
     if (lines.length) showHint(lane.job, lines, x, y);
-    else hint.hidden = true;
+    else hideHint();
   }
   redraw();
-}
-
-// what ran beside this
-function select(lane, bar) {
-  scene.selected = bar;
-  scene.beside = new Map();
-  if (!bar) { besideList.hidden = true; redraw(); return; }
-  scene.selectedIn = lane.job;
-  for (const other of scene.data.lanes) {
-    for (const each of other.bars) {
-      if (each !== bar && each.begin < endOf(bar) && endOf(each) > bar.begin) scene.beside.set(each, other);
-    }
-  }
-  showBeside(lane, bar);
-  redraw();
-}
-
-function reselect(before) {
-  const lane = scene.data.lanes.find((each) => each.job === scene.selectedIn);
-  const bar = lane?.bars.find((each) => each.run <= before.run && (each.last ?? each.run) >= before.run);
-  select(lane, bar ?? null);
-}
-
-function showBeside(lane, bar) {
-  besideList.replaceChildren();
-  const head = document.createElement("h2");
-  head.append(link(`/jobs/${encodeURIComponent(lane.job)}/runs/${bar.run}`, `${lane.job}, run ${bar.run}`));
-  const words = document.createElement("p");
-  words.textContent = barWords(lane, bar).slice(1).join("; ");
-  const jobs = new Map();
-  for (const [each, other] of scene.beside) jobs.set(other, [...(jobs.get(other) ?? []), each]);
-  const count = document.createElement("p");
-  count.className = "dim";
-  count.textContent = jobs.size ? `${jobs.size === 1 ? "One job" : `${jobs.size} jobs`} ran beside it:` : "Nothing else of what is shown ran beside it.";
-  const list = document.createElement("ul");
-  for (const [other, bars] of [...jobs].slice(0, 60)) {
-    const item = document.createElement("li");
-    item.append(link(`/jobs/${encodeURIComponent(other.job)}`, other.job), ` ${barWords(other, bars[0]).slice(0, 2).join(", ")}${bars.length > 1 ? ` and ${bars.length - 1} more` : ""}`);
-    list.append(item);
-  }
-  besideList.append(head, words, count, list);
-  besideList.hidden = false;
-}
-
-function link(path, text) {
-  const made = document.createElement("a");
-  made.href = path;
-  made.textContent = text;
-  return made;
 }
 
 // by pointer
@@ -310,7 +144,7 @@ function listen() {
     const { x, y } = at(event);
     if (x < scene.left || event.button > 1) return;
     canvas.setPointerCapture(event.pointerId);
-    hint.hidden = true;
+    hideHint();
     if (event.shiftKey || event.button === 1 || event.pointerType === "touch") {
       panned = { x, from: scene.from, to: scene.to, hasMoved: false };
       canvas.classList.add("panning");
@@ -348,14 +182,14 @@ function listen() {
   };
   canvas.addEventListener("pointerup", done);
   canvas.addEventListener("pointercancel", done);
-  canvas.addEventListener("pointerleave", () => { scene.pointer = null; if (!scene.drag) hint.hidden = true; redraw(); });
+  canvas.addEventListener("pointerleave", () => { scene.pointer = null; if (!scene.drag) hideHint(); redraw(); });
   canvas.addEventListener("dblclick", (event) => { const { x } = at(event); if (x > scene.left) zoom(2, momentAt(x)); });
   canvas.addEventListener("wheel", (event) => {
     if (event.ctrlKey) { event.preventDefault(); zoom(event.deltaY > 0 ? 1.25 : 0.8, momentAt(at(event).x)); }
     else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) { event.preventDefault(); pan(event.deltaX / 800); }
   }, { passive: false });
   canvas.addEventListener("keydown", press);
-  place.addEventListener("scroll", () => { scene.scroll = place.scrollTop; hint.hidden = true; redraw(); });
+  place.addEventListener("scroll", () => { scene.scroll = place.scrollTop; hideHint(); redraw(); });
 }
 
 function click(x, y) {
@@ -379,7 +213,7 @@ function press(event) {
     ArrowLeft: () => pan(-0.2), ArrowRight: () => pan(0.2), "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), "0": whole,
     ArrowDown: () => step(1), ArrowUp: () => step(-1), j: () => step(1), k: () => step(-1), "]": () => walk(1), "[": () => walk(-1),
     Enter: () => scene.focus && (scene.focus.bar && scene.focus.bar !== scene.selected ? select(scene.focus.lane, scene.focus.bar) : location.assign(pathOf(scene.focus.lane, scene.focus.bar))),
-    Escape: () => { scene.focus = null; hint.hidden = true; select(null, null); },
+    Escape: () => { scene.focus = null; hideHint(); select(null, null); },
   };
   const action = keys[event.key];
   if (!action) return;
@@ -439,7 +273,7 @@ if (place && context) {
   setInterval(() => {
     if (document.hidden || !scene.data) return;
     if (isFollowing) {
-      const by = Date.now() / 1000 + offsetOfClock - scene.now;
+      const by = Date.now() / 1000 + scene.offsetOfClock - scene.now;
       scene.from += by; scene.to += by; first.from += by; first.to += by;
     }
     redraw();

@@ -120,6 +120,31 @@ def test_the_night_is_zoomed_and_panned_by_keys_and_by_mouse(look: Open) -> None
     assert float(page.evaluate("picture.dataset.drawn")) > 0
 
 
+def test_what_lies_beneath_the_pointer_is_said(look: Open) -> None:
+    """A picture of a thousand bars is of use only if each of them has a name, a time and a reason."""
+    looker = look()
+    page = looker.log_in()
+    page.goto("/night?q=stage&back=2&ahead=0")
+    page.wait_for_selector("#picture[data-loaded]")
+    box = page.locator("#picture").bounding_box()
+    assert box is not None
+    lane = box["y"] + 36 + 10  # beneath the hours
+
+    page.mouse.move(box["x"] + 60, lane)
+    page.wait_for_selector("#hint:not([hidden])")
+    assert page.locator("#hint").inner_text().startswith("STAGE__P\nERROR")
+    left = page.evaluate("picture.clientWidth") - 200
+    for step in range(200):  # along the lane, until the failed run is met
+        page.mouse.move(box["x"] + 200 + left * step / 200, lane)
+        if "ORA-01555" in str(page.locator("#hint").text_content()):
+            break
+    assert "run 1: failed" in page.locator("#hint").inner_text()
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_selector("#beside:not([hidden])")
+    assert "ORA-01555" in page.locator("#beside").inner_text()
+
+
 def test_when_the_tracker_stops_everything_is_grey_and_says_since_when(look: Open, night: Night) -> None:
     """Never stale green."""
     looker = look()
