@@ -41,7 +41,7 @@ test-again: $(VENV)/installed packages ## tests with threads, processes and cloc
 
 test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes
 	@sh tests/packages.sh hosts
-	$(BIN)/python -m pytest -m hosts -x tests/hosts
+	$(BIN)/python -m pytest -m hosts -x -n $(PYTEST_WORKERS) --dist loadfile tests/hosts
 
 test-parts: $(VENV)/installed ## what needs a browser, or servers that other people wrote; some minutes
 	@sh tests/packages.sh parts

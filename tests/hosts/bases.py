@@ -4,6 +4,7 @@ Rule: a base is whole or not there; one is made anew when its recipe changes, an
 Rule: no mirror is written down here; a base comes from wherever the machine itself was installed from.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -91,23 +92,30 @@ def base(kind: str) -> Path:
     recipe = repr((EDITION, RECIPE[kind], MASKED, SSHD, KEY_UNIT, KEY_SCRIPT))
     stamp = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     path = HOME / "bases" / f"{kind}-{stamp}"
-    if path.exists():
-        return path
-    if any((HOME / "hosts").glob("*/")):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (HOME / "bases.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that want it make it once
+        if not path.exists():
+            make(kind, path)
+    return path
+
+
+def make(kind: str, path: Path) -> None:
+    """Make a base; those of other recipes go."""
+    outdated = list(path.parent.glob(f"{kind}-*"))
+    if outdated and any(HOME.glob("hosts*/*/")):
         raise Unavailable("there are hosts on an older base: `nspawn.py down` first")
-    for old in (HOME / "bases").glob(f"{kind}-*"):
+    for old in outdated:
         if os.path.ismount(old / "proc"):  # left by a debootstrap that was ended
             run("umount", "--lazy", str(old / "proc"))
         shutil.rmtree(old)
     draft = path.with_suffix(".draft")
-    draft.parent.mkdir(parents=True, exist_ok=True)
     (HOME / "packages").mkdir(exist_ok=True)
     options = ["--variant=minbase", f"--cache-dir={HOME / 'packages'}", *RECIPE[kind]]
     run("debootstrap", *options, *release_and_mirror(draft))
     {"systemd": finish_systemd, "sysv": finish_sysv}[kind](draft)
     finish(draft)
     draft.rename(path)
-    return path
 
 
 def release_and_mirror(target: Path) -> list[str]:

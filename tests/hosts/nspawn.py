@@ -9,7 +9,8 @@
     nspawn.py ssh NAME COMMAND...     run a command there; host keys are always verified
     nspawn.py list
 
-Rule: nothing leaves the machine: a bridge and a network namespace per host, 10.77.1.0/24, names with the prefix jtn-.
+Rule: nothing leaves the machine: a bridge and a network namespace per host, 10.77.LAB.0/24, names that begin with jtn.
+Rule: who works beside somebody else has a lab of his own: JOB_TRACKER_TEST_LAB, 1 by default, one for each of pytest's.
 Rule: nothing outlives its use: a host whose keeper has run for LIFETIME is switched off.
 """
 
@@ -26,8 +27,10 @@ from pathlib import Path
 
 from bases import HOME, KEY, RECIPE, base, run, until
 
-HOSTS, SSH_CONFIG = HOME / "hosts", HOME / "ssh_config"
-BRIDGE, NETWORK, LIFETIME = "jtn-bridge", "10.77.1.", 3 * 3600
+LAB = int(os.environ.get("JOB_TRACKER_TEST_LAB") or int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1")[2:]) + 2)
+PREFIX = f"jtn{LAB}-"
+HOSTS, SSH_CONFIG, KNOWN_HOSTS = HOME / f"hosts{LAB}", HOME / f"ssh_config{LAB}", HOME / f"known_hosts{LAB}"
+BRIDGE, NETWORK, LIFETIME = f"{PREFIX}bridge", f"10.77.{LAB}.", 3 * 3600
 KEEPERS: list[subprocess.Popen[bytes]] = []
 """Those that this process began, to be reaped."""
 
@@ -60,7 +63,7 @@ class Host:
     @property
     def link(self) -> str:
         """Our end of its cable."""
-        return f"jtn-{self.number}"
+        return f"{PREFIX}{self.number}"
 
     def make(self, kind: str) -> None:
         """Give it a disk over the base, an address and a cable."""
@@ -73,11 +76,11 @@ class Host:
         (self.home / "kind").write_text(kind)
         (self.home / "number").write_text(str(min(set(range(11, 250)) - taken)))
         layers = f"lowerdir={lower},upperdir={self.home / 'upper'},workdir={self.home / 'work'}"
-        run("mount", "-t", "overlay", "-o", layers, f"jtn-{self.name}", self.root)
+        run("mount", "-t", "overlay", "-o", layers, f"{PREFIX}{self.name}", self.root)
         (self.root / "etc/hostname").write_text(f"{self.name}\n")
-        run("ip", "netns", "add", f"jtn-{self.name}")
-        inside = ("ip", "-n", f"jtn-{self.name}")
-        run("ip", "link", "add", self.link, "type", "veth", "peer", "host0", "netns", f"jtn-{self.name}")
+        run("ip", "netns", "add", f"{PREFIX}{self.name}")
+        inside = ("ip", "-n", f"{PREFIX}{self.name}")
+        run("ip", "link", "add", self.link, "type", "veth", "peer", "host0", "netns", f"{PREFIX}{self.name}")
         run("ip", "link", "set", self.link, "master", BRIDGE, "up")
         run(*inside, "address", "add", f"{self.address}/24", "dev", "host0")
         for device in ("host0", "lo"):
@@ -100,7 +103,7 @@ class Host:
         until_when = time.monotonic() + LIFETIME
         while code == REBOOT_ASKED:
             words = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", f"--machine={self.name}"]
-            words += [f"--directory={self.root}", f"--network-namespace-path=/run/netns/jtn-{self.name}"]
+            words += [f"--directory={self.root}", f"--network-namespace-path=/run/netns/{PREFIX}{self.name}"]
             words += ["--console=pipe", "--resolv-conf=off", "--timezone=off", "--link-journal=no", *limits]
             with subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=self.enter_cgroup) as guest:
                 (self.home / "pid").write_text(str(guest.pid))
@@ -114,7 +117,7 @@ class Host:
         """Give its init a subtree of its own; a hybrid machine has two of them."""
         for tree in (Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")):
             if (tree / "cgroup.procs").exists():
-                group = tree / f"jtn-{self.name}"
+                group = tree / f"{PREFIX}{self.name}"
                 group.mkdir(exist_ok=True)
                 (group / "cgroup.procs").write_text(str(os.getpid()))
 
@@ -153,12 +156,12 @@ class Host:
         if not self.home.exists():
             return
         self.cut_power()
-        for command in (("ip", "link", "del", self.link), ("ip", "netns", "del", f"jtn-{self.name}")):
+        for command in (("ip", "link", "del", self.link), ("ip", "netns", "del", f"{PREFIX}{self.name}")):
             subprocess.run(command, capture_output=True, check=False)
         while os.path.ismount(self.root):
             run("umount", "--lazy", self.root)
         for tree in ("systemd", "unified", "."):
-            for group in sorted(Path("/sys/fs/cgroup", tree).glob(f"jtn-{self.name}/**/"), reverse=True):
+            for group in sorted(Path("/sys/fs/cgroup", tree).glob(f"{PREFIX}{self.name}/**/"), reverse=True):
                 with contextlib.suppress(OSError):
                     group.rmdir()
         shutil.rmtree(self.home)
@@ -206,8 +209,8 @@ def write_ssh_config() -> None:
             known.append(f"{each.name},{each.address} {key.read_text()}")
             text += f"Host {each.name}\n    HostName {each.address}\n    HostKeyAlias {each.name}\n"
     text += f"Host *\n    User root\n    IdentityFile {KEY}\n    IdentitiesOnly yes\n    StrictHostKeyChecking yes\n"
-    text += f"    UserKnownHostsFile {HOME / 'known_hosts'}\n    ConnectTimeout 10\n    LogLevel ERROR\n"
-    (HOME / "known_hosts").write_text("".join(known))
+    text += f"    UserKnownHostsFile {KNOWN_HOSTS}\n    ConnectTimeout 10\n    LogLevel ERROR\n"
+    KNOWN_HOSTS.write_text("".join(known))
     SSH_CONFIG.write_text(text)
 
 
