@@ -199,7 +199,7 @@ def test_it_speaks_tls_itself(server: WebServer, tmp_path: Path) -> None:
 def test_a_renewed_certificate_is_taken_up_and_one_that_does_not_fit_is_not(server: WebServer) -> None:
     """It is renewed every few weeks, by a program that only knows how to say so."""
     key, certificate = certified(server)
-    server._answers = lambda: True  # type: ignore[method-assign]
+    server._answers = lambda: True  # type: ignore[method-assign]  # as a port that no TLS is asked at
     server.start()
 
     def shown() -> str:
