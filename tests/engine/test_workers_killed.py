@@ -114,22 +114,14 @@ def test_on_a_full_disk_nothing_that_was_acknowledged_is_lost_and_the_worker_beg
                 acknowledged += 10
             except exceptions.ConnectorException as refused:
                 refusal = str(refused)
-        said = until_said(workers, "another begins in 1 s")
+        wait_until(lambda: "another begins in 1 s" in workers.said(), 60)
         filler.unlink()
         wait_until(lambda: lines(record, "end").total() >= acknowledged, 120)
         wait_until(lambda: not statuses(app).keys() & {"todo", "doing"}, 60)
         workers.end(pid, signal.SIGTERM)
 
         assert "disk is full; nothing of it was done" in refusal
-        assert "disk is full" in said
+        assert "disk is full" in workers.said()
         assert lines(record, "begin") == lines(record, "end") == Counter(range(acknowledged))
         assert statuses(app) == {"succeeded": set(range(acknowledged))}
         app.close()
-
-
-def until_said(workers: Workers, words: str) -> str:
-    """All up to a line with these words."""
-    said = workers.said()
-    while words not in said.splitlines()[-1]:
-        said += workers.said()
-    return said

@@ -61,9 +61,10 @@ class Workers:
     """All workers of one store."""
 
     def __init__(self, store: Path, record: Path) -> None:
-        pipe = subprocess.PIPE
+        pipe, self._errors = subprocess.PIPE, record.with_name("errors")
         command = [sys.executable, __file__, str(store), str(record)]
-        self.nursery = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        with self._errors.open("w") as errors:
+            self.nursery = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
         self.living: list[int] = []
 
     def start(self) -> int:
@@ -82,9 +83,8 @@ class Workers:
         self.living.remove(pid)
 
     def said(self) -> str:
-        """The next line on their stderr."""
-        assert self.nursery.stderr is not None
-        return self.nursery.stderr.readline()
+        """What they said on their stderr."""
+        return self._errors.read_text()
 
     def close(self) -> None:
         for pid in list(self.living):
