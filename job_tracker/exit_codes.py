@@ -14,6 +14,12 @@ NOT_ALLOWED = 4
 NOT_RUNNING = 7
 INTERRUPTED = 130
 NOBODY_LISTENS = 141
+BY_SIGNAL = range(129, 193)
+"""Of a command that a signal ended: 128 and its number; 255 is what ssh says when it could not even ask."""
+
+NOT_STARTED = frozenset({126, 127})
+"""Of a command that could not be."""
+
 """Whoever read the answer has gone."""
 
 RUNS, IS_DEAD, IS_STOPPED = 0, 1, 3

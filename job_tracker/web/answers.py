@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
 from job_tracker import __version__
@@ -65,7 +65,7 @@ def redirect(path: str) -> Response:
     return RedirectResponse(path, status_code=303)
 
 
-def refusal(request: Request, part: "Part", problem: Problem) -> Response:
+def refusal(request: HTTPConnection, part: "Part", problem: Problem) -> Response:
     """Why there is no answer, in the form that whoever asked can read."""
     path = request.url.path
     if path.startswith(core4.PATH):
@@ -76,7 +76,7 @@ def refusal(request: Request, part: "Part", problem: Problem) -> Response:
         return answer
     if isinstance(problem, LoginNeeded) and path != "/login":
         wanted = path + (f"?{request.url.query}" if request.url.query else "")
-        is_page = request.method in ("GET", "HEAD") and wanted != "/"
+        is_page = request.scope["method"] in ("GET", "HEAD") and wanted != "/"
         return redirect("/login" + (f"?{urlencode({'next': wanted})}" if is_page else ""))
     answer = _rendered(part, None, "problem.html", problem.status, {"problem": problem})
     answer.headers.update(problem.headers)

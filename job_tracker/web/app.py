@@ -5,7 +5,7 @@ Rule: a later part adds a table of its own to `tables`, and nothing else here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,9 +19,12 @@ from starlette.types import ASGIApp
 
 from job_tracker.config.web import Web
 from job_tracker.errors import JobTrackerError
+from job_tracker.moments import MICROSECONDS
 from job_tracker.web import answers
 from job_tracker.web.api import table as api
 from job_tracker.web.core4 import table as core4
+from job_tracker.web.core4.following import Core4
+from job_tracker.web.core4.sockets import ENDED
 from job_tracker.web.doors import login
 from job_tracker.web.doors.core4 import PATH as CORE4
 from job_tracker.web.doors.doors import Doors
@@ -31,7 +34,7 @@ from job_tracker.web.pages import table as pages
 from job_tracker.web.problems import Problem
 from job_tracker.web.reader import Reader
 from job_tracker.web.rights import Needs, PermissionAtFault, Who
-from job_tracker.web.routing import Route, served
+from job_tracker.web.routing import Route, SocketRoute, served
 from job_tracker.web.safety import MOST_BODY, Safe
 from job_tracker.web.static import StaticFiles
 from job_tracker.web.stream import BEAT_EVERY, Hub
@@ -43,7 +46,7 @@ log = logging.getLogger("job_tracker.web")
 class Part:
     """The web part at work.  identify: finds out who asks; raises Problem for what only looks like a proof.
 
-    doors: where he comes in by a name and password.
+    doors: where he comes in by a name and password.  critical: microseconds after which a source that is silent is.
     """
 
     web: Web
@@ -55,11 +58,17 @@ class Part:
     identify: Callable[[HTTPConnection], Awaitable[Who]] = field(init=False)
     static: StaticFiles = field(default_factory=StaticFiles)
     hub: Hub = field(default_factory=Hub)
+    critical: int = 300 * MICROSECONDS
+    core4: Core4 = field(init=False)
     templates: Environment = field(init=False)
+    _version: tuple[int, int] = (-1, -1)
 
     def __post_init__(self) -> None:
         self.identify = self.doors.identify
         self.reader.tell = self.hub.tell
+        self.core4 = Core4(self.view, self.events, self.critical, lambda: self.reader.board)
+        self.core4.sockets.look = self.end_revoked_sockets
+        self.hub.also = self.core4.hear
         self.templates = answers.environment(self.static)
 
     async def keep(self) -> None:
@@ -69,9 +78,10 @@ class Part:
         while True:
             await asyncio.sleep(1.0)  # the pace of looking
             looks += 1
-            if self.hub.listeners:
+            if self.hub.listeners or self.core4.sockets.open:
                 self.reader.want()
             self.hub.look_at_health(beat=looks % BEAT_EVERY == 0)
+            self.core4.tick()
             try:
                 if looks % BEAT_EVERY == 0 or version != self.doors.store.version():
                     version = self.doors.store.version()
@@ -82,19 +92,33 @@ class Part:
 
     def end_revoked(self) -> None:
         """End the streams of those who are no longer let in, or who may see something else now."""
-        still: dict[tuple[str, str], bool] = {}
-        revoked = []
-        for listener in self.hub.listeners:
-            who = listener.who
-            key = (who.name, who.ticket)
-            if key not in still:
-                still[key] = self.doors.is_still(who)
-            if not still[key]:
-                revoked.append(listener)
-        self.hub.end_those(revoked)
+        still = self._still(listener.who for listener in self.hub.listeners)
+        self.hub.end_those([each for each in self.hub.listeners if not still[each.who.name, each.who.ticket]])
+
+    def end_revoked_sockets(self) -> None:
+        """Likewise the sockets, as soon as the store of users is another; where nobody can be looked up, all."""
+        sockets = self.core4.sockets
+        try:
+            version = self.doors.store.version()
+            if version == self._version:
+                return
+            still = self._still(each.who for each in sockets.open)
+            self._version = version
+            revoked = [each for each in sockets.open if not still[each.who.name, each.who.ticket]]
+        except WebStoreUnusable as failure:
+            log.error("nobody's rights can be looked up, all sockets are closed: %s", failure)
+            revoked = list(sockets.open)
+        sockets.end(revoked, ENDED, "log in again")
+
+    def _still(self, several: Iterable[Who]) -> dict[tuple[str, str], bool]:
+        found: dict[tuple[str, str], bool] = {}
+        for who in several:
+            if (who.name, who.ticket) not in found:
+                found[who.name, who.ticket] = self.doors.is_still(who)
+        return found
 
 
-def routes(part: Part) -> Sequence[Route]:
+def routes(part: Part) -> Sequence[Route | SocketRoute]:
     """Everything that is answered."""
     static = Route(path="/static/{hash}/{name:path}", handler=part.static.answer, needs=Needs.ANYBODY)
     return (*api.ROUTES, *core4.ROUTES, *login.ROUTES, *pages.ROUTES, static)

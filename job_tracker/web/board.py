@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from job_tracker.exit_codes import BY_SIGNAL
 from job_tracker.moments import stale_after
 
 Document = dict[str, Any]
@@ -17,7 +18,8 @@ Document = dict[str, Any]
 class Row(NamedTuple):
     """One job, as lists show it; moments in microseconds.  begun, ended, outcome: of the run that lists show.
 
-    number: of that run.  open_runs: how many are open.  unseen: since when nobody can know how it goes on.
+    number: of that run.  open_runs: how many are open.  unseen: since when nobody can know how it goes on; unheard:
+    since when nobody was heard who would say.  is_killed: the newest run was ended by a signal.
     """
 
     key: str
@@ -44,6 +46,8 @@ class Row(NamedTuple):
     sources: tuple[str, ...]
     paused_until: int | None
     unseen: int | None
+    unheard: int | None
+    is_killed: bool
     zone: str
 
 
@@ -118,6 +122,8 @@ def row_of(job: Document, promise: Document) -> Row:
         sources=_named(tuple(job["sources"])),
         paused_until=paused and paused["ends"],
         unseen=unseen and unseen["since"],
+        unheard=unseen and unseen["unheard_since"],
+        is_killed=newest is not None and newest["outcome"] == "badly" and newest["exit_code"] in BY_SIGNAL,
         zone=word(job["zone"]),
     )
 

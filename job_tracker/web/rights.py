@@ -121,6 +121,11 @@ class Rights:
         """Whether no job is hidden, of those that are and of those to come."""
         return self.is_cop or any(each.pattern and each.pattern.pattern in _EVERYTHING for each in self._read)
 
+    @cached_property
+    def of_jobs(self) -> "Rights":
+        """What of it concerns jobs: those who see the same are one class, whatever else they may."""
+        return rights(frozenset(each.text for each in self._read if each.pattern or each.text == COP))
+
     def sees(self, job: str) -> bool:
         """Whether a job is shown."""
         if self.sees_all:

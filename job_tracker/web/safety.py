@@ -1,7 +1,7 @@
 """Safety: what holds for every answer and every request, whatever is asked for.
 
 Rule: nothing inline, nothing from elsewhere, nothing framed; the pages are written so that this policy is enough.
-Rule: what changes something comes from our own pages, or from a program that no browser speaks for.
+Rule: what changes something comes from our own pages, or from a program that no browser speaks for; so does a socket.
 """
 
 from collections.abc import Collection
@@ -43,6 +43,7 @@ class Safe:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
         if scope["type"] != "http":
+            scope.setdefault("state", {})["refused"] = self._refused(scope)
             await self.app(scope, receive, send)
             return
 
@@ -61,7 +62,7 @@ class Safe:
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1 or host_of(headers["host"]) not in self.web.hosts:
             return Problem(400, "this host is not one that is served here; name it in trusted_hosts")
-        if scope["method"] not in _SAFE and not is_own_origin(headers, self.web):
+        if scope.get("method") not in _SAFE and not is_own_origin(headers, self.web):
             return Problem(403, "the request comes from the page of another origin")
         return None
 

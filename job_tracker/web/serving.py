@@ -34,6 +34,7 @@ from job_tracker.process.signals import Asked
 from job_tracker.process.supervisor import Supervisor
 from job_tracker.web.app import Part, make_app
 from job_tracker.web.connections import Bounded
+from job_tracker.web.core4.sockets import GONE
 from job_tracker.web.doors.doors import Doors
 from job_tracker.web.doors.store import Store, WebStoreUnusable
 from job_tracker.web.reader import Reader
@@ -48,6 +49,9 @@ THREADS = 4
 LOOK_EVERY = 0.5
 REPORT_EVERY = 30
 """Seconds between two looks at what a signal asked for."""
+
+STUCK_AFTER = 60_000
+"""Milliseconds after which whoever fetches nothing of what was sent to him is hung up on, wherever it stuck."""
 
 GRACE = 5
 MOST_CONNECTIONS = 2_000
@@ -106,6 +110,7 @@ def open_part(config: ForPages) -> Part:
         view=settings.view_file,
         events=settings.events,
         reader=Reader(settings.view_file, settings.events),
+        critical=settings.unreachable_critical_after_microseconds,
         doors=Doors(Store(web.store_file, clock.now()), web),
     )
 
@@ -151,12 +156,15 @@ class Server:
             if self.asked.stopping and not self.server.should_exit:
                 self.supervisor.stopping()
                 self.part.hub.close()
+                sockets = self.part.core4.sockets
+                sockets.end(list(sockets.open), GONE, "the pages are stopped; connect again")
                 self.server.should_exit = True
             if self.asked.reloading:
                 self.asked.reloading = False
                 await asyncio.to_thread(self.take_up, self.server.config.ssl)
             if looks % REPORT_EVERY == 0:
-                board, streams = self.part.reader.board, len(self.part.hub.listeners)
+                board = self.part.reader.board
+                streams = len(self.part.hub.listeners) + len(self.part.core4.sockets.open)
                 line = own_line(board, address=self.address, streams=streams)
                 await asyncio.to_thread(self.reporting.write, line, clock.now())
             looks += 1
@@ -172,15 +180,13 @@ class Noted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and say so."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
 
         async def noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            status = message.get("status") or (101 if message["type"] == "websocket.accept" else None)
+            if status is not None:
                 client = scope.get("client") or ("unix", 0)
-                path = str(scope["path"])[:200]
-                log.info("%s %s %s from=%s", scope["method"], path, message["status"], client[0] or "unix")
+                path, method = str(scope["path"])[:200], scope.get("method", "SOCKET")
+                log.info("%s %s %s from=%s", method, path, status, client[0] or "unix")
             await send(message)
 
         await self.app(scope, receive, noted)
@@ -211,6 +217,7 @@ def _on_port(host: str, port: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_AFTER)  # connections have it from here
         made.bind(("127.0.0.1" if host == "localhost" else host, port))
         made.listen(1024)
     except OSError:
@@ -257,7 +264,7 @@ def _settings(app: Any, web: Web) -> uvicorn.Config:
             server_header=False,
             proxy_headers=False,
             ws_max_size=65536,
-            ws_max_queue=8,
+            ws_per_message_deflate=False,  # each message would be compressed for each client, in memory of its own
             limit_concurrency=MOST_CONNECTIONS,
             h11_max_incomplete_event_size=16384,
             timeout_graceful_shutdown=GRACE,

@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -87,12 +87,16 @@ class Listener:
 
 
 class Hub:
-    """All open streams.  seq: the newest event that they were told of.  All but `tell` on the loop's own thread."""
+    """All open streams.  seq: the newest event that they were told of.  All but `tell` on the loop's own thread.
+
+    also: who else hears of news, there too.
+    """
 
     def __init__(self) -> None:
         self.seq = 0
         self.board = Snapshot()
         self.listeners: set[Listener] = set()
+        self.also: Callable[[News], None] = lambda _: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stale: int | None = None
 
@@ -122,6 +126,7 @@ class Hub:
             if message:
                 listener.put(message, self.seq)
         self.look_at_health()
+        self.also(news)
 
     def look_at_health(self, *, beat: bool = False) -> None:
         """Say whether the tracker reports, when that has changed, and now and then that the stream is alive."""

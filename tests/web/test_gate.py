@@ -8,6 +8,7 @@ from asking import COP, client_of, part_of, seeing
 from published import Published, cyclic, jobs_of
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Served
+from starlette.routing import WebSocketRoute
 
 from job_tracker.config.web import Web
 from job_tracker.web import app as apps
@@ -174,4 +175,4 @@ def test_each_row_of_the_table_says_what_it_needs(view: Path) -> None:
     """A path in the table is a path of the server, and none is served beside it."""
     part = part_of(view)
 
-    assert all(isinstance(each, Served) for each in served(apps.routes(part), part))
+    assert all(isinstance(each, Served | WebSocketRoute) for each in served(apps.routes(part), part))

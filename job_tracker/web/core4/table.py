@@ -5,9 +5,14 @@ Rule: a permission `api://…` names handlers as core4 calls them, whose names t
 
 from collections.abc import Sequence
 
-from job_tracker.web.core4 import login, roles
+from starlette.responses import Response
+
+from job_tracker.web.context import Context
+from job_tracker.web.core4 import history, login, roles
+from job_tracker.web.core4.conversation import converse
+from job_tracker.web.problems import Problem
 from job_tracker.web.rights import Needs
-from job_tracker.web.routing import Route
+from job_tracker.web.routing import Route, SocketRoute
 
 V1 = "/core4/api/v1"
 STANDARD = "core4.api.v1.request.standard"
@@ -18,7 +23,13 @@ JOB_HISTORY = "core4.api.v1.request.queue.history.JobHistoryHandler"
 
 LOGGED_IN = Needs.LOGGED_IN
 
-ROUTES: Sequence[Route] = (
+
+def upgrade(_: Context) -> Response:
+    """What is no socket here: the proxy in between has taken off what would have made it one."""
+    raise Problem(426, "this is a web socket; a proxy has to pass Upgrade and Connection on", {"Upgrade": "websocket"})
+
+
+ROUTES: Sequence[Route | SocketRoute] = (
     *(
         Route(path=f"{root}/login", handler=login.log_in, needs=LOGGED_IN, methods=("GET", "POST"))
         for root in ("/core4/api", V1)
@@ -27,6 +38,11 @@ ROUTES: Sequence[Route] = (
         Route(path=f"{root}/logout", handler=login.log_out, needs=LOGGED_IN, calls=LOGOUT, methods=("GET", "POST"))
         for root in ("/core4/api", V1)
     ),
+    Route(
+        path=f"{V1}/jobs/history", handler=history.of_jobs, needs=LOGGED_IN, calls=JOB_HISTORY, methods=("GET", "POST")
+    ),
+    SocketRoute(path=f"{V1}/event", converse=converse, needs=LOGGED_IN, calls=EVENT),
+    Route(path=f"{V1}/event", handler=upgrade, needs=LOGGED_IN, calls=EVENT),
     Route(path=f"{V1}/roles", handler=roles.listed, needs=LOGGED_IN, calls=ROLE),
     Route(path=f"{V1}/roles", handler=roles.add, needs=LOGGED_IN, calls=ROLE, methods=("POST",)),
     Route(path=f"{V1}/roles/distinct", handler=roles.names, needs=LOGGED_IN, calls=ROLE),
