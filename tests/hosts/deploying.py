@@ -63,7 +63,12 @@ class Site:
         self.queue = str(variables.get("job_tracker_queue", "/home/oracle/oem-status-check/status/msg-queue.sqlite"))
         self.owner = str(variables.get("job_tracker_queue_owner", "oracle"))
         self.inventory = home / f"{tracker}.json"
-        connection = {"ansible_user": "root", "ansible_ssh_common_args": f"-F {nspawn.SSH_CONFIG}", "env": "local"}
+        connection = {
+            "ansible_user": "root",
+            "ansible_ssh_common_args": f"-F {nspawn.SSH_CONFIG}",
+            "ansible_control_path_dir": str(nspawn.SOCKETS),  # in another lab is another host of that name
+            "env": "local",
+        }
         groups: dict[str, dict[str, Any]] = {
             "monitoringserver": {"hosts": {each: {} for each in monitoring}},
             "job_tracker": {"hosts": {tracker: {}}},

@@ -30,6 +30,7 @@ from bases import HOME, KEY, RECIPE, base, run, until
 LAB = int(os.environ.get("JOB_TRACKER_TEST_LAB") or int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1")[2:]) + 2)
 PREFIX = f"jtn{LAB}-"
 HOSTS, SSH_CONFIG, KNOWN_HOSTS = HOME / f"hosts{LAB}", HOME / f"ssh_config{LAB}", HOME / f"known_hosts{LAB}"
+SOCKETS = HOME / f"sockets{LAB}"
 BRIDGE, NETWORK, LIFETIME = f"{PREFIX}bridge", f"10.77.{LAB}.", 3 * 3600
 KEEPERS: list[subprocess.Popen[bytes]] = []
 """Those that this process began, to be reaped."""
