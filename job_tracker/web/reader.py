@@ -33,6 +33,9 @@ WANTED_FOR = 10.0
 QUIET_AFTER = 40
 """Looks that found nothing."""
 
+ROWS_AT_ONCE = 500
+"""Rows read until events are looked for again: thousands of jobs that change at one moment hold no event up."""
+
 TRY_AGAIN_EVERY = 5
 """Looks between two tries at what cannot be read."""
 
@@ -87,33 +90,38 @@ class Reader:
 
     def look(self) -> None:
         """Look at both files, and tell what is new."""
-        news: tuple[Event, ...] = ()
         fault = ""
         if self._looks_until_tried > 0:
             self._looks_until_tried -= 1
             return
         try:
-            news = self._look_at_events()
+            self._tell_events()
             found = self._following.look()
             told = self._taken(found) if found is not None else News(board=self.board)
         except JobTrackerError as failure:
             fault = str(failure)
             self._looks_until_tried = TRY_AGAIN_EVERY
             told = News(board=self.board)
-        self._publish(told, news, fault)
+        self._publish(told, fault)
 
-    def _publish(self, told: News, news: tuple[Event, ...], fault: str) -> None:
+    def _tell_events(self) -> None:
+        events = self._look_at_events()
+        if events:
+            self.board = replace(self.board, seq=events[-1]["seq"], tracker=self._tracker(self.board))
+            self._quiet_looks = 0
+            self.tell(News(board=self.board, events=events))
+
+    def _publish(self, told: News, fault: str) -> None:
         board = told.board
         alive = _is_alive(board.meta)
-        seq = news[-1]["seq"] if news else board.seq
         self._quiet_looks += 1
-        if news or fault != board.fault or alive != board.is_alive or board is not self.board:
+        if fault != board.fault or alive != board.is_alive or board is not self.board:
             if fault and fault != board.fault:
                 log.warning("board not renewed: %s", fault)
-            board = replace(board, seq=seq, fault=fault, is_alive=alive, tracker=self._tracker(board))
+            board = replace(board, fault=fault, is_alive=alive, tracker=self._tracker(board))
             self.board = board
             self._quiet_looks = 0
-            self.tell(replace(told, board=board, events=news))
+            self.tell(replace(told, board=board))
 
     def _run(self) -> None:
         while not self._is_ending:
@@ -140,7 +148,9 @@ class Reader:
         """The board with what a look has found."""
         rows: dict[str, Row] = {} if look.is_whole else dict(self.board.rows)
         changed = []
-        for job, promise in look.jobs:
+        for number, (job, promise) in enumerate(look.jobs, 1):
+            if number % ROWS_AT_ONCE == 0:
+                self._tell_events()
             row = row_of(job, promise)
             if rows.get(row.key) != row:
                 rows[row.key] = row

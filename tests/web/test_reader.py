@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from event_log import EventLog
 from published import HOUR, SECOND, T0, Published, cyclic, jobs_of
 from running import wait_until
 
 from job_tracker.view.view import View
+from job_tracker.web import board
 from job_tracker.web import reader as reading
-from job_tracker.web.board import Snapshot
+from job_tracker.web.board import Row, Snapshot
 from job_tracker.web.reader import News, Reader
 
 
@@ -87,6 +90,38 @@ def test_while_nobody_wants_to_know_it_looks_seldom_and_at_once_when_somebody_do
         wait_until(lambda: told.changed[1:] == [("B__P",)], "the change to be told")
     finally:
         reader.stop()
+
+
+def test_an_event_is_told_while_many_rows_are_still_read(
+    tmp_path: Path, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand jobs that miss their start at one moment take a second to read; what comes then does not wait."""
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 1)
+    events = EventLog(tmp_path / "events.sqlite")
+    events.write(None)
+    reader, told = reader_of(tmp_path)
+    reader.look()
+    read: list[str] = []
+
+    def row_of(job: dict[str, Any], promise: dict[str, Any]) -> Row:
+        if not read:
+            events.write("A__P")
+        read.append(job["job"])
+        return board.row_of(job, promise)
+
+    monkeypatch.setattr(reading, "row_of", row_of)
+    published.say((1, "A", "STARTED"), (1, "B", "STARTED"))
+
+    def has_read() -> bool:
+        reader.look()
+        return bool(told.changed[1:])
+
+    wait_until(has_read, "the rows to be read")
+    reader.stop()
+    events.close()
+
+    assert read == ["A__P", "B__P"]
+    assert [(len(news.events), news.changed) for news in told[1:]] == [(1, ()), (0, ("A__P", "B__P"))]
 
 
 def test_a_view_that_is_built_anew_is_compared_with_what_was_known(tmp_path: Path, published: Published) -> None:
