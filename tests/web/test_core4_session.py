@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ class Listening:
 
     def __exit__(self, *_: object) -> None:
         if self.thread.is_alive():
-            self.words["ws"].shutdown()
+            self.words["ws"].sock.shutdown(socket.SHUT_RDWR)  # closing it alone would not wake who waits for it
         self.thread.join()
         self.words["ws"].shutdown()
 

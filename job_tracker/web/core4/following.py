@@ -4,6 +4,7 @@ Rule: who has no such client pays nothing: until one asks, nothing is read, coun
 """
 
 import asyncio
+import logging
 import pwd
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from job_tracker.web.board import Snapshot
 from job_tracker.web.core4.queue import Queue, read_past
 from job_tracker.web.core4.sockets import Sockets
 from job_tracker.web.reader import Event, News
+
+log = logging.getLogger("job_tracker.web")
 
 
 class Core4:
@@ -56,10 +59,14 @@ class Core4:
 
     def tick(self) -> None:
         """Let time pass; once a second."""
-        if self._is_begun:
-            now = clock.now()
+        if not self._is_begun:
+            return
+        now = clock.now()
+        try:
             self.queue.settle(now)
             self.sockets.tick(self.board(), now)
+        except Exception:  # the summaries of all other seconds are not to end with this one
+            log.exception("core4: the queue was not looked at; it is a second later")
 
     def _past(self) -> list[Event]:
         try:

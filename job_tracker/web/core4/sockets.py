@@ -28,6 +28,9 @@ log = logging.getLogger("job_tracker.web")
 
 QUEUE, MESSAGE, TRACKER = "queue", "message", "tracker"
 MOST_WAITING, MOST_BYTES = 256, 1_000_000
+AT_MOST = 20
+"""Times that much may wait for somebody who fetches some of it, as when a night is told at once."""
+
 GONE, ENDED, SLOW, BROKEN_RULE = 1012, 4401, 1013, 1008
 
 Summary = list[dict[str, Any]]
@@ -44,20 +47,26 @@ class Socket:
         self.has_some, self.is_closing = asyncio.Event(), asyncio.Event()
         self._waiting: deque[tuple[str, bool]] = deque()
         self._size = 0
+        self._has_fetched = True
 
-    def put(self, text: str, *, is_summary: bool = False) -> None:
-        """Let him have a message; a summary takes the place of one that still waits."""
-        if self.closing is not None:
-            return
-        if is_summary:
-            self._waiting = deque(each for each in self._waiting if not each[1])
-        elif len(self._waiting) >= MOST_WAITING or self._size + len(text) > MOST_BYTES:
+    def put(self, *texts: str) -> None:
+        """Let him have what is told at once, or be cut off where too much waits of what was told before."""
+        share = max(len(self._waiting) / MOST_WAITING, self._size / MOST_BYTES)
+        if share >= AT_MOST or (share >= 1 and not self._has_fetched):
             self.close(SLOW, "what waits is not fetched; connect again")
+        if self.closing is not None or not texts:
             return
-        else:
-            self._size += len(text)
-        self._waiting.append((text, is_summary))
+        self._has_fetched = False
+        self._waiting.extend((text, False) for text in texts)
+        self._size += sum(map(len, texts))
         self.has_some.set()
+
+    def put_summary(self, text: str) -> None:
+        """Likewise a summary, which takes the place of one that still waits."""
+        if self.closing is None:
+            self._waiting = deque(each for each in self._waiting if not each[1])
+            self._waiting.append((text, True))
+            self.has_some.set()
 
     def take(self) -> str | None:
         """The next message; None: there is none."""
@@ -65,6 +74,7 @@ class Socket:
             self.has_some.clear()
             return None
         text, is_summary = self._waiting.popleft()
+        self._has_fetched = True
         self._size -= 0 if is_summary else len(text)
         return text
 
@@ -101,8 +111,7 @@ class Sockets:
             for channel in socket.interests & {QUEUE, TRACKER}:
                 if (channel, rights) not in words:
                     words[channel, rights] = (queue if channel == QUEUE else tracker)(rights)
-                for text in words[channel, rights]:
-                    socket.put(text)
+                socket.put(*words[channel, rights])
 
     def tick(self, board: Snapshot, now: int) -> None:
         """Say what the queue is like where it is not what it was, and whether the tracker reports."""
@@ -117,7 +126,7 @@ class Sockets:
             if QUEUE in socket.interests and (summary := self._summary(socket.who.rights.of_jobs)) != socket.summary:
                 socket.summary = summary
                 head = self._head("summary", QUEUE, self.author, now)
-                socket.put(f'{head},"data":{summary}}}', is_summary=True)
+                socket.put_summary(f'{head},"data":{summary}}}')
 
     def look_again(self) -> None:
         """End whoever is no longer let in, and whose time is over."""
@@ -135,7 +144,8 @@ class Sockets:
         """Tell whoever wants to hear messages of one; its id."""
         now = clock.now()
         id = id_of(now, "message", author, text, now)
-        self._tell_all(MESSAGE, self.message("message", MESSAGE, now, text, id=id, author=author))
+        told = self.message("message", MESSAGE, now, text, id=id, author=author)
+        asyncio.get_running_loop().call_soon(self._tell_all, MESSAGE, told)  # behind the answer to whoever said it
         return id
 
     def message(self, name: str, channel: str, created: int, data: Any, *, id: str = "", author: str = "") -> str:
