@@ -21,7 +21,7 @@ NEEDED = ("debootstrap", "systemd-nspawn", "ip", "ssh", "ssh-keygen", "mount")
 
 PACKAGES = "openssh-server,python3,python3-venv,python3-pip,iproute2,procps,ca-certificates,cron,logrotate,sudo,tzdata"
 RECIPE = {
-    "systemd": [f"--include=systemd,systemd-sysv,dbus,{PACKAGES}"],
+    "systemd": [f"--include=systemd,systemd-sysv,dbus,nginx,apache2,{PACKAGES}"],
     "sysv": [
         f"--include=sysvinit-core,sysv-rc,initscripts,orphan-sysvinit-scripts,insserv,{PACKAGES}",
         "--exclude=systemd,systemd-sysv",
@@ -148,6 +148,7 @@ def finish_systemd(root: Path) -> None:
         (root / "etc/systemd/system" / name).symlink_to("/dev/null")
     (root / "etc/systemd/system/ssh-key.service").write_text(KEY_UNIT)
     run("chroot", root, "systemctl", "--quiet", "enable", "ssh-key.service", "ssh.service")
+    run("chroot", root, "systemctl", "--quiet", "disable", "nginx.service", "apache2.service")  # whose test wants them
 
 
 def finish_sysv(root: Path) -> None:

@@ -109,9 +109,9 @@ class Site:
         bases.until(f"{name} {pattern}", lambda: re.match(pattern, self.state(name)), seconds)
 
     def until_green(self) -> None:
-        """Wait until the daemon is at work and its sources are reached."""
-        green = "(?s)" + ".*".join(["0 job_tracker ", *(f"0 job_source_{each} - reachable" for each in self.sources)])
-        bases.until("all is green", lambda: re.match(green, self.on(LOCAL_CHECK, code=None)), 120)
+        """Wait until the daemon is at work and its sources are reached; services of other parts come before its own."""
+        green = "(?sm)" + ".*".join(["^0 job_tracker ", *(f"0 job_source_{each} - reachable" for each in self.sources)])
+        bases.until("all is green", lambda: re.search(green, self.on(LOCAL_CHECK, code=None)), 120)
 
     def runs(self, name: str) -> int:
         """How many runs of a job the tracker knows."""
