@@ -77,7 +77,7 @@ check: $(VENV)/deploy ## style, types, layers, shell scripts
 	$(BIN)/vermin --quiet --no-tips -t=3.6- --violations job_tracker/onhost/*.py job_tracker/onhost/message_queue/*.py
 	$(BIN)/yamllint --strict examples .yamllint.yml setup.yml roles
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME=$(CURDIR)/$(VENV)/ansible $(BIN)/ansible-lint --offline --strict setup.yml roles
-	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh deploy/*.sh init.d/job_tracker .ci/run
+	$(BIN)/shellcheck job_tracker/onhost/*.sh tests/*.sh deploy/*.sh init.d/job_tracker init.d/job_tracker-web .ci/run
 
 fix: $(VENV)/installed ## format, and mend what can be mended by itself
 	$(BIN)/ruff check --fix .

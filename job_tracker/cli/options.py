@@ -14,6 +14,7 @@ OTHER_SUFFIXES = (".yml", ".yaml")
 """Of a configuration that is looked for where the default is not there."""
 CONFIG_VARIABLE = "JOB_TRACKER_CONFIG"
 PID_FILE = Path("/run/job_tracker.pid")
+PAGES_PID_FILE = Path("/run/job_tracker_web.pid")
 
 ConfigOption = Annotated[
     Path | None,

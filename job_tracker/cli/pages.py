@@ -3,14 +3,16 @@
 Rule: nothing of it is imported before one of its commands runs, and then it is said which extra is missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from job_tracker.cli.options import ConfigOption, JsonOption, config_path
+from job_tracker.cli.options import PAGES_PID_FILE, ConfigOption, JsonOption, PidFileOption, UserOption, config_path
+from job_tracker.cli.serving import service
 
 commands = typer.Typer(rich_markup_mode=None)
 users = typer.Typer(
@@ -28,13 +30,35 @@ PasswordOption = Annotated[
 ]
 
 
+class Verb(StrEnum):
+    """What is done with the pages in the background."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    STATUS = "status"
+
+
 @commands.command()
-def web(config: ConfigOption = None) -> None:
+def web(
+    verb: Annotated[
+        Verb | None, typer.Argument(metavar="[start|stop|restart|status]", help="In the background, instead.")
+    ] = None,
+    config: ConfigOption = None,
+    user: UserOption = "",
+    pid_file: PidFileOption = PAGES_PID_FILE,
+) -> None:
     """Serve the pages and the API, in the foreground.
 
     It reads what the tracker publishes, and runs beside it, as a user of its own. SIGTERM and Ctrl-C stop it. Its
-    configuration is read at a start.
+    configuration is read at a start. With start, stop, restart and status, which are for hosts without systemd, it
+    does what the commands of these names do with the tracker, with their exit codes, and its log goes to syslog.
     """
+    if verb is not None:
+        with _installed():
+            from job_tracker.service.pages import PAGES
+        do: Callable[[], int] = getattr(service(config, user, pid_file, PAGES), verb.value)
+        raise typer.Exit(do())
     with _installed():
         from job_tracker.process import supervisor
         from job_tracker.web import serving

@@ -11,6 +11,7 @@ from job_tracker.cli.options import CONFIG_VARIABLE, PID_FILE, ConfigOption, Pid
 
 if TYPE_CHECKING:
     from job_tracker.service.control import Service
+    from job_tracker.service.program import Program
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -31,7 +32,7 @@ def _service_command(name: str, text: str) -> None:
     """A command that does with the service what its name says."""
 
     def command(config: ConfigOption = None, user: UserOption = "", pid_file: PidFileOption = PID_FILE) -> None:
-        do: Callable[[], int] = getattr(_service(config, user, pid_file), name)
+        do: Callable[[], int] = getattr(service(config, user, pid_file), name)
         raise typer.Exit(do())
 
     commands.command(name, help=text)(command)
@@ -81,9 +82,11 @@ def make_links(
     linking.show(config_path(config), user, tmpfiles=tmpfiles)
 
 
-def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
+def service(config: Path | None, user: str, pid_file: Path, program: "Program | None" = None) -> "Service":
+    """A program in the background; None: the tracker."""
     from job_tracker.process.pid_file import PidFile
     from job_tracker.service.control import Service
+    from job_tracker.service.program import TRACKER
 
     return Service(
         config=config_path(config).absolute(),
@@ -92,4 +95,5 @@ def _service(config: Path | None, user: str, pid_file: Path) -> "Service":
         user=user,
         say=typer.echo,
         complain=lambda line: typer.echo(line, err=True),
+        program=program or TRACKER,
     )

@@ -1,4 +1,4 @@
-"""Service: start, stop, reload and status of the daemon where no systemd does it, with the exit codes of the LSB.
+"""Service: start, stop, reload and status of a program where no systemd does it, with the exit codes of the LSB.
 
 Rule: the pid file's lock is taken before anything is detached, so of two starts one finds the other.
 Rule: whoever starts it waits until the daemon is ready, or reads why it is not: nothing is said to run that does not.
@@ -23,12 +23,12 @@ from daemon.daemon import DaemonOSEnvironmentError
 from job_tracker.config.reading import Config
 from job_tracker.config.text import read_file
 from job_tracker.config.whole import load_whole
-from job_tracker.daemon import starting
 from job_tracker.errors import ConfigError, ServiceRefused
 from job_tracker.exit_codes import AT_FAULT, DONE, FAILED, NOT_ALLOWED, NOT_RUNNING
 from job_tracker.process.pid_file import Finding, Life, PidFile
 from job_tracker.process.supervisor import READY_MARK, REFUSED_MARK, WaitingParent
 from job_tracker.service.forking import fork, hear, let_go, lines_of
+from job_tracker.service.program import TRACKER, Program
 from job_tracker.service.rights import RestartNeeded, find_account, give_up_root, prepare
 
 log = logging.getLogger("job_tracker")
@@ -44,7 +44,7 @@ class Service:
     """The daemon of a configuration.
 
     is_chosen: somebody named the configuration.  user: as whom it runs when root starts it; empty: as whoever starts
-    it.  say, complain: lines for whoever asked.
+    it.  say, complain: lines for whoever asked.  program: which, if not the tracker; reload is the tracker's alone.
     """
 
     config: Path
@@ -53,20 +53,21 @@ class Service:
     user: str = ""
     say: Say
     complain: Say
+    program: Program = TRACKER
 
     def start(self) -> int:
         """Start it in the background, and wait until it is ready.  Raises ConfigError, ServiceRefused."""
-        config = load_whole(self.config, each_host=False)
+        config = self.program.read(self.config)
         account = find_account(self.user)
         try:
             is_ours = self.pid_file.take()
         except OSError as failure:
             return self._cannot_use(failure)
         if not is_ours:
-            self.say(f"job_tracker runs already{_number(self.pid_file.look())}")
+            self.say(f"{self.program.name} runs already{_number(self.pid_file.look())}")
             return DONE
         try:
-            prepare(config, account, is_running=False)
+            self.program.prepare(config, account)
         except OSError as failure:
             return self._cannot_use(failure, what=config.settings.run_dir, saying="not started: ")
         return self._await(*fork(lambda: self._become_daemon(account)), account)
@@ -76,11 +77,11 @@ class Service:
         try:
             if not self.pid_file.signal(signal.SIGTERM) and not self._is_between():
                 self.pid_file.tidy()
-                self.say("job_tracker is not running")
+                self.say(f"{self.program.name} is not running")
                 return DONE
             if self.pid_file.wait(STOP_SECONDS):
                 self.pid_file.tidy()
-                self.say("job_tracker stopped")
+                self.say(f"{self.program.name} stopped")
                 return DONE
             self.pid_file.signal(signal.SIGKILL)
             ended = self.pid_file.wait(STOP_SECONDS)
@@ -88,12 +89,12 @@ class Service:
             return self._cannot_use(failure)
         self.pid_file.tidy()
         ending = "it was killed" if ended else "killing it did not end it"
-        self.complain(f"job_tracker: it did not end within {STOP_SECONDS:.0f} s; {ending}")
+        self.complain(f"{self.program.name}: it did not end within {STOP_SECONDS:.0f} s; {ending}")
         return DONE if ended else FAILED
 
     def restart(self) -> int:
         """Stop and start it; a faulty configuration leaves it running.  Raises ConfigError, ServiceRefused."""
-        load_whole(self.config)
+        self.program.check(self.config)
         self._check_access(find_account(self.user), self.config)
         return self.stop() or self.start()
 
@@ -145,11 +146,11 @@ class Service:
             return self._cannot_use(failure)
         match found.life:
             case Life.RUNNING:
-                self.say(f"job_tracker is running{_number(found)}")
+                self.say(f"{self.program.name} is running{_number(found)}")
             case Life.DEAD:
-                self.say(f"job_tracker is dead: {self.pid_file.path} was left behind{_number(found)}")
+                self.say(f"{self.program.name} is dead: {self.pid_file.path} was left behind{_number(found)}")
             case Life.STOPPED:
-                self.say("job_tracker is not running")
+                self.say(f"{self.program.name} is not running")
         return found.life.value
 
     # -- how it starts -----------------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ class Service:
             sys.stderr.write(f"it cannot become a daemon: {failure}\n")
             return FAILED
         self.pid_file.write(self.config)
-        code = starting.run(self.config, WaitingParent())
+        code = self.program.run(self.config, WaitingParent())
         if code == 0:
             self.pid_file.empty()
         return code
@@ -208,18 +209,18 @@ class Service:
             if not is_ready or " INFO " not in line:
                 self.complain(line)
         if is_ready:
-            self.say(f"job_tracker started{_number(self.pid_file.look())}")
+            self.say(f"{self.program.name} started{_number(self.pid_file.look())}")
             return DONE
         if is_late:
             self.complain(
-                f"job_tracker: not ready within {START_SECONDS:.0f} s; it goes on, its log says how far it is"
+                f"{self.program.name}: not ready within {START_SECONDS:.0f} s; it goes on, its log says how far it is"
             )
             return FAILED
         self.pid_file.empty()
         is_refused = REFUSED_MARK in said
         if is_refused and account is not None:
             self.complain(_whose(account))
-        self.complain("job_tracker: not started")
+        self.complain(f"{self.program.name}: not started")
         return AT_FAULT if is_refused else FAILED
 
     def _is_between(self) -> bool:
@@ -232,7 +233,7 @@ class Service:
     def _cannot_use(self, failure: OSError, *, what: Path | None = None, saying: str = "") -> int:
         """Say which file it was; what: the one that was wanted, where the system names none."""
         file = failure.filename or what or self.pid_file.path
-        self.complain(f"job_tracker: {saying}{file}: {failure.strerror or failure}")
+        self.complain(f"{self.program.name}: {saying}{file}: {failure.strerror or failure}")
         return NOT_ALLOWED if isinstance(failure, PermissionError) else FAILED
 
 

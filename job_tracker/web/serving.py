@@ -7,6 +7,7 @@ goes through a filter.
 
 import asyncio
 import logging
+import logging.handlers
 import os
 import re
 import socket
@@ -61,12 +62,15 @@ class CannotListen(JobTrackerError):
     """Nobody can be listened to there; the message says who may be in the way, and what to do."""
 
 
-def run(config_path: Path, supervisor: Supervisor) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError."""
+def run(config_path: Path, supervisor: Supervisor, *, is_told_to_syslog: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.  Raises ConfigError.
+
+    is_told_to_syslog: whether nobody keeps what is said on stderr once it has started.
+    """
     asked = Asked()
     asked.watch_reload()
     config = load_for_pages(config_path)
-    _begin_log(config.settings.log_level)
+    _begin_log(config.settings.log_level, to_syslog=is_told_to_syslog)
     raise_file_limit()
     lock = PidFile(config.web.store_file.with_suffix(".pid"))
     try:
@@ -291,13 +295,18 @@ class NoQueries(logging.Filter):
 _QUERY = re.compile(r"\?[^\s\"']*")
 
 
-def _begin_log(level: str) -> None:
-    """To stderr, which the service manager keeps; a service's own log file would be one more to rotate."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine(LINE))
-    handler.addFilter(NoQueries())
+def _begin_log(level: str, *, to_syslog: bool) -> None:
+    """To stderr, which the service manager keeps, or syslog; a log file of its own would be one more to rotate."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if to_syslog:
+        with suppress(OSError):  # this host has none, or not yet
+            handlers.append(logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON))
+            handlers[-1].ident = "job_tracker-web: "  # type: ignore[attr-defined]  # as its manual says
+    for handler in handlers:
+        handler.setFormatter(OneLine(LINE))
+        handler.addFilter(NoQueries())
     for name, each in (("job_tracker", level.upper()), ("uvicorn", "WARNING")):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
+        logger.handlers, logger.propagate = list(handlers), False
         logger.setLevel(each)
     logging.raiseExceptions = False

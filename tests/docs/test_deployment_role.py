@@ -83,6 +83,7 @@ def test_each_part_of_the_role_has_a_lock_of_what_it_adds() -> None:
 def test_the_role_has_the_files_of_the_program_itself() -> None:
     """Links, not copies, so that what is deployed is what is tested."""
     assert {each.name: each.resolve().exists() for each in (ROLE / "files").iterdir()} == {
+        "job_tracker-web.init": True,
         "job_tracker.init": True,
         "local-check.sh": True,
         "look-at-queue.py": True,
@@ -91,10 +92,11 @@ def test_the_role_has_the_files_of_the_program_itself() -> None:
     }
 
 
-def test_the_settings_of_the_init_script_are_those_it_reads() -> None:
+@pytest.mark.parametrize("name", ["job_tracker", "job_tracker-web"])
+def test_the_settings_of_the_init_scripts_are_those_they_read(name: str) -> None:
     """A name that nobody reads would change nothing."""
-    script = (ROOT / "init.d" / "job_tracker").read_text()
-    template = (ROLE / "templates" / "job_tracker.default.j2").read_text()
+    script = (ROOT / "init.d" / name).read_text()
+    template = (ROLE / "templates" / f"{name}.default.j2").read_text()
 
     assert [name for name in re.findall(r"^([A-Z_]+)=", template, re.MULTILINE) if f"\n{name}=" not in script] == []
 

@@ -39,6 +39,7 @@ RENDERED: dict[str, tuple[str, dict[str, Any]]] = {
     "job_tracker-web_behind.service": ("job_tracker-web.service.j2", BEHIND_A_PROXY),
     "web-job_tracker.cfg": ("local-job_tracker.cfg", BEHIND_A_PROXY),
     "logrotate_job_tracker_ship": ("logrotate-ship.j2", {}),
+    "default_job_tracker-web": ("job_tracker-web.default.j2", BEHIND_A_PROXY),
     "default_job_tracker": ("job_tracker.default.j2", {}),
     "logrotate_job_tracker": ("logrotate.j2", {}),
     "local-job_tracker.cfg": ("local-job_tracker.cfg", WITH_EVENTS),
