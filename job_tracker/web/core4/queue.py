@@ -14,7 +14,7 @@ from typing import NamedTuple
 from job_tracker.core import events as kinds
 from job_tracker.moments import MICROSECONDS
 from job_tracker.web.board import Row, Snapshot
-from job_tracker.web.core4.words import STATES, Place, Seen, after, before, is_change, names_of, place_of
+from job_tracker.web.core4.words import STATES, Place, Seen, after, before, ends_a_run, is_change, names_of, place_of
 from job_tracker.web.reader import Event, News
 
 KEPT = 10_000
@@ -67,7 +67,7 @@ class Queue:
         first: dict[str, tuple[str, int]] = {}
         for event in past:
             key = event.get("job", "")
-            moved[key] += (event["kind"] == kinds.STARTED) - _ends_a_run(event)
+            moved[key] += (event["kind"] == kinds.STARTED) - ends_a_run(event)
             if (shown := before(event)) is not None:
                 first.setdefault(key, shown)
         for key in moved.keys() - {""}:
@@ -199,10 +199,6 @@ def _with_changes(events: Iterable[Event]) -> Iterable[tuple[Event, Event | None
         elif event["kind"] in kinds.OF_FOLDING:
             coming.pop(key, None)
     return zip(listed, reversed(changes), strict=True)
-
-
-def _ends_a_run(event: Event) -> bool:
-    return event["kind"] in kinds.END_KINDS and event.get("begin") is not None
 
 
 def _shows(row: Row, event: Event) -> bool:

@@ -115,7 +115,7 @@ def after(seen: Seen, event: Mapping[str, Any], change: Mapping[str, Any] | None
         seen = seen._replace(is_killed=False, is_due=False)
         seen = seen._replace(state=State.RUNNING.value) if seen.state in _QUIET else seen
     elif kind in events.END_KINDS:
-        runs = max(0, runs - (not is_told and event.get("begin") is not None))
+        runs = max(0, runs - (not is_told and ends_a_run(event)))
         is_killed = kind == events.FAILED and event.get("exit_code") in BY_SIGNAL
         seen = seen._replace(is_killed=is_killed)
         if not runs:
@@ -132,6 +132,11 @@ def before(event: Mapping[str, Any]) -> tuple[str, int] | None:
     """State and status that a job showed before a change, if it is one."""
     found = event.get("from") if event["kind"] in _CHANGES else None
     return None if found is None else (found["state"], found["status"])
+
+
+def ends_a_run(event: Mapping[str, Any]) -> bool:
+    """Whether a run that was open no longer is: its start was seen, and this corrects no end that was told."""
+    return event["kind"] in events.END_KINDS and event.get("begin") is not None and not event.get("corrects")
 
 
 def is_change(event: Mapping[str, Any]) -> bool:
