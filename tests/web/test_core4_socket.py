@@ -101,6 +101,18 @@ def test_who_is_let_in(server: WebServer) -> None:
             assert client.want("queue")["data"] == ["queue"]
 
 
+def test_a_page_gives_its_token_as_a_protocol(server: WebServer) -> None:
+    """A browser can give a socket no header, a URL is in logs, and it insists on an answer to its offer."""
+    good = token(server, "test")
+
+    offer: Any = {"sec-websocket-protocol": f"core4, bearer.{good}"}
+    with Client(server, **offer) as client:
+        assert client.want("queue")["data"] == ["queue"]
+        assert client.ws.headers["sec-websocket-protocol"] == "core4"
+    assert refused(server, **{"sec-websocket-protocol": "core4, bearer.x"}) == 401
+    assert good not in server.log
+
+
 def test_a_cookie_opens_no_socket(server: WebServer) -> None:
     """A browser sends it along for whatever page asks."""
     session = server.token("test", "session")
@@ -159,6 +171,21 @@ def test_each_hears_what_he_may(server: WebServer, log: Log) -> None:
     assert [each["data"].keys() for each in heard["test"]] == [{"_id", "queue"}] * 3
     ids = [each["_id"] for each in heard["root"] if each["channel"] == "queue"]
     assert ids == sorted(set(ids))
+
+
+def test_that_nobody_watches_is_said_to_whoever_comes(server: WebServer, log: Log) -> None:
+    """core4 has no word for a tracker that is silent; `tracker` has, also for one who comes while it is."""
+    with Client(server, token(server, "root")) as other:
+        other.want("tracker")
+
+        def is_said() -> bool:
+            log.started("LOAD__P")
+            other.hear()
+            return bool(other.health)
+
+        wait_until(is_said)
+
+    assert other.health[0]["data"]["stale"]
 
 
 @pytest.mark.parametrize("how", ["logout", "password", "disabled", "roles", "expired", "removed token"])

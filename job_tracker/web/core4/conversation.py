@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from job_tracker import clock
 from job_tracker.web.core4.sockets import BROKEN_RULE, MESSAGE, QUEUE, TRACKER, Socket, Sockets
+from job_tracker.web.doors.core4 import PROTOCOL
 from job_tracker.web.doors.hashing import token_hash
 from job_tracker.web.doors.tokens import CORE4, CORE4_LASTS
 from job_tracker.web.problems import LoginNeeded, Problem
@@ -54,7 +55,7 @@ async def converse(part: "Part", web_socket: WebSocket, who: Who) -> None:
     socket = Socket(who, who.until or clock.now() + CORE4_LASTS)
     sockets.open.add(socket)
     try:
-        await web_socket.accept()
+        await web_socket.accept(PROTOCOL if PROTOCOL in web_socket.scope["subprotocols"] else None)
         said = asyncio.create_task(_hear(web_socket, socket, sockets))
         told = asyncio.create_task(_tell(web_socket, socket))
         ending = asyncio.create_task(_until_closing(socket))

@@ -37,12 +37,16 @@ Summary = list[dict[str, Any]]
 
 
 class Socket:
-    """One of them.  who: whose; until: when it ends by itself; summary: what he was told last of the queue."""
+    """One of them.  who: whose; until: when it ends by itself; summary: what he was told last of the queue.
+
+    is_stale: and last of the tracker, whether nobody knows what is so now; None: nothing yet.
+    """
 
     def __init__(self, who: Who, until: int) -> None:
         self.who, self.until = who, until
         self.interests: frozenset[str] = frozenset()
         self.summary: str = "[]"
+        self.is_stale: bool | None = None
         self.closing: tuple[int, str] | None = None
         self.has_some, self.is_closing = asyncio.Event(), asyncio.Event()
         self._waiting: deque[tuple[str, bool]] = deque()
@@ -95,7 +99,6 @@ class Sockets:
         self.author = ""
         self.open: set[Socket] = set()
         self.look: Callable[[], None] = _nothing
-        self._stale: int | None = None
         self._summaries: dict[Rights, str] = {}
         self._of_version = -1
 
@@ -118,11 +121,12 @@ class Sockets:
         if not self.open:
             return
         self.look_again()
-        stale = board.stale_since(now)
-        if (stale is None) is not (self._stale is None):
-            self._tell_all(TRACKER, self.message("health", TRACKER, now, health(board)))
-        self._stale = stale
+        is_stale = board.stale_since(now) is not None
+        told = self.message("health", TRACKER, now, health(board))
         for socket in list(self.open):
+            if TRACKER in socket.interests and socket.is_stale is not is_stale:
+                socket.is_stale = is_stale
+                socket.put(told)
             if QUEUE in socket.interests and (summary := self._summary(socket.who.rights.of_jobs)) != socket.summary:
                 socket.summary = summary
                 head = self._head("summary", QUEUE, self.author, now)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from job_tracker.web.doors.doors import Doors
 
 PATH = "/core4/"
+PROTOCOL, BEARER = "core4", "bearer."
+"""What a browser offers a socket: the protocol that it is answered with, and its token behind the other word."""
+
 KINDS = (TOKEN, CORE4)
 NOT_IN_A_URL = (
     "a token, a name and a password do not count in a URL here; send them in the header Authorization, "
@@ -32,9 +35,17 @@ async def identify(doors: "Doors", request: HTTPConnection) -> Who:
             return doors.by_token(proof.strip(), request, KINDS)
         case "basic":
             return await doors.by_password(proof.strip(), request)
+        case "" if (offered := _offered(request)) is not None:
+            return doors.by_token(offered, request, KINDS)
         case "":
             return await _by_arguments(doors, request) or doors.by_proxy(request) or NOBODY
     raise LoginNeeded("this way to log in is not known here; Basic and Bearer are")
+
+
+def _offered(request: HTTPConnection) -> str | None:
+    """The token that the page of a browser offers as a protocol, for it can give a socket no header of its own."""
+    offered = (each for each in request.scope.get("subprotocols", ()) if each.startswith(BEARER))
+    return next((each.removeprefix(BEARER) for each in offered), None)
 
 
 async def _by_arguments(doors: "Doors", request: HTTPConnection) -> Who | None:
