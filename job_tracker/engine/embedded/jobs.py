@@ -101,30 +101,32 @@ def no_job(asked: Asked) -> Rows | None:
 def _next(asked: Asked) -> int | None:
     """By priority, then by age; of those that share a lock only the first, and none while another of them runs."""
     queues = asked.argument["queues"]
-    queues = None if queues is None else list(queues)
-    names = {f"queue{number}": name for number, name in enumerate(queues or ())}
-    of_queues = "" if queues is None else f"AND job.queue_name IN ({', '.join(f':{name}' for name in names)})"
-    rows = asked.rows(
-        f"""
-        SELECT job.id FROM procrastinate_jobs AS job
-        WHERE job.status = 'todo' {of_queues} AND (job.scheduled_at IS NULL OR job.scheduled_at <= :now)
-        AND (job.lock IS NULL OR (
-            NOT EXISTS (
-                SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing')
-            AND NOT EXISTS (
-                SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'todo'
-                AND (other.priority > job.priority OR (other.priority = job.priority AND other.id < job.id)))))
-        ORDER BY job.priority DESC, job.id LIMIT 1
-        """,
-        **names,
-    )
-    return rows[0]["id"] if rows else None
+    if queues is None:
+        firsts = asked.rows(WAITING.format(of_queue=""))
+    else:  # each by its own index: what waits in other queues is not looked at
+        of_queue = WAITING.format(of_queue="AND job.queue_name = :queue")
+        firsts = [row for queue in queues for row in asked.rows(of_queue, queue=queue)]
+    return min(firsts, key=lambda row: (-row["priority"], row["id"]))["id"] if firsts else None
+
+
+WAITING = """
+    SELECT job.id, job.priority FROM procrastinate_jobs AS job
+    WHERE job.status = 'todo' {of_queue} AND (job.scheduled_at IS NULL OR job.scheduled_at <= :now)
+    AND (job.lock IS NULL OR (
+        NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing')
+        AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'todo'
+            AND (other.priority > job.priority OR (other.priority = job.priority AND other.id < job.id)))))
+    ORDER BY job.priority DESC, job.id LIMIT 1
+"""
 
 
 def finish_job(asked: Asked) -> Rows:
     """It has ended so, or is gone."""
+    job = asked.argument["job_id"]
     if asked.argument["status"] not in ("succeeded", "failed", "aborted"):
-        raise Refused(f"a job (id: {asked.argument['job_id']}) ends as succeeded, failed or aborted")
+        raise Refused(f'End status should be either "succeeded", "failed" or "aborted" (job id: {job})')
     if asked.argument["delete_job"]:
         changed = asked.change("DELETE FROM procrastinate_jobs WHERE id = :job_id AND status IN ('todo', 'doing')")
     else:
@@ -133,7 +135,7 @@ def finish_job(asked: Asked) -> Rows:
             " attempts = attempts + (status = 'doing') WHERE id = :job_id AND status IN ('todo', 'doing')"
         )
     if changed == 0:
-        raise Refused(f"job (id: {asked.argument['job_id']}) was not found, or neither waits nor runs")
+        raise Refused(f'Job was not found or not in "doing" or "todo" status (job id: {job})')
     return []
 
 
@@ -161,7 +163,7 @@ def retry_job(asked: Asked) -> Rows:
         "SELECT status, abort_requested FROM procrastinate_jobs WHERE id = :job_id AND status IN ('doing', 'failed')"
     )
     if not found:
-        raise Refused(f"job (id: {asked.argument['job_id']}) was not found, or neither runs nor has failed")
+        raise Refused(f"Job was not found or has an invalid status to retry (job id: {asked.argument['job_id']})")
     if found[0] == {"status": "doing", "abort_requested": 1}:
         asked.change("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = :job_id")
         return []

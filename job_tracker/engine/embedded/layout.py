@@ -72,6 +72,7 @@ STATEMENTS = (
     "CREATE UNIQUE INDEX jobs_queueing_lock ON procrastinate_jobs (queueing_lock) WHERE status = 'todo'",
     "CREATE UNIQUE INDEX jobs_lock ON procrastinate_jobs (lock) WHERE status = 'doing'",
     "CREATE INDEX jobs_waiting ON procrastinate_jobs (priority DESC, id) WHERE status = 'todo'",
+    "CREATE INDEX jobs_waiting_in_queue ON procrastinate_jobs (queue_name, priority DESC, id) WHERE status = 'todo'",
     "CREATE INDEX jobs_waiting_for_lock ON procrastinate_jobs (lock, priority, id) WHERE status = 'todo'",
     "CREATE INDEX jobs_doing ON procrastinate_jobs (id) WHERE status = 'doing'",
     "CREATE INDEX jobs_worker ON procrastinate_jobs (worker_id)",  # or each worker that goes looks at all that ever ran
