@@ -30,7 +30,7 @@ async def keep_working(app: App, until: asyncio.Event, **options: Any) -> None:
         worker = _Worker(app, until, **options)
         stopping = asyncio.create_task(_stop(worker, until))
         try:
-            await worker.run()  # type: ignore[no-untyped-call]
+            await worker.run()  # type: ignore[no-untyped-call] # upstream says no type
             if not until.is_set():
                 log.error("worker ended because a part of it failed; another begins in %g s", PAUSE_SECONDS)
         except exceptions.ConnectorException as failure:
@@ -42,7 +42,7 @@ async def keep_working(app: App, until: asyncio.Event, **options: Any) -> None:
 
 async def _stop(worker: Worker, until: asyncio.Event) -> None:
     await until.wait()
-    worker.stop()  # type: ignore[no-untyped-call]
+    worker.stop()  # type: ignore[no-untyped-call] # upstream says no type
 
 
 async def _pause(until: asyncio.Event) -> None:

@@ -64,7 +64,7 @@ def test_of_three_workers_that_are_killed_again_and_again_none_loses_or_doubles_
         workers.start()
     while "todo" in statuses(app):
         enough = lines(record, "begin").total() + chance.randrange(2, 20)
-        wait_until(lambda: lines(record, "begin").total() >= enough or "todo" not in statuses(app), 120)  # noqa: B023
+        wait_until(lambda: lines(record, "begin").total() >= enough or "todo" not in statuses(app), 120)  # noqa: B023 - waited for here
         workers.end(chance.choice(workers.living), signal.SIGKILL)
         workers.start()
         kills += 1
