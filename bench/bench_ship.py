@@ -1,11 +1,14 @@
 """Measures `job_tracker ship`: events a second into each target, the way of one event, memory and idle time.
 
+And what it costs to ask a server about its jobs, besides the server's own time.
+
 Wall times are only worth something on a machine that has nothing else to do; the load is printed for that reason.
 """
 
 import argparse
 import http.client
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -30,6 +33,7 @@ from job_tracker.shippers.choosing import item
 FIRST = 1_000_000
 ONE_BY_ONE = 60
 IDLE_SECONDS = 10.0
+OPEN, ENDED, SWEEPS, EVERY = 500, 10_000, 5, 20
 
 Json = dict[str, Any]
 
@@ -184,6 +188,68 @@ def documents(base: Path, count: int) -> Iterator[Row]:
         server.kill()
 
 
+def sweeps(base: Path, count: int) -> Iterator[Row]:
+    """Of a server with 500 open jobs, and with 10,000 more that have ended; it answers in a process of its own."""
+    del base, count
+    sys.path.insert(1, str(ROOT / "tests" / "kit"))
+    from job_server import JobServer
+    from server_asking import asked, server_of
+
+    mine, its = multiprocessing.Pipe()
+    server = JobServer(dialect="ogc", processes=["load"])
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(server, its))
+    process.start()
+    try:
+        with asked(server_of(mine.recv())) as source:
+            costs = []
+            for ended in (0, ENDED):
+                mine.send(ended)
+                mine.recv()
+                source.next()
+                begun, used = time.monotonic(), time.process_time()
+                for _ in range(SWEEPS):
+                    source.first()
+                wall, used = time.monotonic() - begun, time.process_time() - used
+                mine.send(-1)
+                costs.append((wall / SWEEPS, used / SWEEPS, mine.recv()))
+    finally:
+        process.terminate()
+        process.join()
+    (wall, used, _), (_, with_ended, requests) = costs
+    share = used / EVERY * 100
+    yield Row(
+        figure=f"a sweep of {OPEN} open jobs",
+        target="< 1 % of a core",
+        measured=f"{share:.2f} % of a core, every {EVERY} s; {wall:.2f} s with the server's answers",
+        met=share < 1,
+    )
+    yield Row(
+        figure=f"{ENDED:,} more that have ended",
+        measured=f"{with_ended * 1000:.0f} ms of a core a sweep instead of {used * 1000:.0f}",
+        comparison=f"{requests:.0f} requests a sweep, {OPEN} of them for the open ones",
+    )
+
+
+def _serve(server: Any, pipe: Any) -> None:
+    """The server: submits so many jobs that have ended, or says how often it was asked for each list."""
+    for number in range(OPEN):
+        server.submit(f"open-{number}", "running", process="load")
+    with server.running():
+        pipe.send(server.url)
+        while True:
+            ended = pipe.recv()
+            if ended < 0:
+                lists = sum(each.startswith("/jobs?") and "offset" not in each for each in server.requests)
+                pipe.send(len(server.requests) / max(1, lists))
+                continue
+            for number in range(ended):
+                server.submit(
+                    f"ended-{number}", "successful", process="load", more={"finished": "2020-01-01T00:00:00Z"}
+                )
+            server.requests.clear()
+            pipe.send(None)
+
+
 def _memory(pid: int, figure: str, most: int) -> Row:
     used = memory(pid, "VmHWM")
     return Row(figure=figure, target=f"< {most} MB", measured=f"{used:.0f} MB at most", met=used < most)
@@ -224,7 +290,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(surroundings(arguments.dir), flush=True)
     rows: list[Row] = []
-    for bench in (lines, documents):
+    for bench in (lines, documents, sweeps):
         try:
             rows += bench(arguments.dir, arguments.events)
         except GaveUpError as failure:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ssl import SSLEOFError
-from threading import Timer
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -25,6 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from job_tracker.errors import BadAnswer, SourceRefused, SourceUnreachable
 from job_tracker.moments import MICROSECONDS
 from job_tracker.ports import Server
+from job_tracker.sources.ogc.deadline import Deadline
 from job_tracker.sources.ogc.proving import credential, refused_by, tls_of
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -65,6 +65,7 @@ class Client:
         self._connection: HTTPConnection | None = None
         self._headers: dict[str, str] = {}
         self._is_late = self._is_interrupted = False
+        self._watch = Deadline(deadline, self._late)
 
     def get(self, target: str) -> Answer:
         """Ask; target: a path below the server's address, or an address that it gave.
@@ -98,6 +99,7 @@ class Client:
     def close(self) -> None:
         """Let go of the connection."""
         self._drop()
+        self._watch.close()
         self._is_interrupted = False
 
     def _shut(self) -> None:
@@ -115,9 +117,7 @@ class Client:
     def _asked(self, url: str) -> tuple[Answer, str | None]:
         """One request, and where it sends us instead."""
         self._is_late = False
-        timer = Timer(self._deadline, self._late)
-        timer.daemon = True
-        timer.start()
+        self._watch.begin()
         begun = time.monotonic()
         try:
             return self._exchange(url, begun)
@@ -126,7 +126,7 @@ class Client:
         except (HTTPError, HTTPException, OSError, ValueError) as failure:
             self._raise(url, failure, time.monotonic() - begun)
         finally:
-            timer.cancel()
+            self._watch.end()
         raise AssertionError
 
     def _raise(self, url: str, failure: Exception, took: float) -> None:
