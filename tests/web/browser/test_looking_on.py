@@ -207,6 +207,7 @@ def test_keys_lead_everywhere(look: Open) -> None:
     """Hands stay on the keyboard."""
     looker = look()
     page = looker.log_in()
+    looker.until_live()  # keys are heard by scripts, which come after the page
 
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
@@ -221,6 +222,7 @@ def test_keys_lead_everywhere(look: Open) -> None:
     page.keyboard.press("g")
     page.keyboard.press("n")
     page.wait_for_url("**/night")
+    page.wait_for_selector("#picture[data-drawn]")
     page.keyboard.press("g")
     page.keyboard.press("b")
     page.wait_for_selector("#jobs")
