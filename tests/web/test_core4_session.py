@@ -109,11 +109,11 @@ def test_the_session_runs_as_it_stands(server: WebServer, tracker: Tracker, tmp_
 
     words: dict[str, Any] = {}
     exec(first, words)  # noqa: S102 - that is the test
-    exec(second, words)  # noqa: S102
+    exec(second, words)  # noqa: S102 - likewise
     page = words["rv"]
     exec(third.rsplit("\n", 2)[0], words)  # noqa: S102 - its first half, to look at what comes before the second
     page_1 = words["rv"]
-    exec(third, words)  # noqa: S102
+    exec(third, words)  # noqa: S102 - likewise
     page_2 = words["rv"]
     with Listening(last, words) as user, Listening(last, {**words, "user_token": words["token"]}) as admin:
         run_once(
@@ -169,14 +169,14 @@ def test_a_right_that_is_given_shows_the_name(server: WebServer, tracker: Tracke
     first, second, _, last = blocks(server)
     words: dict[str, Any] = {}
     exec(first, words)  # noqa: S102 - that is the test
-    exec(second, words)  # noqa: S102
+    exec(second, words)  # noqa: S102 - likewise
     with Listening(last, words) as before:
         changed = grant(server, words)
         before.thread.join(SLOW)
         is_closed = not before.thread.is_alive()
     assert changed.status_code == 200, changed.text
     assert is_closed
-    exec(second, words)  # noqa: S102
+    exec(second, words)  # noqa: S102 - likewise
     with Listening(last, words) as after:
         run_once(tracker, tmp_path, lambda: wait_until(lambda: after.named("summary"), "running"))
 

@@ -68,17 +68,18 @@ def _compared(value: Any, read: Callable[[Any], Any], of: Callable[[Told], Any])
     if not isinstance(value, dict):
         wanted = read(value)
         return lambda told: wanted in of(told)
-    tests: list[Callable[[Told], bool]] = []
-    for word, given in value.items():
-        if word == "$in" and isinstance(given, list) and len(given) <= MOST_LISTED:
-            several = [read(each) for each in given]
-            tests.append(lambda told, several=several: any(each in several for each in of(told)))  # type: ignore[misc]
-        elif word in COMPARED:
-            bound, is_so = read(given), COMPARED[word]
-            tests.append(lambda told, is_so=is_so, bound=bound: any(is_so(each, bound) for each in of(told)))  # type: ignore[misc]
-        else:
-            raise Problem(400, f"filter: {word[:60]!r} is not known here; $gt, $gte, $lt, $lte and $in are")
+    tests = [_bound(word, given, read, of) for word, given in value.items()]
     return lambda told: all(test(told) for test in tests)
+
+
+def _bound(word: str, given: Any, read: Callable[[Any], Any], of: Callable[[Told], Any]) -> Callable[[Told], bool]:
+    if word == "$in" and isinstance(given, list) and len(given) <= MOST_LISTED:
+        several = [read(each) for each in given]
+        return lambda told: any(each in several for each in of(told))
+    if word in COMPARED:
+        bound, is_so = read(given), COMPARED[word]
+        return lambda told: any(is_so(each, bound) for each in of(told))
+    raise Problem(400, f"filter: {word[:60]!r} is not known here; $gt, $gte, $lt, $lte and $in are")
 
 
 def _moment(text: Any) -> int:
