@@ -51,7 +51,7 @@ def em(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> Iterator[Sit
     assert not REASON, REASON
     nspawn.down()
     try:
-        nspawn.up("em:systemd")
+        nspawn.up("em:systemd", "old:sysv")
         home = tmp_path_factory.mktemp("sites")
         yield Site(snapshot, home, "em", [job("LOAD", "em")], sources=["em"], **WEB, **BEHIND)
     finally:
@@ -272,3 +272,22 @@ def test_an_uninstall_leaves_nothing_of_the_pages(em: Site) -> None:
         "find / -xdev -name '*job_tracker*' -not -path '/proc/*' -not -path '/var/log/*/job_tracker.log'"
     ).split()
     assert set(left) == {"/etc/nginx/conf.d/job_tracker.conf", "/etc/apache2/sites-enabled/job_tracker.conf"}
+
+
+# -- without systemd -------------------------------------------------------------------------------------------------
+
+
+def test_pages_on_a_host_without_systemd(em: Site) -> None:
+    """From nothing to pages that answer, that the verbs of an init script move, and that a boot starts."""
+    old = Site(em.snapshot, em.home, "old", [job("LOAD", "old")], sources=["old"], job_tracker_tasks_dir="", **WEB)
+    ask = "python3 -c \"import urllib.request as ask; print(ask.urlopen('http://127.0.0.1:5001/login').status)\""
+    changes(old.play())
+    assert old.on(ask) == "200\n"
+    assert re.search("^0 job_tracker_web - serves 1 jobs", old.on(LOCAL_CHECK), re.MULTILINE)
+
+    for verb, code in (("start", 0), ("restart", 0), ("force-reload", 0), ("stop", 0), ("status", 3), ("start", 0)):
+        old.on(f"service job_tracker-web {verb}", code=code)
+    nspawn.reboot("old")
+
+    bases.until("the pages", lambda: old.on(ask, code=None) == "200\n")
+    old.on("service job_tracker-web status")
