@@ -4,13 +4,14 @@ Rule: nothing inline, nothing from elsewhere, nothing framed; the pages are writ
 Rule: what changes something comes from our own pages, or from a program that no browser speaks for; so does a socket.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from job_tracker.config.web import Web
+from job_tracker.web.doors.core4 import PATH as CORE4
 from job_tracker.web.problems import Problem
 
 POLICY = (
@@ -25,6 +26,13 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+FOR_OTHERS = {
+    "access-control-allow-methods": "GET, HEAD, POST, PUT, DELETE",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-expose-headers": "token",
+}
+"""To pages of allowed origins, which come without cookies: what they may read, under /core4, is what a token opens."""
+
 MOST_BODY = 1_000_000
 """Bytes of a body."""
 
@@ -52,11 +60,18 @@ class Safe:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("cache-control", "no-store")  # and so none answers another origin
+                headers.update(self._for_others(scope))
             await send(message)
 
         scope.setdefault("state", {})["refused"] = self._refused(scope)
         await self.app(scope, receive, send_safely)
+
+    def _for_others(self, scope: Scope) -> Mapping[str, str]:
+        origin = Headers(scope=scope).get("origin", "")
+        if not scope["path"].startswith(CORE4) or origin.lower() not in self.web.allowed_origins:
+            return {}
+        return {"access-control-allow-origin": origin, **FOR_OTHERS}
 
     def _refused(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)

@@ -8,16 +8,14 @@ import asyncio
 import json
 import logging
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from job_tracker import clock
 from job_tracker.web.core4.sockets import BROKEN_RULE, MESSAGE, QUEUE, TRACKER, Socket, Sockets
-from job_tracker.web.doors.core4 import PROTOCOL
-from job_tracker.web.doors.hashing import token_hash
-from job_tracker.web.doors.tokens import CORE4, CORE4_LASTS
+from job_tracker.web.doors.core4 import PROTOCOL, with_an_end
+from job_tracker.web.doors.tokens import CORE4_LASTS
 from job_tracker.web.problems import LoginNeeded, Problem
 from job_tracker.web.rights import Who
 
@@ -49,7 +47,7 @@ async def converse(part: "Part", web_socket: WebSocket, who: Who) -> None:
     if len(sockets.open) >= MOST_SOCKETS or sum(each.who.name == who.name for each in sockets.open) >= MOST_OF_ONE:
         raise Problem(503, "too many sockets are open; close some, or try again later", {"Retry-After": "30"})
     await part.core4.ready()
-    who = _with_an_end(part, web_socket, who)
+    who = with_an_end(part.doors, web_socket, who)
     if not part.doors.is_still(who):
         raise LoginNeeded  # it has changed since the gate
     socket = Socket(who, who.until or clock.now() + CORE4_LASTS)
@@ -68,16 +66,6 @@ async def converse(part: "Part", web_socket: WebSocket, who: Who) -> None:
         await _leave(web_socket, socket)
     finally:
         sockets.open.discard(socket)
-
-
-def _with_an_end(part: "Part", web_socket: WebSocket, who: Who) -> Who:
-    """Who came with a password gets a token of his own, for with another password, or none, it is no more."""
-    if who.by != "password":
-        return who
-    doors, now = part.doors, clock.now()
-    ends = now + CORE4_LASTS
-    token = doors.tokens.make(who.name, CORE4, ends, now=now, address=doors.address_of(web_socket))
-    return replace(who, ticket=token_hash(token), until=ends)
 
 
 async def _leave(web_socket: WebSocket, socket: Socket) -> None:

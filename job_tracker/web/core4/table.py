@@ -1,18 +1,20 @@
 """core4's paths: a table of what is called, and by which name of core4's somebody is let call it.
 
 Rule: a permission `api://…` names handlers as core4 calls them, whose names therefore stand here, and nowhere else.
+Rule: what may be done at a path is told to everybody; a browser asks before it lets a page of another origin ask.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from starlette.responses import Response
 
 from job_tracker.web.context import Context
 from job_tracker.web.core4 import history, login, roles
 from job_tracker.web.core4.conversation import converse
+from job_tracker.web.core4.envelope import reply
 from job_tracker.web.problems import Problem
 from job_tracker.web.rights import Needs
-from job_tracker.web.routing import Route, SocketRoute
+from job_tracker.web.routing import Handler, Route, SocketRoute
 
 V1 = "/core4/api/v1"
 STANDARD = "core4.api.v1.request.standard"
@@ -29,7 +31,24 @@ def upgrade(_: Context) -> Response:
     raise Problem(426, "this is a web socket; a proxy has to pass Upgrade and Connection on", {"Upgrade": "websocket"})
 
 
-ROUTES: Sequence[Route | SocketRoute] = (
+def options(routes: Sequence[Route | SocketRoute]) -> Iterator[Route]:
+    """To each path, what says how it is asked."""
+    methods: dict[str, set[str]] = {}
+    for each in routes:
+        also = ("HEAD",) if "GET" in each.methods else ()
+        methods.setdefault(each.path, {"OPTIONS"}).update(each.methods, also)
+    for path, found in methods.items():
+        yield Route(path=path, handler=_told(", ".join(sorted(found))), needs=Needs.ANYBODY, methods=("OPTIONS",))
+
+
+def _told(allow: str) -> Handler:
+    def answer(_: Context) -> Response:
+        return reply("OK", headers={"allow": allow})
+
+    return answer
+
+
+CALLED: Sequence[Route | SocketRoute] = (
     *(
         Route(path=f"{root}/login", handler=login.log_in, needs=LOGGED_IN, methods=("GET", "POST"))
         for root in ("/core4/api", V1)
@@ -43,6 +62,7 @@ ROUTES: Sequence[Route | SocketRoute] = (
     ),
     SocketRoute(path=f"{V1}/event", converse=converse, needs=LOGGED_IN, calls=EVENT),
     Route(path=f"{V1}/event", handler=upgrade, needs=LOGGED_IN, calls=EVENT),
+    Route(path=f"{V1}/event/ticket", handler=login.give_ticket, needs=LOGGED_IN, calls=EVENT, methods=("POST",)),
     Route(path=f"{V1}/roles", handler=roles.listed, needs=LOGGED_IN, calls=ROLE),
     Route(path=f"{V1}/roles", handler=roles.add, needs=LOGGED_IN, calls=ROLE, methods=("POST",)),
     Route(path=f"{V1}/roles/distinct", handler=roles.names, needs=LOGGED_IN, calls=ROLE),
@@ -51,3 +71,4 @@ ROUTES: Sequence[Route | SocketRoute] = (
     Route(path=f"{V1}/roles/{{id}}", handler=roles.remove, needs=LOGGED_IN, calls=ROLE, methods=("DELETE",)),
     Route(path=f"{V1}/roles/{{id}}/{{etag}}", handler=roles.remove, needs=LOGGED_IN, calls=ROLE, methods=("DELETE",)),
 )
+ROUTES = (*CALLED, *options(CALLED))

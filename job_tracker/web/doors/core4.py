@@ -2,14 +2,19 @@
 
 Rule: a cookie opens nothing here, and none is set, so that no link and no page elsewhere acts for anybody.
 Rule: what stands in a URL is written down by whatever it passes: it counts only on this very host, or under https.
+Rule: a ticket may stand there, for it opens a socket and nothing else, and no second one.
 """
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import HTTPConnection, Request
 
+from job_tracker import clock
 from job_tracker.web.core4.arguments import said_in_body
-from job_tracker.web.doors.tokens import CORE4, TOKEN
+from job_tracker.web.doors.hashing import token_hash
+from job_tracker.web.doors.tokens import CORE4, CORE4_LASTS, TOKEN
 from job_tracker.web.problems import LoginNeeded
 from job_tracker.web.rights import NOBODY, Who
 
@@ -37,9 +42,28 @@ async def identify(doors: "Doors", request: HTTPConnection) -> Who:
             return await doors.by_password(proof.strip(), request)
         case "" if (offered := _offered(request)) is not None:
             return doors.by_token(offered, request, KINDS)
+        case "" if request.scope["type"] == "websocket" and "ticket" in request.query_params:
+            return _by_ticket(doors, request.query_params["ticket"])
         case "":
             return await _by_arguments(doors, request) or doors.by_proxy(request) or NOBODY
     raise LoginNeeded("this way to log in is not known here; Basic and Bearer are")
+
+
+def with_an_end(doors: "Doors", request: HTTPConnection, who: Who) -> Who:
+    """Who came with a password gets a token of his own, for with another password, or none, it is no more."""
+    if who.by != "password":
+        return who
+    now = clock.now()
+    ends = now + CORE4_LASTS
+    token = doors.tokens.make(who.name, CORE4, ends, now=now, address=doors.address_of(request))
+    return replace(who, ticket=token_hash(token), until=ends)
+
+
+def _by_ticket(doors: "Doors", ticket: str) -> Who:
+    who = doors.tickets.use_up(ticket, time.monotonic())
+    if who is None or not doors.is_still(who):
+        raise LoginNeeded("the ticket is not known, or was used, or its time is over; ask for another one")
+    return who
 
 
 def _offered(request: HTTPConnection) -> str | None:

@@ -19,6 +19,7 @@ from job_tracker.web.doors import core4
 from job_tracker.web.doors.hashing import Checking
 from job_tracker.web.doors.people import People
 from job_tracker.web.doors.store import Store
+from job_tracker.web.doors.tickets import Tickets
 from job_tracker.web.doors.tokens import CORE4, SESSION, TOKEN, Found, Tokens
 from job_tracker.web.doors.tries import Tries
 from job_tracker.web.problems import LoginNeeded, Problem
@@ -36,6 +37,7 @@ class Doors:
         self.store, self.web = store, web
         self.people, self.tries, self.checking = People(store), Tries(store), Checking()
         self.tokens = Tokens(store, web.session_in_hours * 3600 * MICROSECONDS)
+        self.tickets = Tickets()
 
     async def identify(self, request: HTTPConnection) -> Who:
         """Who asks; raises Problem for a proof that is none."""
