@@ -44,6 +44,7 @@ class Follower:
 
     def follow(self, known: RemoteJob | None, seen: Sighting) -> Followed | None:
         """None where nothing is new."""
+        before = known
         if known is None:
             known = RemoteJob(id=seen.id, process=seen.process, status="", since=seen.seen)
             if self.is_of_no_interest(seen):
@@ -62,7 +63,7 @@ class Follower:
             job = replace(job, metrics=True)
             if not job.is_ignored:
                 events.append(self._event(REMOTE_METRICS, job, seen, {"metrics": dict(seen.metrics)}))
-        if job == known:
+        if job == before:
             return None
         return Followed(job=job, elements=tuple(elements), events=tuple(events))
 

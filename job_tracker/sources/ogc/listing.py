@@ -3,16 +3,17 @@
 Rule: only links that the server gives are followed; a page without a new id, an address that was asked before, or too
 many pages make the list incomplete, and what it lacks is not known to be gone.
 Rule: one row that cannot be read costs itself, one process whose list cannot be had costs only that the list is whole.
+Rule: the first row of a job counts; one that is known to say nothing new is not read.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from job_tracker.errors import BadAnswer, BadMessage, SourceRefused
 from job_tracker.sources.ogc.client import Answer, Client, Silent
-from job_tracker.sources.ogc.reading import Sighting, of_row
+from job_tracker.sources.ogc.reading import Sighting, digest_of, of_row
 
 OGC, WPST, AUTO = "ogc", "wpst", "auto"
 AT_ONCE = 1000
@@ -25,9 +26,11 @@ MOST_PAGES = 1000
 class Listing:
     """What a server lists.  lacks: why it may not be all, empty if it is; identity: what the server calls itself.
 
-    faults: rows that could not be read.  images: of processes, what they run.
+    rows: all that are listed, each with the digest of its row, empty where that could not be read.  jobs: those whose
+    row was read.  faults: rows that could not be read.
     """
 
+    rows: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, Sighting] = field(default_factory=dict)
     lacks: str = ""
     identity: str = ""
@@ -49,10 +52,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How a server is asked: by whom, in which dialect, and what of its jobs is wanted."""
+    """How a server is asked: by whom, and what of its jobs is wanted.
+
+    settled: rows that say nothing new, by their digests the ids of their jobs.
+    """
 
     client: Client
     with_inputs: bool = False
+    settled: Mapping[bytes, str] = field(default_factory=dict)
 
 
 def dialect_of(client: Client) -> str:
@@ -143,7 +150,7 @@ def _list_pages(asking: Asking, listing: Listing, answer: Answer, process: str, 
     for _ in range(MOST_PAGES):
         listing.learn(answer)
         rows = _rows(answer)
-        before = len(listing.jobs)
+        before = len(listing.rows)
         for row in rows:
             _take(listing, row, process, seen, asking)
         try:
@@ -155,7 +162,7 @@ def _list_pages(asking: Asking, listing: Listing, answer: Answer, process: str, 
             if len(rows) == AT_ONCE:
                 listing.lacks = f"{answer.url} gave {AT_ONCE} jobs, which were asked for, and no page behind them"
             return
-        if following in asked or len(listing.jobs) == before:
+        if following in asked or len(listing.rows) == before:
             listing.lacks = f"the pages of {answer.url} do not end: there was nothing new on the last"
             return
         asked.add(following)
@@ -164,15 +171,22 @@ def _list_pages(asking: Asking, listing: Listing, answer: Answer, process: str, 
 
 
 def _take(listing: Listing, row: Any, process: str, seen: int, asking: Asking) -> None:
+    digest = digest_of(row, process)
+    settled = asking.settled.get(digest)
+    if settled is not None:
+        listing.rows.setdefault(settled, digest)
+        return
     try:
         found = of_row(row, process=process, seen=seen, with_inputs=asking.with_inputs)
     except BadMessage as fault:
-        id = row.get("jobID") or row.get("id") if isinstance(row, dict) else None
-        if isinstance(id, str) and id.strip() and len(id) < 500:  # the list says too little of it, but that it is there
-            listing.jobs.setdefault(id, Sighting(id=id, process=process, seen=seen))
         listing.faults.append(f"a job of the list {fault}")
-        return
-    listing.jobs.setdefault(found.id, found)
+        id = row.get("jobID") or row.get("id") if isinstance(row, dict) else None
+        if not isinstance(id, str) or not id.strip() or len(id) >= 500:
+            return
+        found, digest = Sighting(id=id, process=process, seen=seen), b""  # it says too little, but that it is there
+    if found.id not in listing.rows:
+        listing.rows[found.id] = digest
+        listing.jobs[found.id] = found
 
 
 def _rows(answer: Answer) -> list[Any]:

@@ -189,14 +189,15 @@ class ServerSource:
     def _client(self) -> Client:
         return Client(self._server, deadline=self._terms.load_timeout, clock=self._clock)
 
-    def _found(self, sighting: Sighting) -> None:
-        """A job was seen."""
+    def _found(self, sighting: Sighting) -> bool:
+        """A job was seen; whether anything of it is new."""
         self._orders.check()
         followed = self._follower.follow(self._known.get(sighting.id), sighting)
         if followed is not None:
             self._put(followed)
         if self._clock() - self._handed > PART and self._part.jobs:
             self._hand_over(None)
+        return followed is not None
 
     def _put(self, followed: Followed) -> None:
         for element in followed.elements:
@@ -214,7 +215,7 @@ class ServerSource:
         for job in list(self._known.values()):
             if job.absent_since is not None and job.absent_since < swept.begun - FORGOTTEN_AFTER:
                 del self._known[job.id]
-        return sum(not has_ended(job.status) and job.id not in swept.listing.jobs for job in self._known.values())
+        return sum(job.id not in swept.listing.rows and not has_ended(job.status) for job in self._known.values())
 
     def _hand_over(self, drained: int | None) -> None:
         """Hand over what was found, and wait until the ledger holds it."""

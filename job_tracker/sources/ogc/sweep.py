@@ -4,6 +4,8 @@ Rule: a list may be stale: how a job stands is known only from its own answer, a
 Rule: one bad job costs itself only; three silences in a row are the server's.
 Rule: a job is gone only if a whole list lacks it and its own address says that there is none; where the server has
 become another one, or most of its jobs vanished at once, it is not believed.
+Rule: a row that said nothing new of a job that has ended is not read again, as long as the row and what is known of
+its job are what they were: of each only a digest is kept, and only while it is listed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,28 +67,34 @@ class Sweeper:
         self.dialect = dialect
         self._clients, self._clock, self._with_inputs = clients, clock, with_inputs
         self.troubles: dict[str, tuple[int, str]] = {}
+        self._settled: dict[bytes, RemoteJob] = {}
 
     def sweep(
         self,
         known: Mapping[str, RemoteJob],
         identity: str,
         is_of_no_interest: Callable[[Sighting], bool],
-        found: Callable[[Sighting], None],
+        found: Callable[[Sighting], bool],
     ) -> Swept:
         """identity: what the server called itself before; is_of_no_interest: whether nothing will be told of a job.
 
-        found: hears each job that was seen.  Raises SourceUnreachable, SourceRefused.
+        found: hears each job that was seen, and says whether anything of it is new.
+
+        Raises SourceUnreachable, SourceRefused.
         """
         begun = self._clock()
-        asking = Asking(client=self._clients[0], with_inputs=self._with_inputs)
+        settled = {digest: job.id for digest, job in self._settled.items() if known.get(job.id) is job}
+        asking = Asking(client=self._clients[0], with_inputs=self._with_inputs, settled=settled)
         processes = {each.process for each in known.values() if not has_ended(each.status)} - {""}
         swept = Swept(begun=begun, listing=list_jobs(asking, self.dialect, begun, processes))
-        rows, wanted = swept.listing.jobs, []
-        for row in rows.values():
-            if self._is_settled(row, known.get(row.id), is_of_no_interest):
-                self._hear(swept, row, found)
-            else:
+        rows, wanted = swept.listing.rows, []
+        self._settled = {digest: known[id] for id, digest in rows.items() if digest in settled}
+        for row in swept.listing.jobs.values():
+            job = known.get(row.id)
+            if not self._is_settled(row, job, is_of_no_interest):
                 wanted.append(row)
+            elif not self._hear(swept, row, found) and job is not None and has_ended(job.status) and rows[row.id]:
+                self._settled[rows[row.id]] = job
         wanted += self._unlisted(known, rows, begun)
         missing = set(self._ask(swept, wanted, found))
         self._judge(swept, known, identity, missing)
@@ -103,12 +111,12 @@ class Sweeper:
             return job is not None and job.is_ignored
         return self.dialect == OGC or (job is None and is_of_no_interest(row))
 
-    def _unlisted(self, known: Mapping[str, RemoteJob], rows: Mapping[str, Sighting], begun: int) -> Iterator[Sighting]:
+    def _unlisted(self, known: Mapping[str, RemoteJob], rows: Mapping[str, bytes], begun: int) -> Iterator[Sighting]:
         for job in known.values():
             if job.id not in rows and not job.is_ignored and not has_ended(job.status):
                 yield Sighting(id=job.id, process=job.process, seen=begun)
 
-    def _ask(self, swept: Swept, wanted: list[Sighting], found: Callable[[Sighting], None]) -> Iterator[str]:
+    def _ask(self, swept: Swept, wanted: list[Sighting], found: Callable[[Sighting], bool]) -> Iterator[str]:
         """Ask singly; the ids of those that are not there."""
         swept.asked = len(wanted)
         silences = 0
@@ -118,7 +126,7 @@ class Sweeper:
                 if silences == SILENCES:
                     raise SourceUnreachable(f"{outcome}; and so {SILENCES} times in a row")
                 is_missing = isinstance(outcome, Answer) and outcome.status in NOT_THERE
-                if is_missing and job.id not in swept.listing.jobs:
+                if is_missing and job.id not in swept.listing.rows:
                     self.troubles.pop(job.id, None)
                     yield job.id
                     continue
@@ -141,12 +149,14 @@ class Sweeper:
         facts = {"server": swept.listing.identity or None, "api_version": swept.listing.version or None}
         return replace(told, facts={**facts, **told.facts})
 
-    def _hear(self, swept: Swept, job: Sighting, found: Callable[[Sighting], None]) -> None:
-        if job.status:
-            if phase_of(job.status) is Phase.STRANGE:
-                swept.strange.setdefault(job.status, job.id)
-            offset = swept.listing.offset
-            found(job if offset is None or abs(offset) <= RIGHT_CLOCK else moved(job, offset))
+    def _hear(self, swept: Swept, job: Sighting, found: Callable[[Sighting], bool]) -> bool:
+        """Whether anything is new of a job that was seen."""
+        if not job.status:
+            return False
+        if phase_of(job.status) is Phase.STRANGE:
+            swept.strange.setdefault(job.status, job.id)
+        offset = swept.listing.offset
+        return found(job if offset is None or abs(offset) <= RIGHT_CLOCK else moved(job, offset))
 
     def _judge(self, swept: Swept, known: Mapping[str, RemoteJob], identity: str, missing: Iterable[str]) -> None:
         """Decide what is gone, and what is only not listed any more."""
@@ -157,7 +167,7 @@ class Sweeper:
         vanished = [
             each
             for each in listed
-            if each.id not in swept.listing.jobs and (each.id in lost or each.is_ignored or has_ended(each.status))
+            if each.id not in swept.listing.rows and (each.id in lost or each.is_ignored or has_ended(each.status))
         ]
         gone = [each for each in vanished if each.id in lost]
         now = swept.listing.identity
