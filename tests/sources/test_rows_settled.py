@@ -171,15 +171,30 @@ def test_rows_that_are_not_read_are_there() -> None:
 def test_what_nobody_kept_is_heard_again_from_the_same_row(dialect: str) -> None:
     """A sweep that fails at its end is thrown away; what its rows said is news until the ledger holds it."""
     with JobServer(dialect=dialect).running() as server, watching(server) as watcher:
-        server.submit("a1", "successful")
+        job = server.submit("a1", "successful")
         watcher.sweep(3)
-        server.move("a1", "dismissed", shown="dismissed")
+        server.forget("a1")
+        watcher.sweep()
+        server.jobs["a1"] = job
         watcher.holds = False
         watcher.sweep(3)
+        absent = watcher.known["a1"].absent_since
         watcher.holds = True
         watcher.sweep()
 
-    assert watcher.told()[-1] == ("remote.status", "a1", "dismissed")
+    assert absent is not None
+    assert watcher.known["a1"].absent_since is None
+
+
+def test_a_row_is_read_again_where_something_else_is_known_of_its_job() -> None:
+    """What a row comes to depends on both: one that said nothing new may do so now."""
+    with JobServer(dialect="ogc").running() as server, watching(server) as watcher:
+        server.submit("a1", "successful")
+        watcher.sweep(3)
+        watcher.known["a1"] = replace(watcher.known["a1"], status="gone")
+        watcher.sweep()
+
+    assert watcher.known["a1"].status == "successful"
 
 
 def test_the_first_row_of_a_job_counts_whether_it_is_read_or_not() -> None:
