@@ -781,7 +781,7 @@ def test_a_clock_that_drifts_is_said_in_the_service_and_in_the_log(
 def test_a_source_that_stays_away_becomes_critical(there: There, box: Box, tmp_path: Path) -> None:
     """WARN when its link is cut, CRIT after the seconds that the configuration names; the reason is in both."""
     told = monitoring(tmp_path, there.section, source_unreachable_critical_after_in_sec=300)
-    there.source(box, load_timeout=1.0)
+    there.source(box, load_timeout=6.0)
     told.hears(box.report(Contact.REACHABLE))
     there.host.cut()
     try:
@@ -978,7 +978,7 @@ def test_a_refused_login_is_not_tried_again_at_once(there: There, box: Box, monk
 @pytest.mark.usefixtures("quick")
 def test_a_serve_that_hangs_is_left_after_the_load_timeout(there: There, box: Box) -> None:
     """Closing the connection frees the read at once; the new serve takes over, and the old one can confirm nothing."""
-    there.source(box, load_timeout=1.5)
+    there.source(box, load_timeout=10.0)
     box.empty()
 
     there.host.signal(signal.SIGSTOP, "message-queue.py")
@@ -993,7 +993,7 @@ def test_a_serve_that_hangs_is_left_after_the_load_timeout(there: There, box: Bo
 @pytest.mark.skipif(not light.is_root(), reason="without root a host has no link to cut")
 def test_a_cut_link_is_noticed_and_healed(there: There, box: Box) -> None:
     """Nothing is refused and nothing is answered: only time tells."""
-    tracked = there.source(box, load_timeout=1.0, interval=0.2)
+    tracked = there.source(box, load_timeout=6.0, interval=0.2)
     box.empty()
 
     there.host.cut()
@@ -1010,7 +1010,7 @@ def test_a_cut_link_is_noticed_and_healed(there: There, box: Box) -> None:
 @pytest.mark.usefixtures("quick")
 def test_a_killed_host_is_unreachable_and_then_back(there: There, box: Box) -> None:
     """A reboot costs no message and needs no hand."""
-    there.source(box, load_timeout=2.0)
+    there.source(box, load_timeout=6.0)
     box.empty()
 
     there.host.kill()
