@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(not CHROMIUM.exists(), reason=reason))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all; each test has a context of its own."""
+    """One browser for a file, each test with a context of its own; while it lives, a loop runs in this thread."""
     with sync_playwright() as playwright:
         made = launched(playwright)
         yield made
