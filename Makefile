@@ -39,7 +39,7 @@ test: $(VENV)/installed packages ## everything: core, the rooms around it, on-ho
 test-again: $(VENV)/installed packages ## tests with threads, processes and clocks thirty times on a busy machine, all three times; hours
 	@TIMES=$(TIMES) WHOLE=$(WHOLE) WORKERS=$(PYTEST_WORKERS) sh tests/again.sh
 
-test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, about twenty minutes
+test-hosts: $(VENV)/deploy ## the deployment, on real hosts from nothing; as root, half an hour on two cores
 	@sh tests/packages.sh hosts
 	$(BIN)/python -m pytest -m hosts -x -n $(PYTEST_WORKERS) --dist loadfile tests/hosts
 
