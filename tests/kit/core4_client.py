@@ -9,6 +9,9 @@ from running import SLOW
 from web_server import WebServer
 from websocket import ABNF, WebSocket, WebSocketException
 
+from job_tracker import clock
+from job_tracker.web.doors.tokens import CORE4
+
 PATH = "/core4/api/v1/event"
 NARROW = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
 """Of somebody who has no room for what he does not fetch."""
@@ -84,3 +87,25 @@ class Client:
         while (text := self.hear()) is not None:
             heard.append(text)
         return heard
+
+
+def end_what_lets_in(server: WebServer, name: str, how: str, token: str) -> None:
+    """Take from a user what lets him in, in one of six ways; token: his own."""
+    by: dict[str, Any] = {"author": "test", "now": clock.now()}
+    with server.people() as people, server.client(token) as own, server.client(server.token("root", CORE4)) as root:
+        match how:
+            case "logout":
+                assert own.post("/core4/api/v1/logout").status_code == 200
+            case "password":
+                people.set_password(name, "x", **by)
+            case "disabled":
+                people.set_active(name, active=False, **by)
+            case "roles":
+                people.set_roles(name, ["standard_user"], **by)
+            case "token":
+                people.store.rows("DELETE FROM tokens WHERE user = ?", name)
+            case "removed":
+                found = root.get("/core4/api/v1/roles", params={"filter": name}).json()["data"][0]
+                one = f"/core4/api/v1/roles/{found['_id']}"
+                etag = root.get(one).json()["data"]["etag"]
+                assert root.delete(one, params={"etag": etag}).status_code == 200

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core4_client import PATH, Client
+from core4_client import PATH, Client, end_what_lets_in
 from published import Published, cyclic, jobs_of
 from running import wait_until
 from web_server import PASSWORD, WebServer
@@ -188,30 +188,16 @@ def test_that_nobody_watches_is_said_to_whoever_comes(server: WebServer, log: Lo
     assert other.health[0]["data"]["stale"]
 
 
-@pytest.mark.parametrize("how", ["logout", "password", "disabled", "roles", "expired", "removed token"])
+@pytest.mark.parametrize("how", ["logout", "password", "disabled", "roles", "token", "removed", "expired"])
 def test_a_socket_ends_with_what_opened_it(server: WebServer, log: Log, how: str) -> None:
     """4401 at once, and what happens then is heard by nobody who is no longer let in."""
-    name = f"u{how.split()[0]}"
+    name = f"u_{how}"
     server.add(name, "viewer")
     opened = token(server, name, 2 * MICROSECONDS if how == "expired" else DAY)
     with Client(server, opened) as client:
         client.want("tracker")
-        with server.people() as people:
-            by: dict[str, Any] = {"author": "test", "now": clock.now()}
-            match how:
-                case "logout":
-                    with server.client(opened) as asked:
-                        assert asked.post("/core4/api/v1/logout").status_code == 200
-                case "password":
-                    people.set_password(name, "x", **by)
-                case "disabled":
-                    people.set_active(name, active=False, **by)
-                case "roles":
-                    people.set_roles(name, ["standard_user"], **by)
-                case "removed token":
-                    people.store.rows("DELETE FROM tokens WHERE user = ?", name)
-                case "expired":
-                    pass
+        if how != "expired":
+            end_what_lets_in(server, name, how, opened)
         if how != "expired":
             log.started("OTHER__P", text="after the end")
         heard = client.to_the_end()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asking import client_of, part_of, seeing
-from core4_client import PATH, Client
+from core4_client import PATH, Client, end_what_lets_in
 from published import Published, cyclic, jobs_of
 from starlette.testclient import WebSocketDenialResponse
 from web_server import KEPT, PASSWORD, WebServer
@@ -82,29 +82,12 @@ def test_a_ticket_opens_one_socket_and_is_in_no_log(server: WebServer, how: str)
 def test_a_ticket_and_its_socket_end_with_what_opened_them(server: WebServer, how: str) -> None:
     """Revoking what somebody has must not leave him half a minute, let alone a socket."""
     name = f"u_{how}"
-    by: dict[str, Any] = {"author": "test", "now": clock.now()}
     server.add(name, "viewer")
     token = server.token(name, CORE4)
     unused = ticket(server, token)
     with opened(server, ticket(server, token)) as client:
         client.want("queue")
-        with server.people() as people, server.client(token) as own, server.client(server.token("root", CORE4)) as root:
-            match how:
-                case "logout":
-                    assert own.post("/core4/api/v1/logout").status_code == 200
-                case "password":
-                    people.set_password(name, "x", **by)
-                case "disabled":
-                    people.set_active(name, active=False, **by)
-                case "roles":
-                    people.set_roles(name, ["standard_user"], **by)
-                case "token":
-                    people.store.rows("DELETE FROM tokens WHERE user = ?", name)
-                case "removed":
-                    found = root.get("/core4/api/v1/roles", params={"filter": name}).json()["data"][0]
-                    one = f"/core4/api/v1/roles/{found['_id']}"
-                    etag = root.get(one).json()["data"]["etag"]
-                    assert root.delete(one, params={"etag": etag}).status_code == 200
+        end_what_lets_in(server, name, how, token)
         late = refused(server, unused)
         with suppress(OSError, WebSocketException):  # it may be closed already; else it is with this
             client.say({"type": "interest", "data": []})
