@@ -193,13 +193,13 @@ def test_an_explanation_is_as_the_golden_file_says(
     words = ["explain", "LOAD__P", "--view", str(tmp_path / "view.sqlite")]
 
     code = ending.code_of(lambda: app(words, prog_name="job_tracker", standalone_mode=False))
-    said = capsys.readouterr().out
+    said, complaint = capsys.readouterr()
 
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(said)
-    assert code == 0
+    assert code == 0, complaint
     assert said == path.read_text()
 
 

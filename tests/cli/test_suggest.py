@@ -94,7 +94,7 @@ def test_hints_are_as_the_golden_file_says(config: Path, ask: Ask) -> None:
 
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / "suggest.txt").write_text(out)
-    assert code == 0
+    assert code == 0, err
     assert out == (GOLDEN / "suggest.txt").read_text()
     assert err.startswith(
         "3 hints for 3 jobs, of which 1 has fewer than 20 runs, too few to say anything of; times in "
